@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What a task may ask about itself. A function that wants it takes `muster::context&` (or just a
+/// `std::stop_token`) as its first parameter; the pool supplies it, the caller leaves it out.
+
+#include <cstdint>
+#include <stop_token>
+#include <string_view>
+#include <utility>
+
+namespace muster {
+
+class context {
+ public:
+  /// For the pool, which makes one for each attempt. `id` must outlive it.
+  context(std::uint64_t task, int attempt, std::stop_token stop, std::string_view id = {})
+      : task_(task), attempt_(attempt), stop_(std::move(stop)), id_(id) {}
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+
+  /// A stop is requested when the task is cancelled, is past its time, or the pool is stopped by force.
+  [[nodiscard]] const std::stop_token& stop() const noexcept { return stop_; }
+  [[nodiscard]] bool stop_requested() const noexcept { return stop_.stop_requested(); }
+  /// The task's number, unique in its pool.
+  [[nodiscard]] std::uint64_t task() const noexcept { return task_; }
+  /// 1 for the first run.
+  [[nodiscard]] int attempt() const noexcept { return attempt_; }
+  /// task_options::id (thread pools; empty in a worker process).
+  [[nodiscard]] std::string_view id() const noexcept { return id_; }
+
+ private:
+  std::uint64_t task_;
+  int attempt_;
+  std::stop_token stop_;
+  std::string_view id_;
+};
+
+}  // namespace muster

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The result of a task, now or later: a value, the task's own exception, or a muster::error.
+///
+/// A future is a handle: moving it is cheap, dropping it neither blocks nor cancels. One thread at a time may use a
+/// given future; the task itself may settle on any thread meanwhile.
+
+#include <chrono>
+#include <concepts>
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <muster/error.hpp>
+#include <muster/task.hpp>
+
+namespace muster {
+
+template <class T>
+class [[nodiscard]] future {
+ public:
+  future() = default;
+  future(future&&) noexcept = default;
+  future& operator=(future&&) noexcept = default;
+
+  /// False after get, then, or a move.
+  [[nodiscard]] bool valid() const noexcept { return static_cast<bool>(task_); }
+  /// True once get would not block.
+  [[nodiscard]] bool ready() const noexcept { return task_->settled(); }
+  /// The task's number; 0 for the result of `then`.
+  [[nodiscard]] std::uint64_t task() const noexcept { return task_->id; }
+
+  /// Blocks until the task has settled. Inside a task of the same pool it runs the task waited for, where that has
+  /// not begun; it throws would_deadlock where waiting could never end.
+  void wait() const { detail::wait_until(*task_, std::nullopt); }
+  /// False: not settled after `longest`.
+  [[nodiscard]] bool wait_for(duration longest) const {
+    return detail::wait_until(*task_, std::chrono::steady_clock::now() + longest);
+  }
+
+  /// Waits, then returns the value or throws what the task ended with. Once: the future is not valid afterwards.
+  T get() {
+    auto task = std::move(task_);
+    detail::wait_until(*task, std::nullopt);
+    return take(*task);
+  }
+
+  /// Asks that the task does not run, or stops. A task that waits never starts; one that runs sees its stop token at
+  /// once; a process that has not stopped after the pool's `grace` is killed. The future settles as `cancelled`,
+  /// unless a result was there first. Does not block; harmless when the task has settled.
+  void cancel() { detail::cancel(*task_); }
+
+  /// Runs `f` when the task has settled, on the pool's callback executor, and returns a future of its result.
+  /// f takes the value (nothing for void) and is skipped when the task failed, the failure going to the returned
+  /// future; or f takes a `future<T>`, ready, and sees either. This future is not valid afterwards.
+  template <class F>
+  auto then(F f);
+
+  /// `co_await std::move(f)` suspends until the task has settled and gives what get would give. The coroutine goes
+  /// on on the pool's callback executor.
+  auto operator co_await() &&;
+
+ private:
+  template <class>
+  friend class future;
+  friend struct future_access;
+
+  explicit future(detail::task_ref<> task) : task_(std::move(task)) {}
+
+  static T take(detail::task& task) {
+    if (task.error) std::rethrow_exception(task.error);
+    if constexpr (std::is_void_v<T>) {
+      task.ops->take(task, nullptr);
+    } else {
+      std::optional<T> value;
+      task.ops->take(task, &value);
+      return std::move(*value);
+    }
+  }
+
+  detail::task_ref<> task_;
+};
+
+// ------------------------------------------------------------------------------------------------ implementation
+
+/// Makes futures; for pools.
+struct future_access {
+  template <class T>
+  static future<T> make(detail::task_ref<> task) {
+    return future<T>(std::move(task));
+  }
+  template <class T>
+  static detail::task_ref<> release(future<T>& f) {
+    return std::move(f.task_);
+  }
+};
+
+namespace detail {
+
+/// The task behind the future that `then` returns: it runs f on the executor once `before` has settled.
+template <class T, class F>
+struct then_traits {
+  static constexpr bool takes_future = std::invocable<F, future<T>>;
+  static auto call(F& f, future<T>&& ready) {
+    if constexpr (takes_future)
+      return std::invoke(f, std::move(ready));
+    else if constexpr (std::is_void_v<T>)
+      return ready.get(), std::invoke(f);
+    else
+      return std::invoke(f, ready.get());
+  }
+  using result = decltype(call(std::declval<F&>(), std::declval<future<T>>()));
+};
+
+template <class T, class F>
+struct then_task final : value_task<typename then_traits<T, F>::result>, continuation {
+  using result = typename then_traits<T, F>::result;
+  static inline const task_ops operations{
+      .run = nullptr,
+      .take = &value_task<result>::take,
+      .call = nullptr,
+      .destroy = [](task* t) noexcept { delete static_cast<then_task*>(t); },
+  };
+  explicit then_task(F f) : value_task<result>(operations), f_(std::move(f)) {
+    continuation::run = [](continuation* c, task& before) noexcept {
+      auto& self = *static_cast<then_task*>(c);
+      try {
+        auto ready = future_access::make<T>(task_ref<>::share(before));
+        if constexpr (std::is_void_v<result>) {
+          then_traits<T, F>::call(self.f_, std::move(ready));
+          if (self.claim()) publish(self);
+        } else {
+          auto value = then_traits<T, F>::call(self.f_, std::move(ready));
+          if (self.claim()) {
+            self.emplace(std::move(value));
+            publish(self);
+          }
+        }
+      } catch (...) {
+        settle_with_error(self, std::current_exception());
+      }
+      release(self);
+    };
+  }
+  F f_;
+};
+
+template <class T>
+struct future_awaiter : continuation {
+  explicit future_awaiter(task_ref<> t) : task(std::move(t)) {}
+  [[nodiscard]] bool await_ready() const noexcept { return task->settled(); }
+  void await_suspend(std::coroutine_handle<> h) {
+    handle = h;
+    run = [](continuation* c, detail::task&) noexcept { static_cast<future_awaiter*>(c)->handle.resume(); };
+    attach(*task, this);
+  }
+  T await_resume() { return future_access::make<T>(std::move(task)).get(); }
+  task_ref<> task;
+  std::coroutine_handle<> handle{};
+};
+
+}  // namespace detail
+
+template <class T>
+template <class F>
+auto future<T>::then(F f) {
+  using next = detail::then_task<T, F>;
+  auto* created = new next(std::move(f));
+  created->home = task_->home;
+  auto result = future_access::make<typename next::result>(detail::task_ref<>::share(*created));
+  auto before = std::move(task_);
+  detail::attach(*before, created);  // the continuation owns the other reference
+  return result;
+}
+
+template <class T>
+auto future<T>::operator co_await() && {
+  return detail::future_awaiter<T>(std::move(task_));
+}
+
+}  // namespace muster

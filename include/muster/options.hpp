@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Everything that can be chosen about a pool and about a task.
+///
+/// Options are plain structs with a default for every field; name only what you change:
+///
+///     muster::process_pool pool({
+///         .workers = {.min = 1, .max = 4, .idle_timeout = 10s},
+///         .queue   = {.capacity = 1'000, .when_full = muster::when_full::reject},
+///         .limits  = {.memory = 512_MiB},
+///     });
+///
+/// "Unlimited" is always std::nullopt, never 0 or -1. A pool checks all of its options when it is made and
+/// throws invalid_options with every problem it found, not just the first.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace muster {
+
+using duration = std::chrono::nanoseconds;
+using namespace std::chrono_literals;
+
+/// Sizes in bytes: 512_MiB.
+inline namespace literals {
+constexpr std::size_t operator""_KiB(unsigned long long n) { return static_cast<std::size_t>(n) << 10; }
+constexpr std::size_t operator""_MiB(unsigned long long n) { return static_cast<std::size_t>(n) << 20; }
+constexpr std::size_t operator""_GiB(unsigned long long n) { return static_cast<std::size_t>(n) << 30; }
+}  // namespace literals
+
+/// How urgent a task is: any integer, higher first; or one of four names. Among equals, first come, first served.
+struct priority {
+  int value = 0;
+  constexpr priority(int level = 0) : value(level) {}  // NOLINT(google-explicit-constructor): 7 is a priority
+  static const priority critical;
+  static const priority high;
+  static const priority normal;
+  static const priority low;
+  friend constexpr auto operator<=>(priority, priority) = default;
+};
+inline constexpr priority priority::critical{1'000};
+inline constexpr priority priority::high{100};
+inline constexpr priority priority::normal{0};
+inline constexpr priority priority::low{-100};
+
+/// How many workers a pool has.
+struct worker_options {
+  /// Workers kept alive. Range 0..4096. `.workers = {4}` is a fixed size of 4.
+  /// Default: all usable CPUs for a thread pool, 1 for a process pool.
+  std::optional<int> min{};
+  /// Never more than this. Range max(1, min)..4096. Default: `min` where only `min` was given, else all usable CPUs.
+  std::optional<int> max{};
+  /// A worker above `min` that had nothing to do for so long is stopped. Above 0.
+  duration idle_timeout = 10s;
+};
+
+/// Who gets the next task when several workers could take it.
+enum class strategy : std::uint8_t {
+  pull,         ///< A worker takes the next task when it is free: the best choice unless you need another.
+  fewest,       ///< Handed to the worker with the fewest tasks; ties go to the lowest slot.
+  round_robin,  ///< Handed to each worker in turn.
+};
+
+/// What a submit does when the queue is full.
+enum class when_full : std::uint8_t {
+  wait,         ///< It blocks until there is room; waiting submitters are served in order. See queue_options::patience.
+  reject,       ///< It throws queue_full at once.
+  caller_runs,  ///< The submitting thread runs the task itself, now. Thread pools only (invalid_options elsewhere).
+};
+
+/// The tasks that wait for a worker.
+struct queue_options {
+  /// At most so many tasks wait. Range 1..2^31, or std::nullopt: unlimited.
+  std::optional<std::size_t> capacity = 1'024;
+  muster::when_full when_full = muster::when_full::wait;
+  /// With when_full::wait: throw enqueue_timeout after so long. std::nullopt waits for ever.
+  std::optional<duration> patience{};
+};
+
+/// Pauses that double: first, 2·first, 4·first … at most max; each drawn from [half, full] of it where jitter is on.
+struct backoff_options {
+  duration first = 100ms;
+  duration max = 30s;
+  bool jitter = true;
+};
+
+/// Whether a task that failed is run again. It then runs at least once and at most `attempts` times.
+struct retry_options {
+  /// Runs in all, the first included. Range 1..1000. 1 means never again.
+  int attempts = 1;
+  backoff_options backoff{};
+  bool on_crash = true;   ///< Again after its worker died (processes only).
+  bool on_error = false;  ///< Again after it threw.
+};
+
+/// What the destructor of a pool does with tasks that have not settled.
+enum class on_destroy : std::uint8_t {
+  drain,   ///< Finish them, within close_options::patience, then cancel what is left.
+  cancel,  ///< Cancel them at once.
+};
+
+struct close_options {
+  muster::on_destroy on_destroy = muster::on_destroy::drain;
+  /// Range: 0 or more. What is pending then is cancelled, named on standard error, and (processes) killed.
+  duration patience = 30s;
+};
+
+/// What becomes of an exception that leaves a task started by `post`, which has no future to carry it.
+enum class on_post_error : std::uint8_t {
+  report,     ///< It becomes an event (event_kind::task_failed).
+  terminate,  ///< It also ends the program by std::terminate.
+};
+
+/// Runs a function later, on a thread of its choice. Used for continuations and event handlers.
+using executor = std::function<void(std::function<void()>)>;
+
+/// Which variables of the owner's environment a worker process sees.
+struct environment_options {
+  /// Names that are passed on; a trailing * matches any ending. Everything else is removed.
+  std::vector<std::string> pass = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG",           "LANGUAGE",
+                                   "LC_*", "TZ",   "TMPDIR", "TERM",  "PWD",   "LD_LIBRARY_PATH"};
+  /// Set in the worker, after the above.
+  std::vector<std::pair<std::string, std::string>> set{};
+};
+
+/// What a worker process may use. std::nullopt: no limit of ours.
+struct limit_options {
+  /// Bytes of memory for each worker. At least 16 MiB. Kept by a control group where one can be written, else by
+  /// RLIMIT_AS; stats().memory_limit_means says which. A task that meets it fails with out_of_memory.
+  std::optional<std::size_t> memory{};
+};
+
+/// What becomes of a worker process's standard error. The last 64 KiB are kept in any case, for the death report.
+enum class worker_stderr : std::uint8_t {
+  forward,  ///< Also written to the owner's standard error.
+  keep,     ///< Only kept.
+};
+
+/// A function that a worker process runs once before its first task: a plain function or a captureless lambda.
+/// An exception from it means that the worker did not come up.
+class init_function {
+ public:
+  init_function() = default;
+  init_function(void (*function)()) : function_(function) {}  // NOLINT(google-explicit-constructor)
+  template <class F>
+    requires(std::is_empty_v<F> && std::is_convertible_v<F, void (*)()>)
+  init_function(F function) : function_(function) {}  // NOLINT(google-explicit-constructor)
+  [[nodiscard]] auto get() const { return function_; }
+
+ private:
+  void (*function_)() = nullptr;
+};
+
+struct thread_options {
+  worker_options workers{};
+  muster::strategy strategy = muster::strategy::pull;
+  queue_options queue{};
+  retry_options retry{};
+  /// A running task that was cancelled or is past its time is told by its stop token; when it has not returned
+  /// after `grace`, event_kind::task_stuck says so. Its future settles on time in any case.
+  duration grace = 100ms;
+  close_options close{};
+  muster::on_post_error on_post_error = muster::on_post_error::report;
+  /// Where continuations and event handlers run. Default: one thread of the pool's own.
+  executor callbacks{};
+  /// Appears in thread names (its first 10 characters), events and errors.
+  std::string name = "muster";
+  /// False: nothing runs, and submit throws not_started, until start().
+  bool start = true;
+};
+
+struct process_options {
+  worker_options workers{};
+  muster::strategy strategy = muster::strategy::pull;
+  queue_options queue{};
+  retry_options retry{};
+  limit_options limits{};
+  /// A running task that was cancelled or is past its run timeout is told by its stop token, and its worker is
+  /// killed after `grace`. 0 kills at once.
+  duration grace = 100ms;
+  /// A worker that is not ready after this time is killed and counts as one that could not be started.
+  duration ready_timeout = 10s;
+  /// The pause before a worker that could not be started is tried again.
+  backoff_options restart{};
+  environment_options env{};
+  /// Working directory of the workers. Empty: the owner's at muster::init.
+  std::string cwd{};
+  /// Runs in each worker before its first task.
+  init_function init{};
+  /// The program to run as worker, for a host whose `main` is not yours; its `main` calls muster::init.
+  /// Empty: this program.
+  std::string program{};
+  muster::worker_stderr worker_stderr = muster::worker_stderr::forward;
+  close_options close{};
+  muster::on_post_error on_post_error = muster::on_post_error::report;
+  /// Where continuations and event handlers run. Default: one thread of the pool's own.
+  executor callbacks{};
+  /// Appears in process names (its first 10 characters), events and errors.
+  std::string name = "muster";
+  /// False: nothing runs, and submit throws not_started, until start().
+  bool start = true;
+};
+
+/// What can be chosen for one task: `pool.submit({.priority = muster::priority::high, .run_timeout = 2s}, f, 1)`.
+struct task_options {
+  muster::priority priority = muster::priority::normal;
+  /// Longest wait for a worker; then task_timeout, and it never runs.
+  std::optional<duration> queue_timeout{};
+  /// Longest run (each attempt); then task_timeout, and the task is told to stop (a process: and killed).
+  std::optional<duration> run_timeout{};
+  /// From submit to settle, waits, runs and retries together; then task_timeout.
+  std::optional<duration> deadline{};
+  /// A request on this token cancels the task.
+  std::stop_token stop{};
+  /// Your own name for the task; comes back in errors and events.
+  std::string id{};
+  /// Instead of the pool's.
+  std::optional<retry_options> retry{};
+};
+
+}  // namespace muster

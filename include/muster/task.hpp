@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The record of one task: what a pool, its workers and a future share. Users never name it.
+///
+/// One allocation holds everything: the links of the queue, the outcome, the function with its arguments, the
+/// result. It is counted by reference: the pool holds one reference until the task has settled, a future another.
+///
+/// Who may touch what:
+///   constant after submit   ops, id, priority, flags, home, extras (the pointer)
+///   holder only             next, previous, attempt, and it alone writes state and worker. The holder is the queue
+///                           (under its lock), then the worker or crew that took the task, then the engine's loop
+///                           while it waits for another attempt.
+///   any thread              outcome, references, continuations
+/// Settling once: whoever sets `outcome_claimed` first may write the value or the error, then sets `outcome_settled`
+/// (release), which pairs with the acquire in settled(). Everyone else is late and is counted as such.
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+#include <muster/options.hpp>
+
+namespace muster {
+class context;
+}
+
+namespace muster::detail {
+
+using time_point = std::chrono::steady_clock::time_point;
+struct task;
+
+/// Bytes owned by a task: an encoded call, later its encoded result. Short ones are stored in place.
+class bytes {
+ public:
+  bytes() = default;
+  explicit bytes(std::span<const std::byte> content) { assign(content); }
+  bytes(bytes&& other) noexcept { steal(other); }
+  bytes& operator=(bytes&& other) noexcept {
+    if (this != &other) {
+      reset();
+      steal(other);
+    }
+    return *this;
+  }
+  bytes(const bytes&) = delete;
+  bytes& operator=(const bytes&) = delete;
+  ~bytes() { reset(); }
+
+  void assign(std::span<const std::byte> content) {
+    std::byte* to = resize(content.size());
+    if (!content.empty()) std::memcpy(to, content.data(), content.size());
+  }
+  /// Room for `size` bytes, with whatever is in it. At most 4 GiB - 1.
+  std::byte* resize(std::size_t size) {
+    reset();
+    if (size > sizeof(in_place_)) heap_ = new std::byte[size];
+    size_ = static_cast<std::uint32_t>(size);
+    return data();
+  }
+  [[nodiscard]] std::span<const std::byte> view() const noexcept {
+    return {size_ > sizeof(in_place_) ? heap_ : in_place_, size_};
+  }
+
+ private:
+  std::byte* data() noexcept { return size_ > sizeof(in_place_) ? heap_ : in_place_; }
+  void reset() noexcept {
+    if (size_ > sizeof(in_place_)) delete[] heap_;
+    size_ = 0;
+  }
+  void steal(bytes& other) noexcept {
+    size_ = std::exchange(other.size_, 0U);
+    if (size_ > sizeof(in_place_))
+      heap_ = other.heap_;
+    else
+      std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
+  }
+  union {
+    std::byte in_place_[24] = {};
+    std::byte* heap_;
+  };
+  std::uint32_t size_ = 0;
+};
+
+/// A call as it crosses to another process: where the code is, and the encoded arguments.
+struct crossing_call {
+  const void* thunk = nullptr;
+  const void* target = nullptr;
+  bytes data{};  // arguments; once answered, the result
+};
+
+/// How a run in this process ended: the task was claimed and its value is stored; it came too late and its value
+/// is dropped; it threw.
+enum class ran : std::uint8_t { stored, late, threw };
+
+/// What a pool does with a task's type, which it does not know.
+struct task_ops {
+  /// Runs it in this thread; `error` is set when it threw. The caller publishes.
+  /// `again` means that it may have to run once more, so arguments are copied, not moved. Null where it cannot.
+  ran (*run)(task&, context&, bool again, std::exception_ptr& error) = nullptr;
+  /// Moves the result into `*static_cast<std::optional<T>*>(out)`; may throw decode_error.
+  void (*take)(task&, void* out) = nullptr;
+  /// The call to send to another process. Null where it cannot.
+  crossing_call& (*call)(task&) = nullptr;
+  void (*destroy)(task*) noexcept = nullptr;
+};
+
+enum class task_state : std::uint8_t { queued, placed, running, waiting, settled };
+
+/// Something to run when a task has settled; runs once, on the executor of the task's pool, and frees itself.
+struct continuation {
+  continuation* next = nullptr;
+  void (*run)(continuation*, task&) noexcept = nullptr;
+};
+
+/// What a task needs of its pool. Every function may be called from any thread.
+class task_home {
+ public:
+  virtual void cancel(task&) = 0;
+  virtual void dispatch(continuation*, task&) = 0;
+
+ protected:
+  ~task_home() = default;
+};
+
+/// Only tasks that use them pay for these.
+struct task_extras {
+  std::optional<duration> queue_timeout{};
+  std::optional<duration> run_timeout{};
+  std::optional<time_point> settle_by{};
+  std::optional<retry_options> retry{};
+  std::string id{};
+  std::stop_source stop{std::nostopstate};  // set where the function takes a stop token
+  std::stop_token outer_stop{};
+  struct cancel_task {
+    task* target;
+    void operator()() const;
+  };
+  std::optional<std::stop_callback<cancel_task>> on_outer_stop{};
+};
+
+struct task {
+  static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
+                                 outcome_continued = 8;
+  // Bits of flags: it has no future; its function takes a stop token; the plan knows it.
+  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4;
+
+  explicit task(const task_ops& operations) : ops(&operations) {}
+  task(const task&) = delete;
+  task& operator=(const task&) = delete;
+
+  [[nodiscard]] bool settled() const noexcept {
+    return (outcome.load(std::memory_order_acquire) & outcome_settled) != 0;
+  }
+  /// True for exactly one caller: it may write the outcome and must then call publish.
+  bool claim() noexcept {
+    return (outcome.fetch_or(outcome_claimed, std::memory_order_acq_rel) & outcome_claimed) == 0;
+  }
+
+  const task_ops* ops;
+  std::atomic<std::uint32_t> references{1};
+  std::atomic<std::uint32_t> outcome{0};  // also the word that waiters sleep on
+  task* next = nullptr;
+  task* previous = nullptr;
+  std::uint64_t id = 0;
+  std::int32_t priority = 0;
+  std::uint16_t attempt = 0;
+  std::atomic<task_state> state{task_state::queued};  // relaxed: written by the holder, a hint to others
+  std::uint8_t flags = 0;
+  task_home* home = nullptr;
+  std::unique_ptr<task_extras> extras{};
+  std::exception_ptr error{};                         // written by the claimer before publish
+  std::atomic<continuation*> continuations{nullptr};  // pushed by then/co_await, taken whole at publish
+  std::atomic<std::uint32_t> worker{0};  // relaxed: slot of the worker that has it, a hint to others
+};
+
+inline void acquire(task& t) noexcept { t.references.fetch_add(1, std::memory_order_relaxed); }
+inline void release(task& t) noexcept {
+  if (t.references.fetch_sub(1, std::memory_order_acq_rel) == 1) t.ops->destroy(&t);
+}
+
+/// Holds one reference to a task.
+template <class Task = task>
+class task_ref {
+ public:
+  task_ref() = default;
+  /// Takes over the reference that the caller holds.
+  static task_ref adopt(Task* t) { return task_ref(t); }
+  static task_ref share(Task& t) {
+    acquire(t);
+    return task_ref(&t);
+  }
+  task_ref(task_ref&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
+  task_ref& operator=(task_ref&& other) noexcept {
+    std::swap(task_, other.task_);
+    return *this;
+  }
+  task_ref(const task_ref& other) noexcept : task_(other.task_) {
+    if (task_ != nullptr) acquire(*task_);
+  }
+  ~task_ref() {
+    if (task_ != nullptr) detail::release(*task_);
+  }
+  Task* operator->() const noexcept { return task_; }
+  Task& operator*() const noexcept { return *task_; }
+  [[nodiscard]] Task* get() const noexcept { return task_; }
+  Task* release() noexcept { return std::exchange(task_, nullptr); }
+  explicit operator bool() const noexcept { return task_ != nullptr; }
+
+ private:
+  explicit task_ref(Task* t) : task_(t) {}
+  Task* task_ = nullptr;
+};
+
+/// After claim and after the outcome was written: makes it visible, wakes waiters, hands over continuations.
+void publish(task& t) noexcept;
+/// claim, error, publish. False: somebody was first.
+bool settle_with_error(task& t, std::exception_ptr error) noexcept;
+/// Runs `c` when t has settled, at once where it has.
+void attach(task& t, continuation* c);
+/// Blocks until t has settled; in a worker of the task's own pool it helps, or throws would_deadlock.
+/// False: `until` came first.
+bool wait_until(task& t, std::optional<time_point> until);
+/// Sleeps until t settles or somebody nudges those who wait for it. False: `until` came first.
+bool sleep_until_changed(task& t, std::optional<time_point> until);
+/// Wakes those who wait for t, so that they look again.
+void nudge(task& t) noexcept;
+/// Asks t's pool to cancel it; does nothing when it has settled.
+void cancel(task& t);
+
+/// A task whose result of type T is made in this process and kept in place.
+template <class T>
+struct value_task : task {
+  using task::task;
+  ~value_task() {
+    if (has_value) std::destroy_at(std::launder(reinterpret_cast<T*>(storage)));
+  }
+  template <class... Args>
+  void emplace(Args&&... args) {
+    ::new (static_cast<void*>(storage)) T(std::forward<Args>(args)...);
+    has_value = true;
+  }
+  static void take(task& t, void* out) {
+    auto& self = static_cast<value_task&>(t);
+    static_cast<std::optional<T>*>(out)->emplace(std::move(*std::launder(reinterpret_cast<T*>(self.storage))));
+  }
+  bool has_value = false;
+  alignas(T) std::byte storage[sizeof(T)];
+};
+template <>
+struct value_task<void> : task {
+  using task::task;
+  static void take(task&, void*) {}
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Runs continuations and event handlers: on the executor the user gave, or on one thread of the pool's own, started
+// when first needed. In order, never under a lock of ours. Any thread may post; stop() is called once, by the pool.
+// What waits here is bounded by the tasks that are not settled and the events that were sent. Always owned by a
+// shared_ptr: its thread holds one too, so a callback may destroy the pool it came from.
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include <muster/options.hpp>
+
+namespace muster::engine {
+
+class callbacks : public std::enable_shared_from_this<callbacks> {
+ public:
+  explicit callbacks(executor given) : given_(std::move(given)) {}
+
+  void post(std::function<void()> work);
+  // True in the thread that runs callbacks of this object.
+  [[nodiscard]] bool inside() const;
+  // For a callback that waits for what another callback must do: runs others until done() holds. `done` must become
+  // true by way of a callback posted here.
+  void run_until(const std::function<bool()>& done);
+  // Runs what is there, then ends the thread; called from a callback, it lets the thread end by itself.
+  void stop();
+
+ private:
+  void loop();
+  void run_one(std::unique_lock<std::mutex>& lock);
+
+  executor given_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> queue_;  // guarded by mutex_, as is all below
+  std::thread thread_;
+  bool stopping_ = false;
+};
+
+}  // namespace muster::engine

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The seam: what the engine needs of workers of any kind. Behind it stand threads, processes, or a simulation; the
+// engine never names one of them. A crew takes tasks from the engine's intake itself and reports to the engine how
+// they ended, so tasks pass the engine's loop by. What it must do when the plan says so is in the first half.
+
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include <muster/stats.hpp>
+#include <muster/task.hpp>
+
+#include "engine/plan.hpp"
+
+namespace muster::engine {
+
+class engine;
+
+// What became of a task that was to be taken away from its worker.
+enum class revoked : std::uint8_t {
+  taken_back,  // it had not begun, and never will there: the caller holds it now
+  told,        // it runs; its stop token was asked to stop, where it has one
+  gone,        // it is not with any worker of this crew
+};
+
+class crew {
+ public:
+  virtual ~crew() = default;
+
+  // --- the engine's loop only
+
+  // Called once, before anything else.
+  virtual void attach(engine& owner) = 0;
+  // Brings a worker up; later engine::worker_ready, or worker_ended where it did not come up. Does not block.
+  virtual void start(worker_id worker) = 0;
+  // It gets no more tasks and ends after those it has; later engine::worker_ended.
+  virtual void retire(worker_id worker) = 0;
+  // Ends it now, whatever it does; later worker_ended. Crews that cannot do it ignore it.
+  virtual void kill(worker_id worker, death::cause why) = 0;
+  // Takes a placed task back; or, with `tell`, tells a running one to stop and says on which worker.
+  virtual revoked revoke(detail::task& t, bool tell, worker_id& on) = 0;
+  // Every task that is with a worker.
+  virtual void held(std::vector<detail::task_ref<>>& into) = 0;
+  // Does this worker have this task right now?
+  [[nodiscard]] virtual bool holds(worker_id worker, const detail::task& t) = 0;
+  // Workers with nothing to do, and since when.
+  virtual void survey(std::vector<happened::surveyed::idle_worker>& idle) = 0;
+  // Sleeps until then, or until wake(), or until it has something to tell the engine, which it does before returning.
+  virtual void wait(base::time_point until) = 0;
+  // After the plan is finished: lets go of everything. Tasks that cannot be ended are returned by id.
+  virtual std::vector<std::uint64_t> finish() = 0;
+
+  // --- any thread
+
+  virtual void wake() = 0;
+  // A task was queued. Called with the intake's lock, which it may release.
+  virtual void queued(std::unique_lock<std::mutex>& intake_lock) = 0;
+  // No worker is free for another task. With the intake's lock.
+  [[nodiscard]] virtual bool saturated() const = 0;
+  // The workers' part of a snapshot.
+  virtual void describe(stats& into) = 0;
+  [[nodiscard]] virtual bool can_kill() const = 0;
+};
+
+}  // namespace muster::engine

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// One pool's engine: the intake, the plan, the crew, and the one loop that joins them. It never names a thread, a
+// process or a machine. Tasks go from submit to the intake, from there to a worker, and settle, without passing the
+// loop; what needs a decision (a timeout, a retry, a cancel, a death, growing, stopping) is noted to the loop, which
+// asks the plan and performs its actions.
+//
+// Threads: `submit`, `cancel`, the outcome functions and the queries are called from any thread; `act` by the loop
+// only (the engine's own thread, or a simulation that drives it by hand).
+// Locks: intake, then notes; the subscriptions' lock stands alone. No user code runs under any of them.
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <muster/event.hpp>
+#include <muster/options.hpp>
+#include <muster/stats.hpp>
+#include <muster/task.hpp>
+
+#include "base/clock.hpp"
+#include "engine/callbacks.hpp"
+#include "engine/crew.hpp"
+#include "engine/intake.hpp"
+#include "engine/plan.hpp"
+
+namespace muster::engine {
+
+using detail::task_ref;
+
+// What the engine needs of a pool's options; checked before.
+struct settings {
+  plan_settings plan{};
+  queue_options queue{};
+  retry_options retry{};
+  muster::on_post_error on_post_error = muster::on_post_error::report;
+  executor callbacks{};
+  std::string name = "muster";
+};
+
+class engine final : public detail::task_home {
+ public:
+  engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<const base::clock> time);
+  ~engine();
+  engine(const engine&) = delete;
+
+  // ------------------------------------------------------------------------------------------ for the pool
+
+  // Starts the loop's thread and the first workers. Idempotent. `own_thread` false: a simulation calls act().
+  void start(bool own_thread = true);
+  // Blocks until the first workers are ready. False: `until` came first.
+  bool wait_ready(base::time_point until);
+  [[nodiscard]] std::string last_start_failure() const;
+
+  // Throws not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock; then the task was not accepted.
+  void submit(task_ref<> t);
+
+  bool wait_idle(std::optional<base::time_point> until);
+  // Blocks until the pool is done. See pool.hpp.
+  stop_report stop(base::time_point deadline, bool at_once);
+  [[nodiscard]] stats snapshot();
+  subscription on(std::optional<event_kind> kind, event_handler handler);
+  void off(subscription which);
+  [[nodiscard]] std::vector<std::string> pending();  // a name for each task that waits or runs and is known
+
+  // ------------------------------------------------------------------------------------------ for tasks
+
+  void cancel(task& t) override;
+  void dispatch(detail::continuation* c, task& t) override;
+  // Waits for t inside a task of this pool: runs it here where nobody has begun it; throws would_deadlock where
+  // waiting could never end. False: `until` came first.
+  bool wait_inside(task& t, std::optional<base::time_point> until);
+  [[nodiscard]] callbacks& executor_of_callbacks() { return *callbacks_; }
+
+  // ------------------------------------------------------------------------------------------ for the crew
+
+  [[nodiscard]] intake& queue() { return intake_; }
+  [[nodiscard]] const base::clock& time() const { return *time_; }
+  [[nodiscard]] const settings& chosen() const { return settings_; }
+
+  void worker_ready(worker_id worker, int pid = 0);
+  // With a death where there is one to tell of (processes). `problem`: why it did not come up, where it did not.
+  void worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how = {}, std::string problem = {});
+  // An attempt began on this worker. Cheap for a task that is not watched.
+  void began(task& t, worker_id worker) {
+    if ((t.flags & task::watched) != 0) note_began(t, worker);
+  }
+  // It was with a worker but never began: it goes to the front of its lane. Needs the intake's lock.
+  void put_back(task& t);
+  // Its value is stored and claimed: publishes it and lets go of the task.
+  void succeeded(task& t);
+  // Its run came too late: only lets go.
+  void too_late(task& t);
+  // The attempt failed: another follows, or it settles with `error`. Lets go of the task.
+  void failed(task& t, std::exception_ptr error, policy::failure why);
+  void announce(event e);
+  // The run of t as this engine counts it: how it ended is told to the engine. For crews that run tasks in threads.
+  void run(task& t, worker_id worker);
+
+  // ------------------------------------------------------------------------------------------ the loop
+
+  // Takes in what was noted and performs what the plan says. Returns when to come back.
+  base::time_point act();
+  [[nodiscard]] bool finished() const { return plan_.finished(); }
+
+ private:
+  // Something for the loop. A task that comes along is held until the plan says what becomes of it.
+  struct note {
+    std::optional<occurrence> what{};
+    task_ref<> about{};
+    std::exception_ptr error{};
+    bool cancel = false;
+  };
+  struct known_task {
+    task_ref<> ref{};
+    task_ref<> held{};           // set while it waits for another attempt: the loop is its holder
+    std::exception_ptr error{};  // of its last attempt
+    bool cancelled = false;      // asked for, and not settled yet
+  };
+  enum class outcome : std::uint8_t { succeeded, failed, cancelled };
+  struct listener {
+    subscription id;
+    std::optional<event_kind> kind;
+    event_handler handler;
+  };
+
+  void loop();
+  void tell(note n, base::time_point needed_at = base::time_point::min());
+  void note_began(task& t, worker_id worker);
+  void take_in(note& n, base::time_point now);
+  void cancel_now(const task_ref<>& t, base::time_point now);
+  // Takes t away from its worker, or tells it to stop. `settled_as`: the error for a task that had not begun.
+  void take_away(const task_ref<>& t, death::cause why, const std::exception_ptr& settled_as, base::time_point now);
+  void look_for_backlog(base::time_point now);
+
+  void perform(const todo::start_worker& a);
+  void perform(const todo::retire_worker& a);
+  void perform(const todo::kill_worker& a);
+  void perform(const todo::survey_workers& a);
+  void perform(const todo::expire_task& a);
+  void perform(const todo::give_up_task& a);
+  void perform(const todo::retry_task& a);
+  void perform(const todo::fail_task& a);
+  void perform(const todo::cancel_all& a);
+  void perform(const todo::announce& a);
+
+  // Claims, counts, publishes. False: it had settled.
+  bool settle(task& t, outcome as, std::exception_ptr error);
+  void count_and_publish(task& t, outcome as);
+  // The holder lets go of a task that has settled.
+  void let_go(task& t);
+  void forget(task_id id, base::time_point now);
+  // True: it was queued, and is now the caller's.
+  bool unqueue(task& t);
+  void run_here(task& t, std::uint32_t slot);
+  [[nodiscard]] const retry_options& retry_of(const task& t) const;
+  [[nodiscard]] error_subject subject_of(const task& t) const;
+  template <class Error>
+  [[nodiscard]] std::exception_ptr make(const task& t, const std::string& text) const;
+  // Counts this worker as one that waits for its own pool; throws where then nobody is left to work.
+  class blocked_worker;
+  [[nodiscard]] std::string chain_to(task& t, std::uint32_t slot);
+
+  settings settings_;
+  std::shared_ptr<const base::clock> time_;
+  std::shared_ptr<callbacks> callbacks_;
+  intake intake_;
+  std::uint64_t last_id_ = 0;   // guarded by the intake's lock
+  bool started_ = false;        // guarded by the intake's lock
+  int blocked_workers_ = 0;     // guarded by the intake's lock
+
+  // The loop's own.
+  plan plan_;
+  std::unordered_map<task_id, known_task> known_;
+  bool cancelling_all_ = false;
+  stop_report report_{};
+
+  std::unique_ptr<crew> crew_;
+  std::thread thread_;
+
+  mutable std::mutex notes_mutex_;
+  std::vector<note> notes_;                       // guarded by notes_mutex_
+  base::time_point sleeps_until_ = base::time_point::min();  // guarded by notes_mutex_; min: awake
+  std::string last_start_failure_;                // guarded by notes_mutex_
+  std::condition_variable changed_;               // with notes_mutex_: ready_, finished_, idle
+  bool ready_ = false;                            // guarded by notes_mutex_
+  bool finished_ = false;                         // guarded by notes_mutex_
+  bool stop_begun_ = false;                       // guarded by notes_mutex_
+
+  // Counted by whoever settles a task; read by snapshots.
+  std::atomic<std::size_t> unsettled_{0};   // up at submit, down at settle; at 0 idle waiters are woken
+  std::atomic<int> idle_waiters_{0};        // seq_cst with unsettled_: a waiter either sees 0 or is seen
+  std::atomic<bool> stopping_{false};       // set by stop before it looks at unsettled_ (seq_cst, as above)
+  std::atomic<bool> grow_wanted_{false};    // the plan would like to hear of a backlog; cleared by who tells it
+  std::atomic<bool> degraded_{false};
+  std::atomic<std::size_t> succeeded_{0}, failed_{0}, cancelled_{0}, rejected_{0}, retried_{0}, late_{0},
+      waiting_{0}, workers_started_{0}, workers_died_{0};
+
+  std::mutex listeners_mutex_;
+  std::vector<std::shared_ptr<const listener>> listeners_;  // guarded by listeners_mutex_
+  std::uint64_t last_subscription_ = 0;                     // guarded by listeners_mutex_
+  std::atomic<bool> listened_to_{false};
+
+  // Who of this pool's workers waits for which task; for would_deadlock.
+  std::mutex waits_mutex_;
+  std::unordered_map<std::uint32_t, task_ref<>> waits_;  // by slot; guarded by waits_mutex_
+};
+
+// Where this thread is: in a worker of which engine, running which task. Set by run and run_here.
+struct inside {
+  engine* home = nullptr;
+  std::uint32_t slot = 0;
+  int depth = 0;               // tasks on this stack
+  const inside* outer = nullptr;
+  const task* running = nullptr;
+};
+const inside* here();
+
+// The slot number of threads that are no worker but run a task themselves (caller_runs).
+inline constexpr std::uint32_t no_slot = ~std::uint32_t{0};
+
+}  // namespace muster::engine

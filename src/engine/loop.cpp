@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+// The engine's loop: takes in notes, asks the plan, performs its actions.
+#include <algorithm>
+
+#include <muster/error.hpp>
+
+#include "engine/engine.hpp"
+
+namespace muster::engine {
+
+void engine::tell(note n, base::time_point needed_at) {
+  std::unique_lock lock(notes_mutex_);
+  notes_.push_back(std::move(n));
+  const bool asleep = sleeps_until_ != base::time_point::min();
+  if (!asleep || (needed_at >= sleeps_until_ && notes_.size() < 1'024)) return;
+  sleeps_until_ = base::time_point::min();  // one wake is enough
+  lock.unlock();
+  crew_->wake();
+}
+
+base::time_point engine::act() {
+  std::unique_lock lock(notes_mutex_);
+  sleeps_until_ = base::time_point::min();
+  for (;;) {
+    std::vector<note> taken = std::exchange(notes_, {});
+    lock.unlock();
+    const auto now = time_->now();
+    for (note& n : taken) take_in(n, now);
+    taken.clear();
+    look_for_backlog(now);
+    while (const auto action = plan_.next(now))
+      std::visit([this](const auto& what) { perform(what); }, *action);
+    degraded_.store(plan_.degraded(), std::memory_order_relaxed);
+    grow_wanted_.store(plan_.may_grow(), std::memory_order_relaxed);
+    lock.lock();
+    if (plan_.ready_once() && !ready_) {
+      ready_ = true;
+      changed_.notify_all();
+    }
+    if (!notes_.empty()) continue;
+    sleeps_until_ = plan_.wake_at();
+    return sleeps_until_;
+  }
+}
+
+// A burst tells of its backlog once; what is still there when the last worker came up is seen here.
+void engine::look_for_backlog(base::time_point now) {
+  if (!plan_.may_grow()) return;
+  std::unique_lock lock(intake_.mutex());
+  if (intake_.size() == 0 || !crew_->saturated()) return;
+  const std::size_t waiting = intake_.size();
+  lock.unlock();
+  plan_.observe(happened::backlog{waiting}, now);
+}
+
+void engine::take_in(note& n, base::time_point now) {
+  if (n.cancel) return cancel_now(n.about, now);
+  if (const auto* failure = std::get_if<happened::attempt_failed>(&*n.what)) {
+    known_task& known = known_[failure->task];
+    known.held = std::move(n.about);
+    known.error = std::move(n.error);
+    if (!known.ref) known.ref = known.held;
+    if (known.cancelled || cancelling_all_) {
+      const task& t = *known.ref;
+      settle(*known.ref, outcome::cancelled,
+             cancelling_all_ ? make<pool_stopped>(t, "the pool stopped before the task's next attempt")
+                             : make<cancelled>(t, "cancelled; its last attempt failed"));
+      return forget(failure->task, now);
+    }
+    if (known.ref->settled()) return forget(failure->task, now);
+  } else if (const auto* watched = std::get_if<happened::task_watched>(&*n.what)) {
+    known_[watched->task].ref = std::move(n.about);
+  } else if (const auto* over = std::get_if<happened::task_over>(&*n.what)) {
+    return forget(over->task, now);
+  }
+  plan_.observe(*n.what, now);
+}
+
+// The plan and the loop know nothing of the task from here on. What the loop holds has settled.
+void engine::forget(task_id id, base::time_point now) {
+  plan_.observe(happened::task_over{id}, now);
+  const auto found = known_.find(id);
+  if (found == known_.end()) return;
+  if (found->second.held) {
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
+    move(*found->second.held, task_event::settle);
+  }
+  known_.erase(found);
+}
+
+void engine::worker_ready(worker_id worker, int pid) {
+  announce({.kind = event_kind::worker_ready, .text = "worker " + std::to_string(worker.slot) + " is ready",
+            .worker = worker.slot, .generation = worker.generation, .pid = pid});
+  tell({.what = happened::worker_ready{worker}});
+}
+
+void engine::worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how, std::string problem) {
+  event e{.kind = event_kind::worker_stopped, .worker = worker.slot, .generation = worker.generation, .death = how};
+  if (how) {
+    e.pid = how->pid;
+    e.text = how->summary();
+    if (how->cause != death::cause::stopped) {
+      e.kind = event_kind::worker_died;
+      workers_died_.fetch_add(1, std::memory_order_relaxed);
+    }
+  } else {
+    e.text = "worker " + std::to_string(worker.slot) + " ended";
+  }
+  if (!problem.empty()) {
+    e.kind = event_kind::start_failed;
+    e.text = "worker " + std::to_string(worker.slot) + " did not come up: " + problem;
+    const std::lock_guard lock(notes_mutex_);
+    last_start_failure_ = problem;
+  }
+  announce(std::move(e));
+  tell({.what = happened::worker_ended{worker, had_tasks}});
+}
+
+// --------------------------------------------------------------------------------------------------------- actions
+
+void engine::perform(const todo::start_worker& a) {
+  workers_started_.fetch_add(1, std::memory_order_relaxed);
+  announce({.kind = event_kind::worker_started, .text = "worker " + std::to_string(a.worker.slot) + " starts",
+            .worker = a.worker.slot, .generation = a.worker.generation});
+  crew_->start(a.worker);
+}
+
+void engine::perform(const todo::retire_worker& a) { crew_->retire(a.worker); }
+
+void engine::perform(const todo::kill_worker& a) {
+  if (a.why == death::cause::stopped) ++report_.killed;
+  crew_->kill(a.worker, a.why);
+}
+
+void engine::perform(const todo::survey_workers&) {
+  happened::surveyed answer;
+  crew_->survey(answer.idle);
+  plan_.observe(answer, time_->now());
+}
+
+void engine::perform(const todo::expire_task& a) {
+  const auto found = known_.find(a.task);
+  if (found == known_.end()) return;
+  const task_ref<> t = found->second.ref;
+  const auto now = time_->now();
+  const auto error = make<task_timeout>(*t, a.which == limit::deadline       ? "the task's deadline passed"
+                                            : a.which == limit::run_timeout ? "the task ran longer than its run timeout"
+                                                                            : "no worker was free within the queue timeout");
+  if (a.which == limit::queue_timeout) {  // it may have begun this instant: then this limit is met
+    worker_id on;
+    if (unqueue(*t) || crew_->revoke(*t, false, on) == revoked::taken_back) {
+      settle(*t, outcome::failed, error);
+      let_go(*t);
+    }
+    return;
+  }
+  if (!settle(*t, outcome::failed, error)) return;
+  if (found->second.held) return forget(a.task, now);
+  take_away(t, death::cause::run_timeout, error, now);
+}
+
+void engine::perform(const todo::give_up_task& a) {
+  const auto found = known_.find(a.task);
+  if (found == known_.end()) return;
+  const task_ref<> t = found->second.ref;
+  if (crew_->holds(a.worker, *t)) {
+    settle(*t, outcome::cancelled,
+           a.why == death::cause::stopped ? make<pool_stopped>(*t, "the pool was stopped while the task ran")
+                                          : make<cancelled>(*t, "cancelled while it ran"));
+    if (crew_->can_kill()) {
+      if (cancelling_all_) ++report_.killed;
+      crew_->kill(a.worker, a.why);
+    } else {
+      announce({.kind = event_kind::task_stuck, .text = "the task was told to stop and has not returned",
+                .worker = a.worker.slot, .task = t->id, .task_id = subject_of(*t).task_id});
+    }
+  }
+  if ((t->flags & task::watched) == 0) forget(a.task, time_->now());
+}
+
+void engine::perform(const todo::retry_task& a) {
+  const auto found = known_.find(a.task);
+  if (found == known_.end() || !found->second.held) return;
+  task& t = *found->second.held.release();
+  const std::exception_ptr error = std::exchange(found->second.error, nullptr);
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+  retried_.fetch_add(1, std::memory_order_relaxed);
+  announce({.kind = event_kind::task_retried, .text = "runs again after attempt " + std::to_string(t.attempt),
+            .task = t.id, .task_id = subject_of(t).task_id, .error = error});
+  const bool watched = (t.flags & task::watched) != 0;
+  const task_ref<> keep = task_ref<>::share(t);
+  {
+    std::unique_lock lock(intake_.mutex());
+    move(t, task_event::requeue);
+    intake_.put_back(t);
+    crew_->queued(lock);
+  }
+  detail::nudge(*keep);  // a worker that waits for it may run it
+  if (!watched) forget(a.task, time_->now());
+}
+
+void engine::perform(const todo::fail_task& a) {
+  const auto found = known_.find(a.task);
+  if (found == known_.end()) return;
+  settle(*found->second.ref, outcome::failed, found->second.error);
+  forget(a.task, time_->now());
+}
+
+void engine::perform(const todo::cancel_all&) {
+  const auto now = time_->now();
+  cancelling_all_ = true;
+  report_.forced = unsettled_.load() > 0;
+  const std::size_t before = cancelled_.load();
+  for (;;) {
+    std::unique_lock lock(intake_.mutex());
+    task* t = intake_.take();
+    lock.unlock();
+    if (t == nullptr) break;
+    settle(*t, outcome::cancelled, make<pool_stopped>(*t, "the pool was stopped before the task began"));
+    let_go(*t);
+  }
+  std::vector<task_ref<>> waiting;
+  for (auto& [id, known] : known_)
+    if (known.held) waiting.push_back(known.ref);
+  for (const auto& t : waiting) {
+    settle(*t, outcome::cancelled, make<pool_stopped>(*t, "the pool was stopped before the task's next attempt"));
+    forget(t->id, now);
+  }
+  std::vector<task_ref<>> held;
+  crew_->held(held);
+  report_.cancelled += cancelled_.load() - before + held.size();
+  for (const auto& t : held)
+    take_away(t, death::cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"), now);
+}
+
+void engine::perform(const todo::announce& a) { announce({.kind = a.kind, .text = a.text}); }
+
+}  // namespace muster::engine

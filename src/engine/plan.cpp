@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+#include "engine/plan.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+
+namespace muster::engine {
+
+namespace {
+
+std::optional<time_point> earliest(std::initializer_list<std::optional<time_point>> times) {
+  std::optional<time_point> first;
+  for (const auto& t : times)
+    if (t && (!first || *t < *first)) first = t;
+  return first;
+}
+
+}  // namespace
+
+plan::plan(const plan_settings& settings) : settings_(settings), dice_(settings.seed) {
+  MUSTER_ASSERT(settings.min >= 0 && settings.max >= std::max(1, settings.min));
+}
+
+void plan::observe(const occurrence& what, time_point now) {
+  std::visit([&](const auto& event) { on(event, now); }, what);
+}
+
+std::optional<action> plan::next(time_point now) {
+  while (todo_.empty() && !timers_.empty() && std::get<0>(*timers_.begin()) <= now) {
+    const auto [at, which, key] = *timers_.begin();
+    timers_.erase(timers_.begin());
+    due(which, key, now);
+  }
+  if (todo_.empty()) return std::nullopt;
+  action first = std::move(todo_.front());
+  todo_.pop_front();
+  return first;
+}
+
+time_point plan::wake_at() const {
+  if (!todo_.empty()) return time_point::min();
+  return timers_.empty() ? base::never : std::get<0>(*timers_.begin());
+}
+
+// --------------------------------------------------------------------------------------------------------- workers
+
+void plan::on(const happened::start_asked&, time_point now) {
+  if (phase_ != phase::idle) return;
+  phase_ = phase::serving;
+  wanted_ = settings_.min;
+  start_workers(now);
+  if (settings_.min == 0) {  // nobody to wait for
+    ready_once_ = true;
+    say(event_kind::started, "started with no worker; the first task brings one");
+  }
+}
+
+void plan::on(const happened::worker_ready& event, time_point now) {
+  if (!current(event.worker)) return;
+  worker_record& worker = workers_[event.worker.slot];
+  if (worker.state == worker_state::starting) --starting_;
+  if (worker.state != worker_state::stopping) set_due(event.worker.slot, timer::worker_ready, std::nullopt);
+  step(worker, worker_event::ready);
+  if (start_failures_ > 0 && restart_at_) set_one_shot(timer::restart, restart_at_, std::nullopt);
+  if (std::exchange(start_failures_, 0) > 0) say(event_kind::recovered, "workers can be started again");
+  if (!ready_once_ && live_ - starting_ >= settings_.min) {
+    ready_once_ = true;
+    say(event_kind::started, "the first workers are ready");
+  }
+  start_workers(now);
+  rearm_shrink(now);
+}
+
+void plan::on(const happened::worker_ended& event, time_point now) {
+  if (!current(event.worker)) return;
+  worker_record& worker = workers_[event.worker.slot];
+  if (worker.state == worker_state::dead) return;
+  const bool wanted_gone = worker.state == worker_state::stopping;
+  if (worker.state == worker_state::starting) --starting_;
+  if (wanted_gone) --leaving_;
+  set_due(event.worker.slot, timer::worker_end, std::nullopt);
+  step(worker, worker_event::end);
+  --live_;
+  free_slots_.insert(event.worker.slot);
+
+  if (!wanted_gone && !event.had_tasks && at_work()) {
+    if (++start_failures_ == 1) say(event_kind::degraded, "a worker did not come up; trying again with pauses");
+    set_one_shot(timer::restart, restart_at_, base::after(now, policy::pause(settings_.restart, start_failures_, dice_)));
+  }
+  start_workers(now);
+  if (phase_ == phase::ending && live_ == 0) phase_ = phase::finished;
+}
+
+void plan::on(const happened::backlog& event, time_point now) {
+  if (!at_work()) return;
+  // One worker for each waiting task, less those on their way.
+  const auto room = static_cast<std::size_t>(settings_.max - (live_ - leaving_));
+  const auto more = std::min(event.queued, room);
+  const int target = std::min(settings_.max, live_ - leaving_ - starting_ + static_cast<int>(more));
+  if (target > wanted_) {
+    say(event_kind::scaled, "from " + std::to_string(wanted_) + " to " + std::to_string(target) + " workers: " +
+                                std::to_string(event.queued) + " tasks wait and none is free");
+    wanted_ = target;
+  }
+  start_workers(now);
+}
+
+void plan::start_workers(time_point now) {
+  if (!at_work() || restart_at_) return;
+  wanted_ = std::clamp(wanted_, settings_.min, settings_.max);
+  // A replacement may start beside a worker that is leaving, but never more than max are alive.
+  while (live_ - leaving_ < wanted_ && live_ < settings_.max) start_one(now);
+}
+
+void plan::start_one(time_point now) {
+  std::uint32_t slot = 0;
+  if (free_slots_.empty()) {
+    slot = static_cast<std::uint32_t>(workers_.size());
+    workers_.emplace_back();
+  } else {
+    slot = *free_slots_.begin();
+    free_slots_.erase(free_slots_.begin());
+  }
+  worker_record& worker = workers_[slot];
+  step(worker, worker_event::replace);
+  ++worker.generation;
+  ++live_;
+  ++starting_;
+  if (settings_.ready_timeout) set_due(slot, timer::worker_ready, base::after(now, *settings_.ready_timeout));
+  todo_.emplace_back(todo::start_worker{{slot, worker.generation}});
+}
+
+void plan::step(worker_record& worker, worker_event event) {
+  const auto to = engine::next(worker.state, event);
+  MUSTER_ASSERT(to.has_value());
+  worker.state = *to;
+}
+
+void plan::retire(std::uint32_t slot, time_point now) {
+  worker_record& worker = workers_[slot];
+  if (worker.state == worker_state::dead || worker.state == worker_state::stopping) return;
+  if (worker.state == worker_state::starting) --starting_;
+  step(worker, worker_event::retire);
+  ++leaving_;
+  if (settings_.can_kill && phase_ == phase::ending) set_due(slot, timer::worker_end, base::after(now, settings_.grace));
+  todo_.emplace_back(todo::retire_worker{{slot, worker.generation}});
+}
+
+// An idle worker above min goes. The survey is asked for when the first of them could be due, so a pool at its
+// minimum has no timer at all.
+void plan::rearm_shrink(time_point now) {
+  const bool above = phase_ == phase::serving && live_ - leaving_ > settings_.min;
+  if (above == shrink_at_.has_value()) return;
+  set_one_shot(timer::shrink, shrink_at_,
+               above ? std::optional(base::after(now, settings_.idle_timeout)) : std::nullopt);
+}
+
+void plan::on(const happened::surveyed& event, time_point now) {
+  if (phase_ != phase::serving) return;
+  auto idle = event.idle;
+  std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) { return a.since < b.since; });
+  const int before = live_ - leaving_;
+  time_point next_look = base::after(now, settings_.idle_timeout);
+  for (const auto& [worker, since] : idle) {
+    if (live_ - leaving_ <= settings_.min) break;
+    const time_point leave_at = base::after(since, settings_.idle_timeout);
+    if (leave_at > now) {
+      next_look = std::min(next_look, leave_at);
+      break;
+    }
+    if (current(worker)) retire(worker.slot, now);
+  }
+  if (live_ - leaving_ < before) {
+    wanted_ = live_ - leaving_;
+    say(event_kind::scaled, "from " + std::to_string(before) + " to " + std::to_string(wanted_) +
+                                " workers: idle for longer than the idle timeout");
+  }
+  if (live_ - leaving_ > settings_.min) set_one_shot(timer::shrink, shrink_at_, next_look);
+}
+
+// ----------------------------------------------------------------------------------------------------------- tasks
+
+void plan::on(const happened::task_watched& event, time_point) {
+  task_record& record = tasks_[event.task];
+  record.start_by = event.start_by;
+  record.settle_by = event.settle_by;
+  rearm(event.task, record);
+}
+
+void plan::on(const happened::task_began& event, time_point) {
+  const auto found = tasks_.find(event.task);
+  if (found == tasks_.end()) return;
+  task_record& record = found->second;
+  record.start_by.reset();
+  record.worker = event.worker;
+  record.finish_by = event.finish_by;
+  rearm(event.task, record);
+}
+
+void plan::on(const happened::task_returned& event, time_point) {
+  const auto found = tasks_.find(event.task);
+  if (found == tasks_.end()) return;
+  found->second.finish_by.reset();
+  rearm(event.task, found->second);
+}
+
+void plan::on(const happened::task_told& event, time_point now) {
+  task_record& record = tasks_[event.task];  // a plain task becomes known when it is cancelled
+  record.worker = event.worker;
+  record.told_why = event.why;
+  record.finish_by.reset();
+  if (!record.gone_by) record.gone_by = base::after(now, settings_.grace);
+  rearm(event.task, record);
+}
+
+void plan::on(const happened::task_over& event, time_point) {
+  const auto found = tasks_.find(event.task);
+  if (found == tasks_.end()) return;
+  if (found->second.timer) timers_.erase({*found->second.timer, timer::task, event.task});
+  tasks_.erase(found);
+}
+
+void plan::on(const happened::attempt_failed& event, time_point now) {
+  task_record& record = tasks_[event.task];
+  record.finish_by.reset();
+  record.gone_by.reset();
+  if (phase_ > phase::draining || !policy::run_again(event.retry, event.why, event.attempt)) {
+    rearm(event.task, record);
+    todo_.emplace_back(todo::fail_task{event.task});
+    return;
+  }
+  record.retry_at = base::after(now, policy::pause(event.retry.backoff, event.attempt, dice_));
+  rearm(event.task, record);
+}
+
+void plan::task_due(task_id id, time_point now) {
+  const auto found = tasks_.find(id);
+  if (found == tasks_.end()) return;
+  task_record& record = found->second;
+  record.timer.reset();
+  const auto passed = [now](std::optional<time_point>& at) {
+    if (!at || *at > now) return false;
+    at.reset();
+    return true;
+  };
+  if (passed(record.gone_by)) todo_.emplace_back(todo::give_up_task{id, record.worker, record.told_why});
+  if (passed(record.settle_by)) todo_.emplace_back(todo::expire_task{id, limit::deadline});
+  else if (passed(record.start_by)) todo_.emplace_back(todo::expire_task{id, limit::queue_timeout});
+  else if (passed(record.finish_by)) todo_.emplace_back(todo::expire_task{id, limit::run_timeout});
+  else if (passed(record.retry_at)) todo_.emplace_back(todo::retry_task{id});
+  rearm(id, record);
+}
+
+void plan::rearm(task_id id, task_record& record) {
+  const auto at = earliest({record.start_by, record.settle_by, record.finish_by, record.gone_by, record.retry_at});
+  if (at == record.timer) return;
+  if (record.timer) timers_.erase({*record.timer, timer::task, id});
+  record.timer = at;
+  if (at) timers_.insert({*at, timer::task, id});
+}
+
+// -------------------------------------------------------------------------------------------------------- stopping
+
+void plan::on(const happened::stop_asked& event, time_point now) {
+  if (event.at_once) settings_.grace = duration::zero();
+  if (phase_ >= phase::ending) {
+    for (std::uint32_t slot = 0; event.at_once && slot < workers_.size(); ++slot)
+      if (workers_[slot].due) set_due(slot, timer::worker_end, now);
+    return;
+  }
+  if (phase_ == phase::idle) {
+    phase_ = phase::finished;
+    return;
+  }
+  phase_ = phase::draining;
+  set_one_shot(timer::stop, stop_by_, stop_by_ ? std::min(*stop_by_, event.deadline) : event.deadline);
+  set_one_shot(timer::shrink, shrink_at_, std::nullopt);
+  if (wanted_ == 0) wanted_ = 1;  // somebody must finish what is queued; where nothing is, drained follows at once
+  start_workers(now);
+}
+
+void plan::on(const happened::drained&, time_point now) {
+  if (phase_ == phase::draining) retire_all(now);
+}
+
+void plan::retire_all(time_point now) {
+  phase_ = phase::ending;
+  set_one_shot(timer::stop, stop_by_, std::nullopt);
+  set_one_shot(timer::restart, restart_at_, std::nullopt);
+  for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) retire(slot, now);
+  if (!settings_.can_kill) set_one_shot(timer::give_up, give_up_by_, base::after(now, settings_.grace));
+  if (live_ == 0) phase_ = phase::finished;
+}
+
+// ---------------------------------------------------------------------------------------------------------- timers
+
+void plan::set_one_shot(timer which, std::optional<time_point>& field, std::optional<time_point> at) {
+  if (field) timers_.erase({*field, which, 0});
+  field = at;
+  if (at && *at != base::never) timers_.insert({*at, which, 0});
+}
+
+void plan::set_due(std::uint32_t slot, timer which, std::optional<time_point> at) {
+  worker_record& worker = workers_[slot];
+  if (worker.due) {
+    timers_.erase({*worker.due, timer::worker_ready, slot});
+    timers_.erase({*worker.due, timer::worker_end, slot});
+  }
+  worker.due = at;
+  if (at && *at != base::never) timers_.insert({*at, which, slot});
+}
+
+void plan::due(timer which, std::uint64_t key, time_point now) {
+  switch (which) {
+    case timer::task: return task_due(key, now);
+    case timer::worker_ready:
+      workers_[key].due.reset();
+      todo_.emplace_back(todo::kill_worker{{static_cast<std::uint32_t>(key), workers_[key].generation},
+                                           death::cause::not_ready});
+      return;
+    case timer::worker_end:
+      workers_[key].due.reset();
+      todo_.emplace_back(todo::kill_worker{{static_cast<std::uint32_t>(key), workers_[key].generation},
+                                           death::cause::stopped});
+      return;
+    case timer::restart:
+      restart_at_.reset();
+      return start_workers(now);
+    case timer::shrink:
+      shrink_at_.reset();
+      todo_.emplace_back(todo::survey_workers{});
+      return;
+    case timer::stop:
+      stop_by_.reset();
+      todo_.emplace_back(todo::cancel_all{});
+      return retire_all(now);
+    case timer::give_up:  // threads cannot be ended: what is left is stuck, and stop says so
+      give_up_by_.reset();
+      phase_ = phase::finished;
+      return;
+  }
+}
+
+}  // namespace muster::engine

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Decides everything about a pool that takes more than a glance: when workers start, end and are killed, what
+// becomes of a task that failed, is late or was cancelled, and when the pool is done. It takes what happened and the
+// time, and answers with actions. No threads, no clock, no I/O: the engine's loop owns it and performs what it says,
+// and a simulation drives the same code through years of virtual time.
+//
+// It knows workers by slot and generation, and only the tasks that need it (`task_watched`): those with a timeout, a
+// stop token or a retry, and those somebody wants to cancel while they run. All others pass it by.
+//
+// Cost: O(log n) an event, n the timers in use; start and end of a worker O(log workers).
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include <muster/error.hpp>
+#include <muster/event.hpp>
+#include <muster/options.hpp>
+
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "engine/lifecycle.hpp"
+#include "policy/backoff.hpp"
+#include "policy/retry.hpp"
+
+namespace muster::engine {
+
+using base::time_point;
+
+struct worker_id {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  friend bool operator==(worker_id, worker_id) = default;
+};
+using task_id = std::uint64_t;
+
+// What the plan needs to know once, all checked before.
+struct plan_settings {
+  int min = 1;
+  int max = 1;
+  duration idle_timeout = std::chrono::seconds(10);
+  duration grace = std::chrono::milliseconds(100);
+  std::optional<duration> ready_timeout{};  // none: workers are ready when they start
+  backoff_options restart{};
+  bool can_kill = false;
+  std::uint64_t seed = 1;
+};
+
+// Which limit a task passed.
+enum class limit : std::uint8_t { queue_timeout, run_timeout, deadline };
+
+// What happened.
+namespace happened {
+struct start_asked {};
+struct worker_ready { worker_id worker; };
+// It is gone and reaped. One that ends without having been given a task counts as one that could not be started.
+struct worker_ended { worker_id worker; bool had_tasks = false; };
+struct backlog { std::size_t queued; };          // tasks wait, and no worker is free
+struct surveyed {                                // the answer to survey_workers: workers with nothing to do
+  struct idle_worker { worker_id worker; time_point since; };
+  std::vector<idle_worker> idle;
+};
+struct task_watched { task_id task; std::optional<time_point> start_by, settle_by; };
+struct task_began { task_id task; worker_id worker; std::optional<time_point> finish_by; };
+struct task_returned { task_id task; };          // taken back before it began: it is queued again
+struct task_told { task_id task; worker_id worker; death::cause why; };  // its stop token was asked to stop
+struct task_over { task_id task; };              // nothing more will happen to it
+struct attempt_failed { task_id task; int attempt; retry_options retry; policy::failure why; };
+struct stop_asked { time_point deadline; bool at_once = false; };  // at once: no grace either
+struct drained {};                               // no task is unsettled
+}  // namespace happened
+
+using occurrence =
+    std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::backlog,
+                 happened::surveyed, happened::task_watched, happened::task_began, happened::task_returned,
+                 happened::task_told, happened::task_over, happened::attempt_failed, happened::stop_asked,
+                 happened::drained>;
+
+// What is to be done.
+namespace todo {
+struct start_worker { worker_id worker; };
+struct retire_worker { worker_id worker; };                     // no more tasks; end after what it has
+struct kill_worker { worker_id worker; death::cause why; };
+struct survey_workers {};
+struct expire_task { task_id task; limit which; };              // settle as task_timeout; when it runs, tell it
+// It was told, and may not have stopped: if that worker still has it, settle it and kill the worker; a thread is stuck.
+struct give_up_task { task_id task; worker_id worker; death::cause why; };
+struct retry_task { task_id task; };                            // queue it again, before its equals
+struct fail_task { task_id task; };                             // settle it with the error of its last attempt
+struct cancel_all {};                                           // the stop deadline passed
+struct announce { event_kind kind; std::string text; };
+}  // namespace todo
+
+using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::survey_workers,
+                            todo::expire_task, todo::give_up_task, todo::retry_task, todo::fail_task,
+                            todo::cancel_all, todo::announce>;
+
+class plan {
+ public:
+  explicit plan(const plan_settings& settings);
+
+  void observe(const occurrence& what, time_point now);
+  // What to do now; none: nothing until wake_at() or the next event. Call until none.
+  std::optional<action> next(time_point now);
+  [[nodiscard]] time_point wake_at() const;
+
+  // Another backlog event would be of use: fewer workers than allowed, and the pool is not stopping.
+  [[nodiscard]] bool may_grow() const { return at_work() && wanted_ < settings_.max; }
+  [[nodiscard]] bool ready_once() const { return ready_once_; }
+  [[nodiscard]] bool degraded() const { return start_failures_ > 0; }
+  // Stopping, and no worker is left.
+  [[nodiscard]] bool finished() const { return phase_ == phase::finished; }
+  [[nodiscard]] int live() const { return live_; }
+
+ private:
+  enum class phase : std::uint8_t { idle, serving, draining, ending, finished };
+  enum class timer : std::uint8_t { restart, shrink, stop, give_up, worker_ready, worker_end, task };
+  struct worker_record {
+    std::uint32_t generation = 0;
+    worker_state state = worker_state::dead;
+    std::optional<time_point> due{};  // ready by, or gone by
+  };
+  struct task_record {
+    std::optional<time_point> start_by, settle_by, finish_by, gone_by, retry_at;
+    worker_id worker{};
+    death::cause told_why{};
+    std::optional<time_point> timer{};
+  };
+  using timer_key = std::tuple<time_point, timer, std::uint64_t>;
+
+  void on(const happened::start_asked&, time_point now);
+  void on(const happened::worker_ready&, time_point now);
+  void on(const happened::worker_ended&, time_point now);
+  void on(const happened::backlog&, time_point now);
+  void on(const happened::surveyed&, time_point now);
+  void on(const happened::task_watched&, time_point now);
+  void on(const happened::task_began&, time_point now);
+  void on(const happened::task_returned&, time_point now);
+  void on(const happened::task_told&, time_point now);
+  void on(const happened::task_over&, time_point now);
+  void on(const happened::attempt_failed&, time_point now);
+  void on(const happened::stop_asked&, time_point now);
+  void on(const happened::drained&, time_point now);
+
+  void due(timer which, std::uint64_t key, time_point now);
+  void task_due(task_id id, time_point now);
+  void worker_due(std::uint32_t slot, time_point now);
+
+  [[nodiscard]] bool at_work() const { return phase_ == phase::serving || phase_ == phase::draining; }
+  void start_workers(time_point now);
+  void start_one(time_point now);
+  void step(worker_record& worker, worker_event event);
+  void retire(std::uint32_t slot, time_point now);
+  void retire_all(time_point now);
+  void set_due(std::uint32_t slot, timer which, std::optional<time_point> at);
+  void rearm(task_id id, task_record& record);
+  void rearm_shrink(time_point now);
+  void say(event_kind kind, std::string text) { todo_.emplace_back(todo::announce{kind, std::move(text)}); }
+  void set_one_shot(timer which, std::optional<time_point>& field, std::optional<time_point> at);
+  [[nodiscard]] bool current(worker_id worker) const {
+    return worker.slot < workers_.size() && workers_[worker.slot].generation == worker.generation;
+  }
+
+  plan_settings settings_;
+  base::random dice_;
+  phase phase_ = phase::idle;
+  std::deque<action> todo_;
+  std::set<timer_key> timers_;
+
+  std::vector<worker_record> workers_;      // by slot
+  std::set<std::uint32_t> free_slots_;      // dead ones
+  int live_ = 0;                            // starting or better, stopping ones included
+  int leaving_ = 0;                         // of these, stopping
+  int starting_ = 0;
+  int wanted_ = 0;                          // what backlog and min ask for
+  int start_failures_ = 0;                  // in a row
+  bool ready_once_ = false;
+  std::optional<time_point> restart_at_{};  // not before; none: at once
+  std::optional<time_point> shrink_at_{};
+  std::optional<time_point> stop_by_{};
+  std::optional<time_point> give_up_by_{};
+
+  std::unordered_map<task_id, task_record> tasks_;
+};
+
+}  // namespace muster::engine
