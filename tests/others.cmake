@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+#
+# The tests that are not GoogleTest programs.
+
+function(muster_test name label)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${MUSTER_TEST_TIMEOUT})
+endfunction()
+
+# ---- models: the checker switches stacks itself, which no sanitizer understands ----
+file(GLOB models CONFIGURE_DEPENDS model/*.cpp)
+if(MUSTER_SANITIZE)
+  set(models)
+endif()
+foreach(source IN LISTS models)
+  cmake_path(GET source STEM name)
+  add_executable(model_${name} ${source})
+  muster_house(model_${name})
+  set_target_properties(model_${name} PROPERTIES OUTPUT_NAME ${name}_model)
+  target_include_directories(model_${name} PRIVATE
+    ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR})
+  muster_test(model.${name} model model_${name})
+endforeach()
+
+# ---- programs that must not compile ----
+file(GLOB refused CONFIGURE_DEPENDS refused/*.cpp)
+foreach(source IN LISTS refused)
+  cmake_path(GET source STEM name)
+  muster_test(refused.${name} refused Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_refused.py
+              --compiler ${CMAKE_CXX_COMPILER} --include ${PROJECT_SOURCE_DIR}/include ${source})
+endforeach()
