@@ -57,11 +57,8 @@ clean:  ## remove everything that was built
 
 # ---- the steps the commands above are made of ----
 # Configures when there is no build yet; afterwards the build itself notices what has to be configured again.
-build/%/build.ninja:
-	@cmake --preset $*
-
 built-%:
-	@$(MAKE) build/$*/build.ninja
+	@test -f build/$*/build.ninja || cmake --preset $*
 	@cmake --build --preset $*
 
 tested-%:

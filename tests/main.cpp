@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The main of every test program. A test that uses a process pool is itself the program its workers are made from,
-// so muster::init comes first, before GoogleTest reads its arguments or anything starts a thread.
+// The main of every test program. A test that uses a process pool is itself the program its workers are made
+// from, so muster::init comes first, before GoogleTest reads its arguments or anything starts a thread.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

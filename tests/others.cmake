@@ -29,3 +29,20 @@ foreach(source IN LISTS refused)
   muster_test(refused.${name} refused Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_refused.py
               --compiler ${CMAKE_CXX_COMPILER} --include ${PROJECT_SOURCE_DIR}/include ${source})
 endforeach()
+
+# ---- a user's project; it is not sanitized, so it cannot be linked with a library that is ----
+if(MUSTER_INSTALL AND NOT MUSTER_SANITIZE)
+  foreach(way IN ITEMS installed pkgconfig embedded)
+    muster_test(consumer.${way} house Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/consumer/check.py ${way}
+                --source ${PROJECT_SOURCE_DIR} --build ${PROJECT_BINARY_DIR} --version ${PROJECT_VERSION}
+                --compiler ${CMAKE_CXX_COMPILER})
+    set_tests_properties(consumer.${way} PROPERTIES TIMEOUT 600)
+  endforeach()
+endif()
+
+# ---- the rules of the house, and whether their checkers would notice ----
+muster_test(house.layers house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_layers.py)
+muster_test(house.spdx house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_house.py spdx)
+muster_test(house.words house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_house.py words)
+muster_test(house.tools house Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/house/tools_test.py)
+set_tests_properties(house.tools PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")

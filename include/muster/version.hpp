@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The version of muster. The numbers are those of the headers a program is compiled with; `version()` names the
-// library it is linked with. Callable from any thread. The build reads the version of the package from this file.
+// The version of muster. The numbers are those of the headers a program is compiled with; `version()` names
+// the library it is linked with. Callable from any thread. The build reads the version of the package from
+// this file.
 #pragma once
 
 #include <string_view>
