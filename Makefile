@@ -15,7 +15,7 @@ LONG_LABELS ?= sim|stress|crash|model
 
 .PHONY: help
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: needs-build-test  ## build with g++ and run every test
@@ -43,13 +43,13 @@ format: needs-check  ## format every source file
 
 .PHONY: demo
 demo: needs-build-demo  ## build and run the demonstration
-	@$(MAKE) built-release
-	@$(if $(wildcard demo/run),demo/run build/release,echo "there is no demonstration yet" >&2; exit 1)
+	@$(MAKE) built-demo
+	@$(if $(wildcard demo/run),demo/run build/demo,echo "there is no demonstration yet" >&2; exit 1)
 
 .PHONY: bench
 bench: needs-build-bench  ## build and run the benchmarks
-	@$(MAKE) built-release
-	@$(if $(wildcard bench/run),bench/run build/release,echo "there are no benchmarks yet" >&2; exit 1)
+	@$(MAKE) built-bench
+	@$(if $(wildcard bench/run),bench/run build/bench,echo "there are no benchmarks yet" >&2; exit 1)
 
 .PHONY: clean
 clean:  ## remove everything that was built
