@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+#
+# Short names for what one does here every day; `make help` lists them. The build itself is CMake's.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The labels of the tests that run under the thread sanitizer, as a regular expression: all of them.
+TSAN_LABELS ?= .
+# What `make check` runs; everything else is `make test`.
+CHECK_LABELS ?= house|refused|unit|conformance
+# What `make test-long` runs.
+LONG_LABELS ?= sim|stress|crash|model
+
+.PHONY: help
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: needs-build-test  ## build with g++ and run every test
+	@$(MAKE) tested-dev
+
+.PHONY: matrix
+matrix: needs-build-test-matrix  ## the same with clang++, then under the sanitizers
+	@$(MAKE) tested-clang
+	@$(MAKE) tested-asan
+	@$(MAKE) tested-tsan TEST_OPTIONS='-L "$(TSAN_LABELS)"'
+
+.PHONY: test-long
+test-long: needs-build-test  ## the randomised and stress tests, for much longer
+	@$(MAKE) tested-long TEST_OPTIONS='-L "$(LONG_LABELS)"'
+
+.PHONY: check
+check: needs-build-test-check  ## the quick gate before a commit
+	@tools/check_format.sh
+	@$(MAKE) tested-dev TEST_OPTIONS='-L "$(CHECK_LABELS)" -E consumer'
+	@tools/check_tidy.sh
+
+.PHONY: format
+format: needs-check  ## format every source file
+	@tools/check_format.sh --fix
+
+.PHONY: demo
+demo: needs-build-demo  ## build and run the demonstration
+	@$(MAKE) built-demo
+	@$(if $(wildcard demo/run),demo/run build/demo,echo "there is no demonstration yet" >&2; exit 1)
+
+.PHONY: bench
+bench: needs-build-bench  ## build and run the benchmarks
+	@$(MAKE) built-bench
+	@$(if $(wildcard bench/run),bench/run build/bench,echo "there are no benchmarks yet" >&2; exit 1)
+
+.PHONY: clean
+clean:  ## remove everything that was built
+	rm -rf build
+
+# ---- the steps the commands above are made of ----
+# Configures when there is no build yet; afterwards the build itself notices what has to be configured again.
+built-%:
+	@test -f build/$*/build.ninja || cmake --preset $*
+	@cmake --build --preset $*
+
+tested-%:
+	@$(MAKE) built-$*
+	@ctest --preset $* $(TEST_OPTIONS)
+
+needs-%:
+	@tools/dependencies.sh $(subst -, ,$*)

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Builds and runs a user's project against muster in one of the three ways users have.
+
+  check.py installed|pkgconfig|embedded --source DIR --build DIR --compiler PATH --version X.Y.Z
+"""
+import argparse
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+CONSUMER = pathlib.Path(__file__).resolve().parent
+
+
+def run(command, **more):
+    command = [str(part) for part in command]
+    print("+", shlex.join(command), flush=True)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False, **more)
+    print(done.stdout, flush=True)
+    if done.returncode != 0:
+        sys.exit(f"check: that ended with {done.returncode}")
+    return done.stdout.strip()
+
+
+def install(options, scratch):
+    """Installs the build, then moves it: an installed tree must not know where it was installed to."""
+    first, prefix = scratch / "first", scratch / "prefix"
+    run(["cmake", "--install", options.build, "--prefix", first])
+    first.rename(prefix)
+    for wanted in ("include/muster/version.hpp", "share/doc/muster/LICENSE"):
+        if not (prefix / wanted).is_file():
+            sys.exit(f"check: {wanted} was not installed")
+    if list(prefix.rglob("*.cpp")):
+        sys.exit("check: sources were installed")
+    for text in [*prefix.rglob("*.cmake"), *prefix.rglob("*.pc")]:
+        for place in (options.source, options.build):
+            if str(place) + "/" in text.read_text():
+                sys.exit(f"check: {text.relative_to(prefix)} names {place}")
+    return prefix
+
+
+def build_with_cmake(options, scratch, *arguments):
+    build = scratch / "build"
+    run(["cmake", "-G", "Ninja", "-S", CONSUMER, "-B", build, f"-DCMAKE_CXX_COMPILER={options.compiler}", *arguments])
+    run(["cmake", "--build", build, "-j2"])
+    return build / "consumer"
+
+
+def installed(options, scratch):
+    return build_with_cmake(options, scratch, f"-DCMAKE_PREFIX_PATH={install(options, scratch)}")
+
+
+def embedded(options, scratch):
+    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    return build_with_cmake(options, scratch, f"-DMUSTER_SOURCE={options.source}", *launcher)
+
+
+def pkgconfig(options, scratch):
+    prefix = install(options, scratch)
+    found = os.pathsep.join(str(path.parent) for path in prefix.rglob("muster.pc"))
+    environment = dict(os.environ, PKG_CONFIG_PATH=found)
+    if run(["pkg-config", "--modversion", "muster"], env=environment) != options.version:
+        sys.exit("check: muster.pc names another version")
+    flags = shlex.split(run(["pkg-config", "--cflags", "--libs", "muster"], env=environment))
+    program = scratch / "consumer"
+    run([options.compiler, "-std=c++20", CONSUMER / "main.cpp", *flags, "-o", program])
+    return program
+
+
+def main():
+    ways = {way.__name__: way for way in (installed, pkgconfig, embedded)}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("way", choices=ways)
+    parser.add_argument("--source", type=pathlib.Path, required=True)
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--compiler", required=True)
+    parser.add_argument("--version", required=True)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        program = ways[options.way](options, pathlib.Path(scratch))
+        libraries = os.pathsep.join(str(path) for path in (pathlib.Path(scratch) / "prefix").glob("lib*/**/")
+                                    if list(path.glob("libmuster.so*")))
+        environment = dict(os.environ, LD_LIBRARY_PATH=libraries) if libraries else None
+        said = run([program], env=environment)
+    if said != options.version:
+        sys.exit(f"check: the consumer says '{said}', not '{options.version}'")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+#
+# The tests that are not GoogleTest programs. None of them would learn anything from a sanitizer, and some cannot live
+# with one: the model checker switches stacks itself, and a user's project is built without.
+if(MUSTER_SANITIZE)
+  return()
+endif()
+
+function(muster_test name label)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${MUSTER_TEST_TIMEOUT})
+endfunction()
+
+# ---- models ----
+file(GLOB models CONFIGURE_DEPENDS model/*.cpp)
+foreach(source IN LISTS models)
+  cmake_path(GET source STEM name)
+  add_executable(model_${name} ${source})
+  muster_house(model_${name})
+  # The checker's macro for "here" is a dollar sign.
+  target_compile_options(model_${name} PRIVATE $<$<CXX_COMPILER_ID:Clang>:-Wno-dollar-in-identifier-extension>)
+  set_target_properties(model_${name} PROPERTIES OUTPUT_NAME ${name}_model)
+  target_include_directories(model_${name} PRIVATE
+    ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR})
+  muster_test(model.${name} model model_${name})
+endforeach()
+
+# ---- programs that must not compile ----
+file(GLOB refused CONFIGURE_DEPENDS refused/*.cpp)
+foreach(source IN LISTS refused)
+  cmake_path(GET source STEM name)
+  muster_test(refused.${name} refused Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_refused.py
+              --compiler ${CMAKE_CXX_COMPILER} --include ${PROJECT_SOURCE_DIR}/include ${source})
+endforeach()
+
+# ---- a user's project ----
+if(MUSTER_INSTALL)
+  foreach(way IN ITEMS installed pkgconfig embedded)
+    muster_test(consumer.${way} house Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/consumer/check.py ${way}
+                --source ${PROJECT_SOURCE_DIR} --build ${PROJECT_BINARY_DIR} --version ${PROJECT_VERSION}
+                --compiler ${CMAKE_CXX_COMPILER})
+    set_tests_properties(consumer.${way} PROPERTIES TIMEOUT 600)
+  endforeach()
+endif()
+
+# ---- the rules of the house, and whether their checkers would notice ----
+muster_test(house.layers house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_layers.py)
+muster_test(house.spdx house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_house.py spdx)
+muster_test(house.words house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_house.py words)
+muster_test(house.tools house Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/house/tools_test.py)
+set_tests_properties(house.tools PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")
