@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// The door through which the rings touch shared memory. Every ring is a template over a policy like this one; the
+// model check passes another policy and so explores the very code that ships. The policy has no state and no owner;
+// any thread may call it.
+#pragma once
+
+#include "base/futex.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+
+namespace muster::ipc {
+
+struct machine_atomics {
+  // A word that two processes may use at the same time.
+  template <class T>
+  using atomic = std::atomic<T>;
+
+  template <class T>
+  static T load(const atomic<T>& word, std::memory_order order) {
+    return word.load(order);
+  }
+  template <class T>
+  static void store(atomic<T>& word, T value, std::memory_order order) {
+    word.store(value, order);
+  }
+  template <class T>
+  static T exchange(atomic<T>& word, T value, std::memory_order order) {
+    return word.exchange(value, order);
+  }
+  template <class T>
+  static T fetch_add(atomic<T>& word, T value, std::memory_order order) {
+    return word.fetch_add(value, order);
+  }
+  // One strong try. On failure `expected` holds what was found, read with acquire.
+  template <class T>
+  static bool compare_exchange(atomic<T>& word, T& expected, T desired, std::memory_order order) {
+    return word.compare_exchange_strong(expected, desired, order, std::memory_order_acquire);
+  }
+
+  static void fence_seq_cst() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+
+  // Returns false when the timeout has passed; may return true for no reason.
+  static bool wait(const atomic<std::uint32_t>& word, std::uint32_t expected,
+                   std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
+    return base::futex_wait(word, expected, timeout);
+  }
+  static void wake(const atomic<std::uint32_t>& word) { base::futex_wake(word); }
+
+  // A word whose accesses are ordered by another word: between partners that keep the protocol no two of them ever
+  // meet. It is atomic all the same, because a stranger on the other side need not keep it, and a relaxed load is
+  // the way to say "read exactly once".
+  template <class T>
+  class cell {
+   public:
+    [[nodiscard]] T get() const { return value_.load(std::memory_order_relaxed); }
+    void set(T value) { value_.store(value, std::memory_order_relaxed); }
+
+   private:
+    std::atomic<T> value_;
+  };
+
+  // Raw bytes, ordered by another word in the same way. The caller has checked offset and size.
+  template <std::size_t Size>
+  class bytes {
+   public:
+    void write(std::size_t offset, std::span<const std::byte> from) {
+      if (!from.empty()) std::memcpy(data_ + offset, from.data(), from.size());
+    }
+    void read(std::size_t offset, std::span<std::byte> to) const {
+      if (to.empty()) return;
+      std::memcpy(to.data(), data_ + offset, to.size());
+      // Without this the compiler might look into the source again later, where it means the copy.
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    [[nodiscard]] const std::byte* at(std::size_t offset) const { return data_ + offset; }
+
+   private:
+    std::byte data_[Size];
+  };
+};
+
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free && sizeof(std::atomic<std::uint32_t>) == 4);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(std::atomic<std::uint64_t>) == 8);
+
+}  // namespace muster::ipc

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "ipc/region.hpp"
+
+#include "ipc/memfd.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace muster::ipc {
+
+namespace {
+
+// Names that older headers lack. A kernel that lacks the advice says EINVAL, and the pages come one by one.
+constexpr int populate_read = 22;
+constexpr int populate_write = 23;
+
+#ifndef F_SEAL_FUTURE_WRITE
+constexpr unsigned future_write_seal = 0x0010U;
+#else
+constexpr unsigned future_write_seal = F_SEAL_FUTURE_WRITE;
+#endif
+
+std::expected<void*, system_failure> map_shared(int descriptor, std::size_t size, int protection) {
+  void* address = ::mmap(nullptr, size, protection, MAP_SHARED, descriptor, 0);
+  if (address == MAP_FAILED) return std::unexpected(failure_of("mmap"));
+  if (::madvise(address, size, MADV_DONTFORK) != 0) {
+    const system_failure failure = failure_of("madvise(MADV_DONTFORK)");
+    ::munmap(address, size);
+    return std::unexpected(failure);
+  }
+  return address;
+}
+
+}  // namespace
+
+std::expected<region, system_failure> region::create(const char* name, std::size_t size, access others) {
+  auto descriptor = make_memfd(name);
+  if (!descriptor) return std::unexpected(descriptor.error());
+  if (::ftruncate(descriptor->get(), static_cast<off_t>(size)) != 0) {
+    return std::unexpected(failure_of("ftruncate"));
+  }
+  // The writable mapping must exist before the seal that forbids any further one.
+  auto address = map_shared(descriptor->get(), size, PROT_READ | PROT_WRITE);
+  if (!address) return std::unexpected(address.error());
+  region made(std::move(*descriptor), *address, size);
+  unsigned seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  if (others == access::read_only) seals |= future_write_seal;
+  if (auto sealed = add_seals(made.descriptor(), seals); !sealed) return std::unexpected(sealed.error());
+  return made;
+}
+
+std::expected<region, system_failure> region::map(int descriptor, std::size_t size, access how) {
+  if (auto good = check_memfd(descriptor, F_SEAL_SHRINK | F_SEAL_GROW, size); !good) {
+    return std::unexpected(good.error());
+  }
+  const int protection = how == access::read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+  auto address = map_shared(descriptor, size, protection);
+  if (!address) return std::unexpected(address.error());
+  return region(base::file_descriptor(), *address, size);
+}
+
+region& region::operator=(region&& other) noexcept {
+  if (this != &other) {
+    unmap();
+    descriptor_ = std::move(other.descriptor_);
+    address_ = std::exchange(other.address_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+void region::unmap() {
+  if (address_ != nullptr) ::munmap(address_, size_);
+  address_ = nullptr;
+}
+
+void region::touch(std::size_t bytes, access how) const {
+  bytes = std::min(bytes, size_);
+  if (::madvise(address_, bytes, how == access::read_only ? populate_read : populate_write) == 0) return;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  for (std::size_t at = 0; at < bytes; at += page) {
+    // Reading a page of a memfd brings it in, for a writable mapping too; writing could disturb the other side.
+    static_cast<void>(*(static_cast<const volatile char*>(address_) + at));
+  }
+}
+
+}  // namespace muster::ipc

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+// The ring that carries calls from the owner to one worker. The owner's end is the request sender, the worker's end
+// the request receiver; each lives in the private memory of its process and neither is thread-safe: who shares one
+// between threads holds a lock. The sender believes nothing it reads from the worker beyond what costs only that
+// worker's calls; docs/internals/process-protocol.md has the table of steps.
+#pragma once
+
+#include "ipc/byte_ring.hpp"
+#include "ipc/layout.hpp"
+
+#include <array>
+#include <cassert>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace muster::ipc {
+
+template <class Atomics, class Sizes = standard_sizes>
+class basic_request_sender {
+ public:
+  using request_region = basic_request_region<Atomics, Sizes>;
+  using reply_region = basic_reply_region<Atomics, Sizes>;
+
+  // Both regions are fresh (all zero) and outlive the sender.
+  basic_request_sender(request_region& requests, reply_region& replies) : requests_(requests), replies_(replies) {}
+
+  struct prepared {
+    std::uint64_t position;
+    carrier payload;  // parcel: send the parcel named by the position first, then hand over
+  };
+
+  // Writes a call into the next slot. The worker cannot see it before hand_over. Nothing when the slot is still in
+  // use. Never blocks. The payload is at most payload_limit bytes.
+  std::optional<prepared> prepare(const call_header& header, std::span<const std::byte> payload) {
+    assert(payload.size() <= payload_limit);
+    if (entry(next_).state != phase::free) return std::nullopt;
+    const std::uint64_t position = next_++;
+    ++in_flight_;
+    const carrier by = write_slot(slot(position), header, payload);
+    entry(position) = {phase::prepared, bytes_.mark()};
+    return prepared{position, by};
+  }
+
+  // Makes a prepared call claimable. Calls are begun in the order of their positions, whatever the order of the
+  // hand-overs. The worker may still sleep: ring afterwards, once for a burst.
+  void hand_over(std::uint64_t position) {
+    assert(known(position) && entry(position).state == phase::prepared);
+    entry(position).state = phase::handed_over;
+    Atomics::store(claim(position), claim_word(position, claim_state::ready), std::memory_order_release);
+  }
+
+  // Gives a prepared call up, because its parcel could not be sent. The position is skipped by the worker.
+  void abandon(std::uint64_t position) {
+    assert(known(position) && entry(position).state == phase::prepared);
+    // No compare-exchange: a worker that keeps the protocol changes the word only when it finds `ready` there.
+    Atomics::store(claim(position), claim_word(position, claim_state::taken_back), std::memory_order_release);
+    free_slot(position);
+  }
+
+  // One try to get a call back that the worker has not begun. On success the call is the caller's again and its
+  // slot is free; on failure it counts as begun from here on, whatever the worker writes later.
+  bool take_back(std::uint64_t position) {
+    if (!known(position) || entry(position).state != phase::handed_over) return false;
+    std::uint64_t expected = claim_word(position, claim_state::ready);
+    const std::uint64_t desired = claim_word(position, claim_state::taken_back);
+    if (!Atomics::compare_exchange(claim(position), expected, desired, std::memory_order_acq_rel)) {
+      entry(position).state = phase::begun;
+      return false;
+    }
+    free_slot(position);
+    return true;
+  }
+
+  // Whether the worker has begun the call. Once true it stays true: the answer is kept in private memory.
+  bool seen_claimed(std::uint64_t position) {
+    if (!known(position)) return false;
+    slot_entry& e = entry(position);
+    if (e.state == phase::handed_over &&
+        Atomics::load(claim(position), std::memory_order_acquire) != claim_word(position, claim_state::ready)) {
+      e.state = phase::begun;
+    }
+    return e.state == phase::begun;
+  }
+
+  // Whether a reply to this position may be believed: it was handed over, and neither answered nor taken back.
+  // Safe for any number that a worker may send.
+  [[nodiscard]] bool awaits_reply(std::uint64_t position) const {
+    if (!known(position)) return false;
+    const phase state = entries_[position % Sizes::slot_count].state;
+    return state == phase::handed_over || state == phase::begun;
+  }
+
+  // The call was answered: frees its slot. False, and nothing is changed, when it awaits no reply.
+  bool finished(std::uint64_t position) {
+    if (!awaits_reply(position)) return false;
+    free_slot(position);
+    return true;
+  }
+
+  // Positions that were prepared and are neither answered, taken back nor abandoned.
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
+
+  // The oldest of them; next() when there is none. All of them lie in [oldest(), next()).
+  [[nodiscard]] std::uint64_t oldest() const { return oldest_; }
+  [[nodiscard]] std::uint64_t next() const { return next_; }
+  [[nodiscard]] std::uint64_t ring_bytes_in_use() const { return bytes_.in_use(); }
+
+  // After one or more hand-overs: true when the worker sleeps, and then the caller calls wake (a system call, which
+  // it may want to make outside its lock). Either this look finds `asleep`, or the worker's last look before it
+  // sleeps finds the call: two seq_cst fences forbid that both miss.
+  [[nodiscard]] bool ring() {
+    Atomics::fence_seq_cst();
+    if (Atomics::load(replies_.asleep, std::memory_order_relaxed) == 0) return false;
+    Atomics::store(replies_.asleep, std::uint32_t{0}, std::memory_order_relaxed);
+    Atomics::fetch_add(replies_.bell, std::uint32_t{1}, std::memory_order_release);
+    return true;
+  }
+  void wake() { Atomics::wake(replies_.bell); }
+
+  // The call at this position shall see its stop token. The caller then calls wake_cancel.
+  void cancel(std::uint64_t position) {
+    assert(known(position));
+    Atomics::store(slot(position).cancel, position + 1, std::memory_order_release);
+    Atomics::fetch_add(requests_.cancel_bell, std::uint32_t{1}, std::memory_order_release);
+  }
+  void wake_cancel() { Atomics::wake(requests_.cancel_bell); }
+
+  // The worker shall end when its present calls have. Rings and wakes by itself; a rare step.
+  void stop() {
+    Atomics::store(requests_.stop, std::uint32_t{1}, std::memory_order_release);
+    if (ring()) wake();
+  }
+
+ private:
+  enum class phase : std::uint8_t { free, prepared, handed_over, begun };
+
+  struct slot_entry {
+    phase state = phase::free;
+    std::uint64_t bytes_end = 0;  // the mark of the byte ring behind this position
+  };
+
+  // Because a slot is reused only when its call has ended, at most slot_count positions lie in this window, and
+  // so each has its entry for itself.
+  [[nodiscard]] bool known(std::uint64_t position) const { return position >= oldest_ && position < next_; }
+  slot_entry& entry(std::uint64_t position) { return entries_[position % Sizes::slot_count]; }
+  auto& slot(std::uint64_t position) { return requests_.slots[position % Sizes::slot_count]; }
+  auto& claim(std::uint64_t position) { return replies_.claims[position % Sizes::slot_count]; }
+
+  carrier write_slot(basic_request_slot<Atomics, Sizes>& to, const call_header& header,
+                     std::span<const std::byte> payload) {
+    to.task.set(header.task);
+    to.thunk.set(header.thunk);
+    to.target.set(header.target);
+    to.attempt.set(header.attempt);
+    to.flags.set(header.flags);
+    carrier by = carrier::parcel;
+    std::uint64_t offset = 0;
+    if (payload.size() <= Sizes::request_inline) {
+      by = carrier::slot;
+      to.inline_bytes.write(0, payload);
+    } else if (payload.size() <= ring_payload_limit<Sizes>) {
+      if (const auto found = bytes_.reserve(payload.size())) {
+        by = carrier::ring;
+        offset = *found;
+        requests_.ring.write(offset, payload);
+      }
+    }
+    to.size.set(payload.size());
+    to.carrier.set(static_cast<std::uint32_t>(by));
+    to.offset.set(static_cast<std::uint32_t>(offset));
+    return by;
+  }
+
+  void free_slot(std::uint64_t position) {
+    entry(position).state = phase::free;
+    --in_flight_;
+    while (oldest_ < next_ && entry(oldest_).state == phase::free) {
+      bytes_.free_before(entry(oldest_).bytes_end);
+      ++oldest_;
+    }
+  }
+
+  request_region& requests_;
+  reply_region& replies_;
+  std::uint64_t next_ = 0;
+  std::uint64_t oldest_ = 0;
+  std::size_t in_flight_ = 0;
+  byte_ring_cursors bytes_{Sizes::byte_ring};
+  std::array<slot_entry, Sizes::slot_count> entries_{};
+};
+
+template <class Atomics, class Sizes = standard_sizes>
+class basic_request_receiver {
+ public:
+  using request_region = basic_request_region<Atomics, Sizes>;
+  using reply_region = basic_reply_region<Atomics, Sizes>;
+
+  basic_request_receiver(const request_region& requests, reply_region& replies)
+      : requests_(requests), replies_(replies) {}
+
+  struct call {
+    std::uint64_t position = 0;
+    call_header header;
+    carrier payload = carrier::slot;  // parcel: it is in the socket already, named by the position
+    std::uint64_t size = 0;
+    std::uint32_t offset = 0;
+  };
+
+  // Claims the next call; from here on it has begun. Nothing when there is none now. Never blocks.
+  std::optional<call> next() {
+    for (;;) {
+      auto& word = claim(cursor_);
+      std::uint64_t found = Atomics::load(word, std::memory_order_acquire);
+      if (found == claim_word(cursor_, claim_state::ready) &&
+          Atomics::compare_exchange(word, found, claim_word(cursor_, claim_state::claimed),
+                                    std::memory_order_acq_rel)) {
+        return read_slot(cursor_++);
+      }
+      // A failed exchange left in `found` what is there now: it was taken back, and perhaps used again since.
+      if (!is_past(found)) return std::nullopt;
+      ++cursor_;
+    }
+  }
+
+  // The payload where it lies, for carrier slot and ring. It is good until the reply is published.
+  [[nodiscard]] std::span<const std::byte> payload(const call& of) const {
+    if (of.payload == carrier::ring) return {requests_.ring.at(of.offset), of.size};
+    return {requests_.slots[of.position % Sizes::slot_count].inline_bytes.at(0), of.size};
+  }
+
+  // Copies the payload; `to` has the size of the call.
+  void read_payload(const call& of, std::span<std::byte> to) const {
+    if (of.payload == carrier::ring) {
+      requests_.ring.read(of.offset, to);
+    } else {
+      requests_.slots[of.position % Sizes::slot_count].inline_bytes.read(0, to);
+    }
+  }
+
+  // Sleeps until there may be something to do: a call, or stop. Returns at once when there is already, and may
+  // return for no reason. The caller asks next() and stopping() again.
+  void sleep() {
+    const std::uint32_t seen = Atomics::load(replies_.bell, std::memory_order_acquire);
+    Atomics::store(replies_.asleep, std::uint32_t{1}, std::memory_order_relaxed);
+    Atomics::fence_seq_cst();
+    if (!anything()) Atomics::wait(replies_.bell, seen);
+    Atomics::store(replies_.asleep, std::uint32_t{0}, std::memory_order_relaxed);
+  }
+
+  // Whether next() would move: for a worker that spins for a while before it sleeps.
+  [[nodiscard]] bool anything() const {
+    const std::uint64_t found =
+        Atomics::load(replies_.claims[cursor_ % Sizes::slot_count], std::memory_order_acquire);
+    return found == claim_word(cursor_, claim_state::ready) || is_past(found) || stopping();
+  }
+
+  [[nodiscard]] bool stopping() const { return Atomics::load(requests_.stop, std::memory_order_acquire) != 0; }
+
+  // For the thread that watches over stop tokens: it reads the bell, looks at the calls that run, and then sleeps
+  // on what it read. Unlike the rest of the class these three may be called by another thread.
+  [[nodiscard]] std::uint32_t cancel_bell() const {
+    return Atomics::load(requests_.cancel_bell, std::memory_order_acquire);
+  }
+  [[nodiscard]] bool is_cancelled(std::uint64_t position) const {
+    return Atomics::load(requests_.slots[position % Sizes::slot_count].cancel, std::memory_order_acquire) ==
+           position + 1;
+  }
+  void wait_for_cancel(std::uint32_t seen,
+                       std::optional<std::chrono::nanoseconds> timeout = std::nullopt) const {
+    Atomics::wait(requests_.cancel_bell, seen, timeout);
+  }
+
+ private:
+  auto& claim(std::uint64_t position) { return replies_.claims[position % Sizes::slot_count]; }
+
+  // Whether the word says that the position at the cursor is over: taken back, or its slot already in use for a
+  // later one. A position before the cursor, or no state at all, means that nothing was handed over yet.
+  [[nodiscard]] bool is_past(std::uint64_t word) const {
+    if (claim_position(word) != cursor_) return claim_position(word) > cursor_;
+    return word == claim_word(cursor_, claim_state::taken_back) ||
+           word == claim_word(cursor_, claim_state::claimed);
+  }
+
+  // Only the owner writes the request region, so what is read here is either the call or, if this very process
+  // has damaged the claim words, an older call of the same slot: the offsets are good in both cases.
+  call read_slot(std::uint64_t position) const {
+    const auto& from = requests_.slots[position % Sizes::slot_count];
+    call c;
+    c.position = position;
+    c.header = {from.task.get(), from.thunk.get(), from.target.get(), from.attempt.get(), from.flags.get()};
+    c.payload = static_cast<carrier>(from.carrier.get());
+    c.size = from.size.get();
+    c.offset = from.offset.get();
+    return c;
+  }
+
+  const request_region& requests_;
+  reply_region& replies_;
+  std::uint64_t cursor_ = 0;
+};
+
+using request_sender = basic_request_sender<machine_atomics>;
+using request_receiver = basic_request_receiver<machine_atomics>;
+
+}  // namespace muster::ipc
