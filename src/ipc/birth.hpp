@@ -6,6 +6,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -18,8 +19,8 @@ namespace muster::ipc {
 
 struct environment_rule {
   bool pass_all = false;            // every variable of the owner, as it was when the zygote was made
-  std::vector<std::string> pass;    // names to pass on; '*' stands for any run of characters
-  std::vector<std::pair<std::string, std::string>> set;  // added after that; wins over what was passed
+  std::vector<std::string> pass = usual_names();  // names to pass on; '*' stands for any run of characters
+  std::vector<std::pair<std::string, std::string>> set = {};  // added after that; wins over what was passed
 
   // What a worker gets unless told otherwise: who and where it is, its language, nothing secret.
   static std::vector<std::string> usual_names() {
@@ -38,7 +39,7 @@ struct worker_birth {
   std::uint32_t slot = 0;
   std::uint64_t generation = 0;
   std::string pool;                                  // the process is called muster-<pool>-<slot>
-  environment_rule environment = {.pass = environment_rule::usual_names()};
+  environment_rule environment = {};
   std::optional<std::string> directory;              // where it works; nullopt: where the zygote was made
   std::vector<std::string> arguments;                // for the task code; see worker_channels
   resource_limits limits;                            // core dumps are always off
@@ -82,7 +83,13 @@ struct failed_step {
   std::string step;   // "enter the directory", "join the cgroup" …
   int code = 0;       // errno; 0 when there is none
   std::string detail; // may be empty
-  std::string text() const;
+
+  std::string text() const {
+    std::string result = step;
+    if (code != 0) result += ": " + std::generic_category().message(code);
+    if (!detail.empty()) result += " (" + detail + ")";
+    return result;
+  }
 };
 
 }  // namespace muster::ipc
