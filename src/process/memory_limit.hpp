@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -32,7 +34,7 @@ struct cgroup_view {
   std::string own_cgroups = "/proc/self/cgroup";
   std::string mounts = "/proc/self/mountinfo";
   std::optional<std::string> named;  // $MUSTER_CGROUP: a directory the user gives us
-  bool may_use_own = true;           // false for root: see find_cgroup_place
+  uid_t user = 0;                    // whose delegated directories are ours
 };
 
 // Looks for a place. Only a directory that was given to this process is used: the one named by MUSTER_CGROUP, or one
@@ -64,7 +66,7 @@ class memory_limit {
   bool was_oom_killed() const;
   std::optional<std::uint64_t> peak_bytes() const;
 
-  // Removes the cgroup; false while a process is still in it (ask again later, the destructor tries once more, and the
+  // Kills what the dead worker has left in the cgroup and removes it; false while a process is still in it (ask again later, the destructor tries once more, and the
   // janitor of a later owner removes what is left).
   bool remove();
 

@@ -29,7 +29,7 @@ class zygote_link {
       std::optional<std::string> program = std::nullopt,
       std::chrono::milliseconds ready_timeout = std::chrono::seconds(10));
 
-  zygote_link(zygote_link&&) noexcept = default;
+  zygote_link(zygote_link&&) noexcept = default;  // the moved-from link holds nothing
   zygote_link& operator=(zygote_link&&) noexcept;
   // The zygote kills and reaps what still lives of this link; not waited for. In a forked copy of the owner: nothing.
   ~zygote_link();
