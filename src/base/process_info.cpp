@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#include "base/process_info.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <string_view>
+
+#include "base/pidfd.hpp"
+
+namespace muster::base {
+namespace {
+
+struct close_directory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+// The entries of a directory whose names are numbers; nullopt when it cannot be read.
+std::optional<std::vector<pid_t>> numbered_entries(const std::string& path) {
+  const std::unique_ptr<DIR, close_directory> directory(::opendir(path.c_str()));
+  if (!directory) return std::nullopt;
+  std::vector<pid_t> result;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const std::string_view name = entry->d_name;
+    pid_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc() && end == name.data() + name.size()) result.push_back(number);
+  }
+  return result;
+}
+
+// A /proc file says its size only by ending.
+std::optional<std::string> read_whole(const std::string& path) {
+  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return std::nullopt;
+  std::string result;
+  char part[4096];
+  while (true) {
+    const ssize_t size = ::read(file.get(), part, sizeof part);
+    if (size > 0) result.append(part, static_cast<std::size_t>(size));
+    else if (size == 0) return result;
+    else if (errno != EINTR) return std::nullopt;
+  }
+}
+
+void append_numbers(std::string_view text, std::vector<pid_t>& result) {
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  while (at != end) {
+    pid_t number = 0;
+    const auto [next, error] = std::from_chars(at, end, number);
+    if (error == std::errc()) result.push_back(number);
+    at = error == std::errc() ? next : at + 1;
+  }
+}
+
+std::vector<pid_t> children_by_parent(pid_t pid) {
+  std::vector<pid_t> result;
+  for (const pid_t candidate : numbered_entries("/proc").value_or(std::vector<pid_t>())) {
+    const auto status = status_of(candidate);
+    if (status && status->parent == pid) result.push_back(candidate);
+  }
+  return result;
+}
+
+}  // namespace
+
+std::expected<std::size_t, os_error> thread_count() {
+  const auto tasks = numbered_entries("/proc/self/task");
+  if (!tasks) return std::unexpected(last_os_error("opendir(/proc/self/task)"));
+  return tasks->size();
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+  std::vector<pid_t> result;
+  for (const pid_t task : numbered_entries(tasks).value_or(std::vector<pid_t>())) {
+    const auto text = read_whole(tasks + "/" + std::to_string(task) + "/children");
+    if (text) append_numbers(*text, result);
+  }
+  // The list may miss children while others are dying (proc(5)), so "none" is not believed without a second look.
+  return result.empty() ? children_by_parent(pid) : result;
+}
+
+std::optional<process_status> status_of(pid_t pid) {
+  const auto text = read_whole("/proc/" + std::to_string(pid) + "/stat");
+  if (!text) return std::nullopt;
+  // pid (name) state ppid pgrp session …; the name may hold anything, so the last ')' ends it.
+  const std::size_t open = text->find('(');
+  const std::size_t close = text->rfind(')');
+  if (open == std::string::npos || close == std::string::npos || close + 2 >= text->size()) return std::nullopt;
+  process_status result;
+  result.name = text->substr(open + 1, close - open - 1);
+  result.state = (*text)[close + 2];
+  std::vector<std::string_view> fields;  // from field 4 (the parent) on
+  std::string_view rest = std::string_view(*text).substr(close + 3);
+  while (!rest.empty()) {
+    const std::size_t begin = rest.find_first_not_of(' ');
+    if (begin == std::string_view::npos) break;
+    rest.remove_prefix(begin);
+    fields.push_back(rest.substr(0, rest.find(' ')));
+    rest.remove_prefix(fields.back().size());
+  }
+  constexpr std::size_t start_field = 22 - 4;
+  if (fields.size() <= start_field) return std::nullopt;
+  const auto number = [](std::string_view field, auto& value) {
+    std::from_chars(field.data(), field.data() + field.size(), value);
+  };
+  number(fields[0], result.parent);
+  number(fields[1], result.group);
+  number(fields[2], result.session);
+  number(fields[start_field], result.start);
+  return result;
+}
+
+std::size_t kill_session(pid_t session) {
+  std::size_t killed = 0;
+  for (const pid_t candidate : numbered_entries("/proc").value_or(std::vector<pid_t>())) {
+    const auto first = status_of(candidate);
+    if (!first || first->session != session) continue;
+    const auto process = open_pidfd(candidate);
+    if (!process) continue;
+    const auto second = status_of(candidate);
+    if (second && second->session == session && second->start == first->start && send_signal(process->get(), SIGKILL))
+      ++killed;
+  }
+  return killed;
+}
+
+}  // namespace muster::base

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#include "worker/setup.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/socket.hpp"
+
+namespace muster::worker {
+namespace {
+
+using result = std::expected<void, ipc::failed_step>;
+
+std::vector<std::string>& kept_arguments() {
+  static std::vector<std::string> arguments;
+  return arguments;
+}
+
+std::unexpected<ipc::failed_step> failed(const char* step, std::string detail = {}) {
+  return std::unexpected(ipc::failed_step{.step = step, .code = errno, .detail = std::move(detail)});
+}
+
+result join_cgroup(const std::string& procs_file) {
+  if (procs_file.empty()) return {};
+  const base::file_descriptor file(::open(procs_file.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file || ::write(file.get(), "0", 1) != 1) return failed("join the cgroup", procs_file);
+  return {};
+}
+
+// The kernel keeps 15 characters: the pool's name gives way, the slot stays.
+void name_process(const std::string& pool, std::uint32_t slot) {
+  const std::string end = "-" + std::to_string(slot);
+  constexpr std::string_view begin = "muster-";
+  constexpr std::size_t most = 15;
+  const std::size_t room = most > begin.size() + end.size() ? most - begin.size() - end.size() : 0;
+  ::prctl(PR_SET_NAME, (std::string(begin) + pool.substr(0, room) + end).c_str());
+}
+
+result stand_in_line(int parent, const ipc::worker_birth& birth) {
+  // The zygote does the same for us; whoever comes first, nobody sees this process in the zygote's group later on.
+  if (::setpgid(0, 0) != 0 && errno != EACCES) return failed("make a process group");
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return failed("tie its life to the zygote's");
+  if (::getppid() != parent) ::_exit(127);  // the zygote died before the line above could tell us
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("give up new privileges");
+  name_process(birth.pool, birth.slot);
+  return {};
+}
+
+constexpr bool is_fault(int signal) {
+  return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL;
+}
+
+void clean_signals() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr bool keep_faults = true;  // the sanitizer's own report is worth more than a bare signal
+#else
+  constexpr bool keep_faults = false;
+#endif
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal)
+    if (!(keep_faults && is_fault(signal))) ::sigaction(signal, &action, nullptr);  // refused for SIGKILL and the like
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// `name` against a pattern in which '*' stands for any run of characters.
+bool matches(std::string_view pattern, std::string_view name) {
+  if (pattern.empty()) return name.empty();
+  if (pattern.front() != '*') return !name.empty() && name.front() == pattern.front() &&
+                                     matches(pattern.substr(1), name.substr(1));
+  for (std::size_t skipped = 0; skipped <= name.size(); ++skipped)
+    if (matches(pattern.substr(1), name.substr(skipped))) return true;
+  return false;
+}
+
+result make_environment(const ipc::environment_rule& rule) {
+  std::vector<std::pair<std::string, std::string>> kept;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    const std::string_view name = text.substr(0, equals);
+    const bool passed = rule.pass_all || std::any_of(rule.pass.begin(), rule.pass.end(), [&](const auto& pattern) {
+                          return matches(pattern, name);
+                        });
+    if (passed) kept.emplace_back(name, text.substr(equals + 1));
+  }
+  kept.insert(kept.end(), rule.set.begin(), rule.set.end());
+  ::clearenv();
+  for (const auto& [name, value] : kept)
+    if (::setenv(name.c_str(), value.c_str(), 1) != 0) return failed("set the environment", name);
+  return {};
+}
+
+// What the process has now in private writable memory, which is what RLIMIT_DATA counts.
+std::uint64_t own_data_bytes() {
+  unsigned long long pages = 0;
+  if (FILE* const file = std::fopen("/proc/self/statm", "re")) {
+    if (std::fscanf(file, "%*u %*u %*u %*u %*u %llu", &pages) != 1) pages = 0;
+    std::fclose(file);
+  }
+  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// Sets soft and hard limit. A stricter limit that is already in force stays.
+result tighten(int which, std::uint64_t bytes, const char* step) {
+  rlimit now = {};
+  if (::getrlimit(static_cast<__rlimit_resource>(which), &now) != 0) return failed(step);
+  const rlim_t limit = now.rlim_max == RLIM_INFINITY ? bytes : std::min<rlim_t>(bytes, now.rlim_max);
+  const rlimit wanted = {.rlim_cur = limit, .rlim_max = limit};
+  if (::setrlimit(static_cast<__rlimit_resource>(which), &wanted) != 0) return failed(step);
+  return {};
+}
+
+result limit_resources(const ipc::resource_limits& limits) {
+  if (auto done = tighten(RLIMIT_CORE, 0, "turn core dumps off"); !done) return done;
+  if (limits.open_files) {
+    const rlimit wanted = {.rlim_cur = *limits.open_files, .rlim_max = *limits.open_files};
+    if (::setrlimit(RLIMIT_NOFILE, &wanted) != 0)
+      return failed("limit the open files", std::to_string(*limits.open_files));
+  }
+  if (limits.data_bytes) {
+    if (const std::uint64_t own = own_data_bytes(); own > *limits.data_bytes) {
+      errno = ENOMEM;
+      return failed("limit the memory", "the program itself takes " + std::to_string(own >> 20) + " MiB, the limit is " +
+                                            std::to_string(*limits.data_bytes >> 20) + " MiB");
+    }
+    if (auto done = tighten(RLIMIT_DATA, *limits.data_bytes, "limit the memory"); !done) return done;
+  }
+  if (limits.address_space_bytes) return tighten(RLIMIT_AS, *limits.address_space_bytes, "limit the address space");
+  return {};
+}
+
+result add_nice(int nice) {
+  if (nice == 0) return {};
+  errno = 0;
+  const int now = ::getpriority(PRIO_PROCESS, 0);
+  if (errno != 0 || ::setpriority(PRIO_PROCESS, 0, now + nice) != 0) return failed("change the priority");
+  return {};
+}
+
+// Moves `from` to exactly `to`. The source must not be one of the targets of later moves: see gather.
+result move_to(base::file_descriptor& from, int to) {
+  if (::dup3(from.get(), to, to <= 2 ? 0 : O_CLOEXEC) < 0) return failed("place the descriptors", std::to_string(to));
+  from.reset(to);
+  return {};
+}
+
+// Leaves exactly 0, 1, 2, the worker's five and, above them, the report.
+result gather(ipc::worker_inheritance& given) {
+  constexpr int report_at = ipc::first_worker_descriptor + 5;
+  constexpr int out_of_the_way = report_at + 1;
+  ipc::worker_descriptors& d = given.descriptors;
+  const std::array all = {&d.control, &d.board, &d.requests, &d.replies, &d.bell, &given.report, &given.error_output};
+  for (base::file_descriptor* each : all) {
+    if (each == &given.error_output && !*each) continue;
+    const int moved = ::fcntl(each->get(), F_DUPFD_CLOEXEC, out_of_the_way);
+    if (moved < 0) return failed("move the descriptors");
+    each->reset(moved);
+  }
+  for (int i = 0; i < 6; ++i)
+    if (auto done = move_to(*all[static_cast<std::size_t>(i)], ipc::first_worker_descriptor + i); !done) return done;
+  if (given.error_output) {
+    if (auto done = move_to(given.error_output, STDERR_FILENO); !done) return done;
+    static_cast<void>(given.error_output.release());  // descriptor 2 belongs to the process
+  }
+  base::file_descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!null) return failed("open /dev/null");
+  if (auto done = move_to(null, STDIN_FILENO); !done) return done;
+  static_cast<void>(null.release());
+  if (::syscall(SYS_close_range, out_of_the_way, ~0U, 0) != 0) return failed("close what is not the worker's");
+  return {};
+}
+
+}  // namespace
+
+std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth birth, ipc::worker_inheritance& given) {
+  result done = join_cgroup(birth.cgroup_procs);
+  if (done) done = stand_in_line(given.parent, birth);
+  if (done) clean_signals();
+  if (done) done = gather(given);
+  if (done) done = make_environment(birth.environment);
+  if (done && birth.directory && ::chdir(birth.directory->c_str()) != 0)
+    done = failed("enter the directory", *birth.directory);
+  if (done) done = add_nice(birth.nice);
+  if (done) done = limit_resources(birth.limits);
+  if (!done) return std::unexpected(done.error());
+  kept_arguments() = birth.arguments;
+  return ipc::worker_channels{.slot = birth.slot,
+                              .generation = birth.generation,
+                              .pool = std::move(birth.pool),
+                              .descriptors = std::move(given.descriptors),
+                              .arguments = std::move(birth.arguments),
+                              .init_call = std::move(birth.init_call)};
+}
+
+const std::vector<std::string>& arguments() { return kept_arguments(); }
+
+}  // namespace muster::worker
