@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+//
+// The bytes of a call on their way to another process: a `writer` collects them, a `reader` takes them apart again.
+// A writer or reader belongs to whoever made it and is used by one thread at a time. What a reader reads may have been
+// written by a process that is broken or hostile, so every read is checked against what is left.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <span>
+#include <stdexcept>
+#include <utility>
+
+namespace muster {
+
+/// The bytes received are not an encoding of the value that was asked for.
+class decode_error : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The value has no encoding: it nests too deeply, or is a variant without a value.
+class encode_error : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+namespace detail {
+
+/// How deeply values may hold values of the same kind (a tree in a tree). It bounds the stack that a decode can use.
+inline constexpr unsigned max_nesting = 256;
+
+/// Sizes below this take one byte; this byte announces that the size follows in eight.
+inline constexpr unsigned char long_size_mark = 0xff;
+
+struct archive_slot;  // <muster/cereal.hpp>
+
+[[noreturn]] inline void refuse_bytes(const char* why) { throw decode_error(why); }
+[[noreturn]] inline void refuse_value(const char* why) { throw encode_error(why); }
+
+}  // namespace detail
+
+/// A growing row of bytes. Small rows live inside the object, so that small calls allocate nothing.
+class writer {
+public:
+  static constexpr std::size_t inline_capacity = 96;
+
+  writer() noexcept = default;
+  writer(const writer&) = delete;
+  writer& operator=(const writer&) = delete;
+  writer(writer&& other) noexcept { take(other); }
+  writer& operator=(writer&& other) noexcept {
+    if (this != &other) {
+      std::free(heap_);
+      take(other);
+    }
+    return *this;
+  }
+  ~writer() { std::free(heap_); }
+
+  /// Appends `count` bytes. Throws std::bad_alloc; the bytes so far are then unchanged.
+  void write(const void* from, std::size_t count) {
+    if (count > capacity_ - size_) grow(count);
+    if (count != 0) std::memcpy(data() + size_, from, count);
+    size_ += count;
+  }
+
+  /// Appends the number of elements of a container: one byte when it is small.
+  void write_size(std::size_t count) {
+    if (count < detail::long_size_mark) {
+      const auto small = static_cast<unsigned char>(count);
+      write(&small, 1);
+    } else {
+      const auto large = static_cast<std::uint64_t>(count);
+      write(&detail::long_size_mark, 1);
+      write(&large, sizeof large);
+    }
+  }
+
+  /// Makes room for `count` more bytes in all.
+  void reserve(std::size_t count) {
+    if (count > capacity_ - size_) grow(count);
+  }
+
+  std::span<const std::byte> bytes() const noexcept { return {data(), size_}; }
+  std::size_t size() const noexcept { return size_; }
+
+  /// Forgets the bytes and keeps the memory.
+  void clear() noexcept { size_ = 0; }
+
+  /// One level of nesting, for as long as the guard lives. Throws encode_error when the value nests too deeply.
+  class nested {
+  public:
+    explicit nested(writer& out) : out_(out) {
+      if (out_.depth_ >= detail::max_nesting) detail::refuse_value("the value is nested too deeply to be encoded");
+      ++out_.depth_;
+    }
+    nested(const nested&) = delete;
+    nested& operator=(const nested&) = delete;
+    ~nested() { --out_.depth_; }
+
+  private:
+    writer& out_;
+  };
+
+private:
+  friend struct detail::archive_slot;
+
+  std::byte* data() noexcept { return heap_ != nullptr ? heap_ : inline_; }
+  const std::byte* data() const noexcept { return heap_ != nullptr ? heap_ : inline_; }
+
+  void grow(std::size_t more) {
+    constexpr std::size_t limit = static_cast<std::size_t>(-1) / 4;
+    if (more > limit || size_ > limit) throw std::bad_alloc();
+    std::size_t wanted = capacity_ * 2;
+    if (wanted < size_ + more) wanted = size_ + more;
+    // realloc can move large rows by remapping pages instead of copying them.
+    auto* bigger = static_cast<std::byte*>(std::realloc(heap_, wanted));
+    if (bigger == nullptr) throw std::bad_alloc();
+    if (heap_ == nullptr) std::memcpy(bigger, inline_, size_);
+    heap_ = bigger;
+    capacity_ = wanted;
+  }
+
+  void take(writer& other) noexcept {
+    heap_ = std::exchange(other.heap_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, inline_capacity);
+    if (heap_ == nullptr) std::memcpy(inline_, other.inline_, size_);
+  }
+
+  std::byte* heap_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = inline_capacity;
+  unsigned depth_ = 0;
+  void* archive_ = nullptr;  // the cereal archive that writes this message, if one is at work
+  std::byte inline_[inline_capacity];
+};
+
+/// A bounded view of bytes that someone else keeps alive. Every read that would pass the end throws decode_error.
+class reader {
+public:
+  explicit reader(std::span<const std::byte> bytes) noexcept
+      : next_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+  reader(const reader&) = delete;
+  reader& operator=(const reader&) = delete;
+
+  std::size_t remaining() const noexcept { return static_cast<std::size_t>(end_ - next_); }
+
+  /// Copies the next `count` bytes to `to`.
+  void read(void* to, std::size_t count) {
+    const std::byte* from = skip(count);
+    if (count != 0) std::memcpy(to, from, count);
+  }
+
+  /// Passes over `count` bytes and answers where they begin.
+  const std::byte* skip(std::size_t count) {
+    if (count > remaining()) detail::refuse_bytes("the bytes end before the value does");
+    return std::exchange(next_, next_ + count);
+  }
+
+  /// Reads the number of elements of a container whose elements take at least `least` (not 0) bytes each in the
+  /// encoding. A number that cannot fit in what is left is refused here, before anyone allocates for it.
+  std::size_t read_size(std::size_t least = 1) {
+    unsigned char small = 0;
+    read(&small, 1);
+    std::uint64_t count = small;
+    if (small == detail::long_size_mark) read(&count, sizeof count);
+    if (count > remaining() / least) detail::refuse_bytes("a size is larger than the bytes that follow it");
+    return static_cast<std::size_t>(count);
+  }
+
+  /// The value is complete: nothing may be left. Throws decode_error otherwise.
+  void finish() const {
+    if (remaining() != 0) detail::refuse_bytes("the bytes go on after the value has ended");
+  }
+
+  /// One level of nesting, for as long as the guard lives. Throws decode_error when the bytes nest too deeply.
+  class nested {
+  public:
+    explicit nested(reader& in) : in_(in) {
+      if (in_.depth_ >= detail::max_nesting) detail::refuse_bytes("the bytes are nested too deeply");
+      ++in_.depth_;
+    }
+    nested(const nested&) = delete;
+    nested& operator=(const nested&) = delete;
+    ~nested() { --in_.depth_; }
+
+  private:
+    reader& in_;
+  };
+
+private:
+  friend struct detail::archive_slot;
+
+  const std::byte* next_;
+  const std::byte* end_;
+  unsigned depth_ = 0;
+  void* archive_ = nullptr;  // as in writer
+};
+
+}  // namespace muster
