@@ -11,22 +11,11 @@
 #include <cstring>
 #include <new>
 #include <span>
-#include <stdexcept>
 #include <utility>
 
+#include <muster/error.hpp>
+
 namespace muster {
-
-/// The bytes received are not an encoding of the value that was asked for.
-class decode_error : public std::runtime_error {
-public:
-  using std::runtime_error::runtime_error;
-};
-
-/// The value has no encoding: it nests too deeply, or is a variant without a value.
-class encode_error : public std::runtime_error {
-public:
-  using std::runtime_error::runtime_error;
-};
 
 namespace detail {
 

@@ -35,6 +35,7 @@ enum class error_code : std::uint8_t {
   invalid_options,
   invalid_call,
   decode_error,
+  encode_error,
 };
 
 std::string_view name(error_code code) noexcept;
@@ -58,20 +59,24 @@ class error : public std::runtime_error {
   std::shared_ptr<const error_subject> subject_;  // shared: copying an exception must not throw
 };
 
-/// Why and how a worker process ended.
+/// Why a worker process ended.
+enum class death_cause : std::uint8_t {
+  exited,              ///< It called exit.
+  signalled,           ///< A signal ended it that nobody here sent.
+  out_of_memory,       ///< It met its memory limit.
+  run_timeout,         ///< We killed it: its task was past its run timeout.
+  cancelled,           ///< We killed it: its task was cancelled and did not stop in time.
+  protocol_violation,  ///< We killed it: it wrote what no worker writes.
+  not_ready,           ///< We killed it: it was not ready in time.
+  stopped,             ///< We ended it: the pool stopped or shrank.
+  unknown,             ///< Its zygote died with it, so nobody saw its status.
+};
+
+std::string_view name(death_cause cause) noexcept;
+
+/// How a worker process ended, as a value.
 struct death {
-  enum class cause : std::uint8_t {
-    exited,              ///< It called exit.
-    signalled,           ///< A signal ended it that nobody here sent.
-    out_of_memory,       ///< It met its memory limit.
-    run_timeout,         ///< We killed it: its task was past its run timeout.
-    cancelled,           ///< We killed it: its task was cancelled and did not stop in time.
-    protocol_violation,  ///< We killed it: it wrote what no worker writes.
-    not_ready,           ///< We killed it: it was not ready in time.
-    stopped,             ///< We ended it: the pool stopped or shrank.
-    unknown,             ///< Its zygote died with it, so nobody saw its status.
-  };
-  death::cause cause = cause::unknown;
+  death_cause cause = death_cause::unknown;
   unsigned worker = 0;         ///< Its slot.
   unsigned generation = 0;     ///< The how manieth worker in that slot.
   int pid = 0;
@@ -89,8 +94,6 @@ struct death {
   /// A paragraph for a person: the line above, how long it lived, what it served, memory, the last of stderr.
   [[nodiscard]] std::string text() const;
 };
-
-std::string_view name(death::cause cause) noexcept;
 
 namespace detail {
 template <error_code Code>
@@ -122,9 +125,9 @@ struct invalid_options : detail::plain_error<error_code::invalid_options> { usin
 /// No such module or function, or its signature is another; the text names both.
 struct invalid_call : detail::plain_error<error_code::invalid_call> { using plain_error::plain_error; };
 /// Bytes that came from another process are not the value that was promised.
-struct decode_error : detail::plain_error<error_code::decode_error> {
-  using plain_error::plain_error;
-};
+struct decode_error : detail::plain_error<error_code::decode_error> { using plain_error::plain_error; };
+/// A value has no encoding: it nests too deeply, or is a variant without a value.
+struct encode_error : detail::plain_error<error_code::encode_error> { using plain_error::plain_error; };
 
 /// The worker process ended while it held the task. death() says why.
 class unexpected_exit : public error {

@@ -95,8 +95,8 @@ struct future_access {
     return future<T>(std::move(task));
   }
   template <class T>
-  static detail::task_ref<> release(future<T>& f) {
-    return std::move(f.task_);
+  static detail::task& task_of(future<T>& f) {
+    return *f.task_;
   }
 };
 

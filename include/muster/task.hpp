@@ -118,9 +118,11 @@ struct task_ops {
 enum class task_state : std::uint8_t { queued, placed, running, waiting, settled };
 
 /// Something to run when a task has settled; runs once, on the executor of the task's pool, and frees itself.
+/// With `at_once` it runs where the task settles instead: only for our own few instructions that never block.
 struct continuation {
   continuation* next = nullptr;
   void (*run)(continuation*, task&) noexcept = nullptr;
+  bool at_once = false;
 };
 
 /// What a task needs of its pool. Every function may be called from any thread.
@@ -150,8 +152,9 @@ struct task_extras {
 };
 
 struct task {
+  // Bits of outcome; those from outcome_nudged up count how often waiters were told to look again.
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
-                                 outcome_continued = 8;
+                                 outcome_continued = 8, outcome_nudged = 16;
   // Bits of flags: it has no future; its function takes a stop token; the plan knows it.
   static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4;
 
@@ -201,12 +204,12 @@ class task_ref {
     return task_ref(&t);
   }
   task_ref(task_ref&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
-  task_ref& operator=(task_ref&& other) noexcept {
-    std::swap(task_, other.task_);
-    return *this;
-  }
   task_ref(const task_ref& other) noexcept : task_(other.task_) {
     if (task_ != nullptr) acquire(*task_);
+  }
+  task_ref& operator=(task_ref other) noexcept {
+    std::swap(task_, other.task_);
+    return *this;
   }
   ~task_ref() {
     if (task_ != nullptr) detail::release(*task_);
@@ -231,8 +234,12 @@ void attach(task& t, continuation* c);
 /// Blocks until t has settled; in a worker of the task's own pool it helps, or throws would_deadlock.
 /// False: `until` came first.
 bool wait_until(task& t, std::optional<time_point> until);
-/// Sleeps until t settles or somebody nudges those who wait for it. False: `until` came first.
-bool sleep_until_changed(task& t, std::optional<time_point> until);
+/// What t's outcome is now, and a promise to those who change it that somebody sleeps on it.
+inline std::uint32_t look_before_sleep(task& t) noexcept {
+  return t.outcome.fetch_or(task::outcome_waited_for, std::memory_order_acq_rel) | task::outcome_waited_for;
+}
+/// Sleeps while t's outcome is what was `seen`. False: `until` came first. May return for no reason.
+bool sleep_while(task& t, std::uint32_t seen, std::optional<time_point> until);
 /// Wakes those who wait for t, so that they look again.
 void nudge(task& t) noexcept;
 /// Asks t's pool to cancel it; does nothing when it has settled.

@@ -19,11 +19,13 @@ namespace muster::engine {
 
 class callbacks : public std::enable_shared_from_this<callbacks> {
  public:
-  explicit callbacks(executor given) : given_(std::move(given)) {}
+  callbacks(executor given, const void* owner) : given_(std::move(given)), owner_(owner) {}
 
   void post(std::function<void()> work);
   // True in the thread that runs callbacks of this object.
   [[nodiscard]] bool inside() const;
+  // The same, asked of the object's owner.
+  static bool inside_of(const void* owner);
   // For a callback that waits for what another callback must do: runs others until done() holds. `done` must become
   // true by way of a callback posted here.
   void run_until(const std::function<bool()>& done);
@@ -35,6 +37,7 @@ class callbacks : public std::enable_shared_from_this<callbacks> {
   void run_one(std::unique_lock<std::mutex>& lock);
 
   executor given_;
+  const void* owner_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;  // guarded by mutex_, as is all below

@@ -38,7 +38,7 @@ class crew {
   // It gets no more tasks and ends after those it has; later engine::worker_ended.
   virtual void retire(worker_id worker) = 0;
   // Ends it now, whatever it does; later worker_ended. Crews that cannot do it ignore it.
-  virtual void kill(worker_id worker, death::cause why) = 0;
+  virtual void kill(worker_id worker, death_cause why) = 0;
   // Takes a placed task back; or, with `tell`, tells a running one to stop and says on which worker.
   virtual revoked revoke(detail::task& t, bool tell, worker_id& on) = 0;
   // Every task that is with a worker.

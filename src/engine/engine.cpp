@@ -8,21 +8,24 @@
 #include <muster/error.hpp>
 
 #include "base/assert.hpp"
+#include "engine/registry.hpp"
 
 namespace muster::engine {
 
 engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<const base::clock> time)
     : settings_(std::move(chosen)),
       time_(std::move(time)),
-      callbacks_(std::make_shared<callbacks>(settings_.callbacks)),
+      callbacks_(std::make_shared<callbacks>(settings_.callbacks, this)),
       intake_(settings_.queue),
       plan_(settings_.plan),
       crew_(std::move(workers)) {
   crew_->attach(*this);
+  enlist(*this);
 }
 
 engine::~engine() {
   MUSTER_ASSERT(!thread_.joinable());
+  delist(*this);
   crew_.reset();  // waits for threads that ignored their stop token; they still report to us
   callbacks_->stop();
 }
@@ -261,11 +264,6 @@ error_subject engine::subject_of(const task& t) const {
   return subject;
 }
 
-template <class Error>
-std::exception_ptr engine::make(const task& t, const std::string& text) const {
-  return std::make_exception_ptr(Error(text, subject_of(t)));
-}
-
 bool engine::settle(task& t, outcome as, std::exception_ptr error) {
   if (!t.claim()) return false;
   t.error = std::move(error);
@@ -324,10 +322,10 @@ void engine::cancel_now(const task_ref<>& t, base::time_point now) {
     settle(*t, outcome::cancelled, make<cancelled>(*t, "cancelled before its next attempt"));
     return forget(t->id, now);
   }
-  take_away(t, death::cause::cancelled, make<cancelled>(*t, "cancelled before it began"), now);
+  take_away(t, death_cause::cancelled, make<cancelled>(*t, "cancelled before it began"), now);
 }
 
-void engine::take_away(const task_ref<>& t, death::cause why, const std::exception_ptr& settled_as,
+void engine::take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as,
                        base::time_point now) {
   worker_id on;
   for (int look = 0; look < 3; ++look) {  // it may move between queue and worker while we look
@@ -350,16 +348,20 @@ void engine::take_away(const task_ref<>& t, death::cause why, const std::excepti
 
 // --------------------------------------------------------------------------------------------------------- waiting
 
+// Tasks that wait may run others on their own stack so deep; beyond that they wait like anybody else.
+inline constexpr int deepest_help = 200;
+
 bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   const inside* me = here();
-  while (!t.settled()) {
-    if (me->depth < 200 && unqueue(t)) {
+  for (;;) {
+    const std::uint32_t seen = detail::look_before_sleep(t);
+    if (t.settled()) return true;
+    if (me->depth < deepest_help && unqueue(t)) {
       move(t, task_event::begin);
       run_here(t, me->slot);
       continue;
     }
     std::unique_lock lock(intake_.mutex());
-    if (t.settled() || (me->depth < 200 && t.state.load(std::memory_order_relaxed) == task_state::queued)) continue;
     const std::string chain = chain_to(t, me->slot);
     if (!chain.empty()) throw would_deadlock("a task would wait for itself: " + chain, subject_of(t));
     const blocked_worker blocked(*this, "task " + std::to_string(t.id));
@@ -368,7 +370,7 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
       waits_.insert_or_assign(me->slot, task_ref<>::share(t));
     }
     lock.unlock();
-    const bool in_time = detail::sleep_until_changed(t, until);
+    const bool in_time = detail::sleep_while(t, seen, until);
     lock.lock();
     {
       const std::lock_guard waits(waits_mutex_);
@@ -376,7 +378,15 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
     }
     if (!in_time) return t.settled();
   }
-  return true;
+}
+
+void engine::wait_in_callback(task& t) {
+  struct done_mark : detail::continuation {
+    bool done = false;
+  } mark;
+  mark.run = [](detail::continuation* c, task&) noexcept { static_cast<done_mark*>(c)->done = true; };
+  detail::attach(t, &mark);  // its callback comes to this very thread
+  callbacks_->run_until([&mark] { return mark.done; });
 }
 
 // The tasks through which t waits for a task that runs on this very slot; empty where it does not.

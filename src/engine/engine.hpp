@@ -78,7 +78,8 @@ class engine final : public detail::task_home {
   // Waits for t inside a task of this pool: runs it here where nobody has begun it; throws would_deadlock where
   // waiting could never end. False: `until` came first.
   bool wait_inside(task& t, std::optional<base::time_point> until);
-  [[nodiscard]] callbacks& executor_of_callbacks() { return *callbacks_; }
+  // Waits for t in a callback of this pool: runs other callbacks meanwhile, since t may need one of them.
+  void wait_in_callback(task& t);
 
   // ------------------------------------------------------------------------------------------ for the crew
 
@@ -138,7 +139,7 @@ class engine final : public detail::task_home {
   void take_in(note& n, base::time_point now);
   void cancel_now(const task_ref<>& t, base::time_point now);
   // Takes t away from its worker, or tells it to stop. `settled_as`: the error for a task that had not begun.
-  void take_away(const task_ref<>& t, death::cause why, const std::exception_ptr& settled_as, base::time_point now);
+  void take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as, base::time_point now);
   void look_for_backlog(base::time_point now);
 
   void perform(const todo::start_worker& a);
@@ -164,7 +165,9 @@ class engine final : public detail::task_home {
   [[nodiscard]] const retry_options& retry_of(const task& t) const;
   [[nodiscard]] error_subject subject_of(const task& t) const;
   template <class Error>
-  [[nodiscard]] std::exception_ptr make(const task& t, const std::string& text) const;
+  [[nodiscard]] std::exception_ptr make(const task& t, const std::string& text) const {
+    return std::make_exception_ptr(Error(text, subject_of(t)));
+  }
   // Counts this worker as one that waits for its own pool; throws where then nobody is left to work.
   class blocked_worker;
   [[nodiscard]] std::string chain_to(task& t, std::uint32_t slot);

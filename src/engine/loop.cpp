@@ -28,8 +28,7 @@ base::time_point engine::act() {
     for (note& n : taken) take_in(n, now);
     taken.clear();
     look_for_backlog(now);
-    while (const auto action = plan_.next(now))
-      std::visit([this](const auto& what) { perform(what); }, *action);
+    while (const auto next = plan_.next(now)) std::visit([this](const auto& what) { perform(what); }, *next);
     degraded_.store(plan_.degraded(), std::memory_order_relaxed);
     grow_wanted_.store(plan_.may_grow(), std::memory_order_relaxed);
     lock.lock();
@@ -99,7 +98,7 @@ void engine::worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<cons
   if (how) {
     e.pid = how->pid;
     e.text = how->summary();
-    if (how->cause != death::cause::stopped) {
+    if (how->cause != death_cause::stopped) {
       e.kind = event_kind::worker_died;
       workers_died_.fetch_add(1, std::memory_order_relaxed);
     }
@@ -128,7 +127,7 @@ void engine::perform(const todo::start_worker& a) {
 void engine::perform(const todo::retire_worker& a) { crew_->retire(a.worker); }
 
 void engine::perform(const todo::kill_worker& a) {
-  if (a.why == death::cause::stopped) ++report_.killed;
+  if (a.why == death_cause::stopped) ++report_.killed;
   crew_->kill(a.worker, a.why);
 }
 
@@ -156,7 +155,7 @@ void engine::perform(const todo::expire_task& a) {
   }
   if (!settle(*t, outcome::failed, error)) return;
   if (found->second.held) return forget(a.task, now);
-  take_away(t, death::cause::run_timeout, error, now);
+  take_away(t, death_cause::run_timeout, error, now);
 }
 
 void engine::perform(const todo::give_up_task& a) {
@@ -165,7 +164,7 @@ void engine::perform(const todo::give_up_task& a) {
   const task_ref<> t = found->second.ref;
   if (crew_->holds(a.worker, *t)) {
     settle(*t, outcome::cancelled,
-           a.why == death::cause::stopped ? make<pool_stopped>(*t, "the pool was stopped while the task ran")
+           a.why == death_cause::stopped ? make<pool_stopped>(*t, "the pool was stopped while the task ran")
                                           : make<cancelled>(*t, "cancelled while it ran"));
     if (crew_->can_kill()) {
       if (cancelling_all_) ++report_.killed;
@@ -230,7 +229,7 @@ void engine::perform(const todo::cancel_all&) {
   crew_->held(held);
   report_.cancelled += cancelled_.load() - before + held.size();
   for (const auto& t : held)
-    take_away(t, death::cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"), now);
+    take_away(t, death_cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"), now);
 }
 
 void engine::perform(const todo::announce& a) { announce({.kind = a.kind, .text = a.text}); }

@@ -317,12 +317,12 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
     case timer::worker_ready:
       workers_[key].due.reset();
       todo_.emplace_back(todo::kill_worker{{static_cast<std::uint32_t>(key), workers_[key].generation},
-                                           death::cause::not_ready});
+                                           death_cause::not_ready});
       return;
     case timer::worker_end:
       workers_[key].due.reset();
       todo_.emplace_back(todo::kill_worker{{static_cast<std::uint32_t>(key), workers_[key].generation},
-                                           death::cause::stopped});
+                                           death_cause::stopped});
       return;
     case timer::restart:
       restart_at_.reset();

@@ -71,7 +71,7 @@ struct surveyed {                                // the answer to survey_workers
 struct task_watched { task_id task; std::optional<time_point> start_by, settle_by; };
 struct task_began { task_id task; worker_id worker; std::optional<time_point> finish_by; };
 struct task_returned { task_id task; };          // taken back before it began: it is queued again
-struct task_told { task_id task; worker_id worker; death::cause why; };  // its stop token was asked to stop
+struct task_told { task_id task; worker_id worker; death_cause why; };  // its stop token was asked to stop
 struct task_over { task_id task; };              // nothing more will happen to it
 struct attempt_failed { task_id task; int attempt; retry_options retry; policy::failure why; };
 struct stop_asked { time_point deadline; bool at_once = false; };  // at once: no grace either
@@ -88,11 +88,11 @@ using occurrence =
 namespace todo {
 struct start_worker { worker_id worker; };
 struct retire_worker { worker_id worker; };                     // no more tasks; end after what it has
-struct kill_worker { worker_id worker; death::cause why; };
+struct kill_worker { worker_id worker; death_cause why; };
 struct survey_workers {};
 struct expire_task { task_id task; limit which; };              // settle as task_timeout; when it runs, tell it
 // It was told, and may not have stopped: if that worker still has it, settle it and kill the worker; a thread is stuck.
-struct give_up_task { task_id task; worker_id worker; death::cause why; };
+struct give_up_task { task_id task; worker_id worker; death_cause why; };
 struct retry_task { task_id task; };                            // queue it again, before its equals
 struct fail_task { task_id task; };                             // settle it with the error of its last attempt
 struct cancel_all {};                                           // the stop deadline passed
@@ -131,7 +131,7 @@ class plan {
   struct task_record {
     std::optional<time_point> start_by, settle_by, finish_by, gone_by, retry_at;
     worker_id worker{};
-    death::cause told_why{};
+    death_cause told_why{};
     std::optional<time_point> timer{};
   };
   using timer_key = std::tuple<time_point, timer, std::uint64_t>;

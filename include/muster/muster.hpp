@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Worker pools: the same call on a thread or in a supervised process. This header is all of it, except what needs
+/// another library (cereal.hpp) or is for the other side of a call (module.hpp).
+
+#include <muster/call.hpp>
+#include <muster/codec.hpp>
+#include <muster/context.hpp>
+#include <muster/error.hpp>
+#include <muster/event.hpp>
+#include <muster/future.hpp>
+#include <muster/init.hpp>
+#include <muster/options.hpp>
+#include <muster/pool.hpp>
+#include <muster/stats.hpp>
+#include <muster/version.hpp>

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The two pools. `thread_pool` runs tasks on threads of this process, `process_pool` in supervised processes of the
+/// same program; the calls are the same. Every member function may be called from any thread.
+///
+///     muster::process_pool pool({.workers = {4}});
+///     muster::future<int> a = pool.submit(square, 7);
+///     for (const photo& p : pool.map(shrink, paths, 200)) show(p);
+///
+/// What a task may be:
+///   thread_pool   anything that can be called, moved in with its arguments (std::ref passes a reference; what it
+///                 refers to must outlive the task, which may outlive its future)
+///   process_pool  a function, or a lambda or function object without data; arguments and result are values that can
+///                 cross (see codec.hpp); everything else is refused when it is compiled, with a sentence
+/// In both, a first parameter of type std::stop_token or muster::context& is supplied by the pool.
+
+#include <cstddef>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <muster/call.hpp>
+#include <muster/context.hpp>
+#include <muster/error.hpp>
+#include <muster/event.hpp>
+#include <muster/future.hpp>
+#include <muster/options.hpp>
+#include <muster/stats.hpp>
+#include <muster/task.hpp>
+
+namespace muster {
+
+namespace engine {
+class engine;
+}
+template <class R>
+class map_range;
+
+/// What both pools can do besides taking tasks.
+class pool_base {
+ public:
+  pool_base(const pool_base&) = delete;
+  pool_base& operator=(const pool_base&) = delete;
+
+  /// For pools made with `.start = false`; returns when the first workers are ready. Throws not_ready, with the cause,
+  /// when they do not come up within the ready timeout (the pool goes on trying). Idempotent.
+  void start();
+
+  /// Blocks until no task is unsettled; the pool goes on. Throws would_deadlock inside a task of this pool.
+  void wait_idle();
+  /// The same for at most so long. False: not idle by then.
+  [[nodiscard]] bool wait_idle_for(duration longest);
+
+  /// Refuses new tasks at once, finishes those there are, ends the workers, and returns when nothing is left. At the
+  /// deadline it settles what waits as pool_stopped, tells what runs to stop, and after `grace` kills (processes) or
+  /// reports as stuck (threads). Idempotent; a second call may shorten the deadline.
+  stop_report stop(duration deadline = 30s);
+  /// stop with no deadline and no grace: every future is settled, most as pool_stopped.
+  stop_report terminate();
+
+  [[nodiscard]] muster::stats stats() const;
+
+  /// Calls `handler` for events of this kind, on the callback executor. Returns what `off` takes.
+  subscription on(event_kind kind, event_handler handler);
+  /// For events of every kind.
+  subscription on(event_handler handler);
+  /// A handler that runs now may still finish.
+  void off(subscription which);
+
+  /// The options' name.
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+ protected:
+  pool_base() = default;
+  ~pool_base();
+
+  void adopt(std::unique_ptr<engine::engine> made, const close_options& close, duration ready_timeout,
+             std::string pool_name);
+  void start_now();  // start, without waiting
+  /// Hands a task over: throws what submit throws. `again`: it can run more than once.
+  void accept(detail::task_ref<> task, const task_options* options, bool again);
+  [[nodiscard]] std::size_t window() const noexcept { return window_; }
+
+  std::size_t window_ = 1'000;  // tasks that map keeps in flight
+
+ private:
+  std::unique_ptr<engine::engine> engine_;
+  close_options close_{};
+  duration ready_timeout_ = 10s;
+  std::string name_;
+};
+
+namespace detail {
+
+/// submit, post and map in terms of Pool::make_task, which turns a call into a task.
+template <class Pool>
+class pool_calls : public pool_base {
+ public:
+  /// Runs f(args...) on a worker. Blocks only while the queue is full (queue_options::when_full). Throws not_started,
+  /// pool_stopped, queue_full, enqueue_timeout, would_deadlock; and for a process pool invalid_call where the
+  /// function's module cannot be named.
+  template <class F, class... Args>
+    requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
+  auto submit(F&& f, Args&&... args) {
+    return submit_with(nullptr, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  /// The same with options: submit({.priority = muster::priority::high}, f, 1).
+  template <class F, class... Args>
+  auto submit(const task_options& options, F&& f, Args&&... args) {
+    return submit_with(&options, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+
+  /// submit without a result. What the task throws becomes an event (event_kind::task_failed), or ends the program if
+  /// on_post_error says so.
+  template <class F, class... Args>
+    requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
+  void post(F&& f, Args&&... args) {
+    post_with(nullptr, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  template <class F, class... Args>
+  void post(const task_options& options, F&& f, Args&&... args) {
+    post_with(&options, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+
+  /// Calls f(element, extra...) for each element and gives the results in the order of the input, as a range to read
+  /// once. Elements are submitted a bounded number ahead of the reader. An element whose task failed throws when it
+  /// is read. `inputs` must outlive the result unless it is moved in. What was not read when the result is destroyed
+  /// is cancelled.
+  template <class F, class Range, class... Extra>
+  auto map(F f, Range&& inputs, Extra... extra) {
+    return map_with(false, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
+  }
+  /// The same in the order in which they are done.
+  template <class F, class Range, class... Extra>
+  auto map_unordered(F f, Range&& inputs, Extra... extra) {
+    return map_with(true, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
+  }
+
+ private:
+  template <class F, class... Args>
+  auto submit_with(const task_options* options, F&& f, Args&&... args) {
+    auto made = Pool::make_task(static_cast<Pool&>(*this), std::forward<F>(f), std::forward<Args>(args)...);
+    auto result = future_access::make<typename decltype(made)::result>(task_ref<>(made.task));
+    accept(std::move(made.task), options, made.again);
+    return result;
+  }
+  template <class F, class... Args>
+  void post_with(const task_options* options, F&& f, Args&&... args) {
+    auto made = Pool::make_task(static_cast<Pool&>(*this), std::forward<F>(f), std::forward<Args>(args)...);
+    made.task->flags |= task::is_post;
+    accept(std::move(made.task), options, made.again);
+  }
+  template <class F, class Range, class... Extra>
+  auto map_with(bool as_done, F f, Range&& inputs, Extra... extra);
+};
+
+/// Which of several tasks have settled, in the order in which they did.
+class completion_queue : public std::enable_shared_from_this<completion_queue> {
+ public:
+  completion_queue();
+  ~completion_queue();
+  /// pop will give `key` once, when t has settled.
+  void watch(task& t, std::size_t key);
+  /// Blocks until there is one. In a worker of the tasks' own pool it helps, as future::wait does.
+  std::size_t pop();
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+template <class Result>
+struct made_task {
+  using result = Result;
+  task_ref<> task;
+  bool again;  // it can run more than once
+};
+
+}  // namespace detail
+
+/// Workers that are threads of this process. A task that crashes ends the program; use process_pool for those.
+class thread_pool : public detail::pool_calls<thread_pool> {
+ public:
+  /// Starts the workers; does not wait for them. Throws invalid_options with every problem.
+  explicit thread_pool(thread_options options = {});
+  explicit thread_pool(int workers) : thread_pool(thread_options{.workers = {workers}}) {}
+  /// Drains or cancels, as thread_options::close says; what is still pending after its patience is named on standard
+  /// error. Waits for tasks that ignore their stop token.
+  ~thread_pool() = default;
+
+ private:
+  friend class detail::pool_calls<thread_pool>;
+  template <class F, class... Args>
+  static auto make_task(thread_pool& pool, F&& f, Args&&... args);
+};
+
+/// Workers that are processes of this program: whatever one does to itself costs the tasks it had begun, and nothing
+/// else. Needs muster::init at the beginning of main.
+class process_pool : public detail::pool_calls<process_pool> {
+ public:
+  /// Starts the workers; does not wait for them. Throws invalid_options with every problem, not_started when
+  /// muster::init was not called, not_ready when no worker process can be made at all.
+  explicit process_pool(process_options options = {});
+  explicit process_pool(int workers) : process_pool(process_options{.workers = {workers}}) {}
+  /// As ~thread_pool, but what is left after the patience is killed.
+  ~process_pool() = default;
+
+ private:
+  friend class detail::pool_calls<process_pool>;
+  template <class F, class... Args>
+  static auto make_task(process_pool& pool, F&& f, Args&&... args);
+};
+
+// ------------------------------------------------------------------------------------------------ implementation
+
+namespace detail {
+
+/// A call with its arguments, to be run in a thread.
+template <class R, class F, class... Args>
+struct closure_task final : value_task<R> {
+  static constexpr bool plain = std::is_invocable_v<F&, Args...>;
+  static constexpr bool with_stop = !plain && std::is_invocable_v<F&, std::stop_token, Args...>;
+  static constexpr bool copyable = (std::is_copy_constructible_v<Args> && ... && true);
+
+  template <class G, class... As>
+  explicit closure_task(G&& g, As&&... as)
+      : value_task<R>(operations), function(std::forward<G>(g)), arguments(std::forward<As>(as)...) {}
+
+  static ran run(task& t, context& about, bool again, std::exception_ptr& error) {
+    auto& self = static_cast<closure_task&>(t);
+    try {
+      if constexpr (std::is_void_v<R>) {
+        self.call(about, again);
+        return self.claim() ? ran::stored : ran::late;
+      } else {
+        R value = self.call(about, again);
+        if (!self.claim()) return ran::late;
+        self.emplace(std::move(value));
+        return ran::stored;
+      }
+    } catch (...) {
+      error = std::current_exception();
+      return ran::threw;
+    }
+  }
+
+  R call([[maybe_unused]] context& about, [[maybe_unused]] bool again) {
+    if constexpr (copyable && sizeof...(Args) > 0) {
+      if (again) return std::apply([&](const Args&... as) -> R { return invoke(about, Args(as)...); }, arguments);
+    }
+    return std::apply([&](Args&... as) -> R { return invoke(about, std::move(as)...); }, arguments);
+  }
+  template <class... As>
+  R invoke([[maybe_unused]] context& about, As&&... as) {
+    if constexpr (plain)
+      return std::invoke(function, std::forward<As>(as)...);
+    else if constexpr (with_stop)
+      return std::invoke(function, about.stop(), std::forward<As>(as)...);
+    else
+      return std::invoke(function, about, std::forward<As>(as)...);
+  }
+
+  static inline const task_ops operations{
+      .run = &run,
+      .take = &value_task<R>::take,
+      .call = nullptr,
+      .destroy = [](task* t) noexcept { delete static_cast<closure_task*>(t); },
+  };
+  F function;
+  std::tuple<Args...> arguments;
+};
+
+template <class F, class... Args>
+struct closure_traits {
+  static_assert(std::is_invocable_v<F&, Args...> || std::is_invocable_v<F&, std::stop_token, Args...> ||
+                    std::is_invocable_v<F&, context&, Args...>,
+                "muster: this cannot be called with these arguments. They arrive as rvalues of their decayed types; "
+                "pass a reference with std::ref.");
+  static auto result_of() {
+    if constexpr (std::is_invocable_v<F&, Args...>)
+      return std::type_identity<std::invoke_result_t<F&, Args...>>();
+    else if constexpr (std::is_invocable_v<F&, std::stop_token, Args...>)
+      return std::type_identity<std::invoke_result_t<F&, std::stop_token, Args...>>();
+    else if constexpr (std::is_invocable_v<F&, context&, Args...>)
+      return std::type_identity<std::invoke_result_t<F&, context&, Args...>>();
+    else
+      return std::type_identity<void>();
+  }
+  using result = typename decltype(result_of())::type;
+  static_assert(!std::is_reference_v<result>,
+                "muster: the task returns a reference. Return a value, or a pointer or std::reference_wrapper if what "
+                "it refers to outlives the future.");
+  using task_type = closure_task<result, F, Args...>;
+};
+
+/// A call to another process: how to name it there, its encoded arguments, later its encoded result.
+template <class R>
+struct call_task final : task {
+  explicit call_task(crossing_call what) : task(operations), crossing(std::move(what)) {}
+  static void take(task& t, [[maybe_unused]] void* out) {
+    if constexpr (!std::is_void_v<R>) {
+      reader in(static_cast<call_task&>(t).crossing.data.view());
+      static_cast<std::optional<R>*>(out)->emplace(codec<R>::decode(in));
+      in.finish();
+    }
+  }
+  static inline const task_ops operations{
+      .run = nullptr,
+      .take = &take,
+      .call = [](task& t) -> crossing_call& { return static_cast<call_task&>(t).crossing; },
+      .destroy = [](task* t) noexcept { delete static_cast<call_task*>(t); },
+  };
+  crossing_call crossing;
+};
+
+}  // namespace detail
+
+template <class F, class... Args>
+auto thread_pool::make_task(thread_pool&, F&& f, Args&&... args) {
+  using traits = detail::closure_traits<std::decay_t<F>, std::decay_t<Args>...>;
+  using task_type = typename traits::task_type;
+  auto* made = new task_type(std::forward<F>(f), std::forward<Args>(args)...);
+  if constexpr (!task_type::plain) made->flags |= detail::task::wants_stop;
+  return detail::made_task<typename traits::result>{detail::task_ref<>::adopt(made), task_type::copyable};
+}
+
+template <class F, class... Args>
+auto process_pool::make_task(process_pool&, F&& f, Args&&... args) {
+  using function = std::decay_t<F>;
+  detail::check_call<function, Args...>();
+  using signature = detail::signature<function, Args...>;
+  using result = typename signature::result;
+  writer arguments;
+  detail::crossing_call crossing;
+  if constexpr (signature::why == detail::refusal::none) {
+    detail::encode_arguments<function>(arguments, std::forward<Args>(args)...);
+    crossing.thunk = reinterpret_cast<const void*>(&detail::thunk<function, Args...>::run);
+    crossing.target = detail::target_of<function>(f);
+    crossing.data.assign(arguments.bytes());
+  }
+  auto* made = new detail::call_task<result>(std::move(crossing));
+  if constexpr (signature::injected != detail::injection::nothing) made->flags |= detail::task::wants_stop;
+  return detail::made_task<result>{detail::task_ref<>::adopt(made), true};
+}
+
+/// The results of a map: an input range, read once, by one thread.
+template <class R>
+class map_range {
+ public:
+  class iterator {
+   public:
+    using value_type = R;
+    using difference_type = std::ptrdiff_t;
+    using reference = R&;
+    using iterator_concept = std::input_iterator_tag;
+    iterator() = default;
+    /// The result; throws what its task ended with.
+    R& operator*() const { return range_->current(); }
+    iterator& operator++() {
+      range_->advance();
+      return *this;
+    }
+    void operator++(int) { range_->advance(); }
+    friend bool operator==(const iterator& at, std::default_sentinel_t) { return at.at_end(); }
+
+   private:
+    [[nodiscard]] bool at_end() const { return range_->done(); }
+    friend class map_range;
+    explicit iterator(map_range& range) : range_(&range) {}
+    map_range* range_ = nullptr;
+  };
+
+  map_range(map_range&&) noexcept = default;
+  map_range& operator=(map_range&&) noexcept = default;
+  ~map_range() { cancel(); }
+
+  iterator begin() { return iterator(*this); }
+  std::default_sentinel_t end() { return {}; }
+  /// Reads the rest into a vector; throws at the first failure.
+  std::vector<R> to_vector() {
+    std::vector<R> all;
+    for (; !done(); advance()) all.push_back(std::move(current()));
+    return all;
+  }
+
+ private:
+  template <class>
+  friend class detail::pool_calls;
+  using submit_next = std::function<std::optional<future<R>>()>;  // submits the next element; none: no more
+
+  map_range(submit_next next, std::size_t window, bool as_done) : next_(std::move(next)) {
+    if (as_done) completed_ = std::make_shared<detail::completion_queue>();
+    for (std::size_t slot = 0; slot < window && refill(slot); ++slot) {
+    }
+  }
+
+  // Each slot holds a task in flight; the one that was read is filled again, which keeps the order of the input.
+  bool refill(std::size_t slot) {
+    auto submitted = exhausted_ ? std::nullopt : next_();
+    exhausted_ = !submitted;
+    if (!submitted) return false;
+    if (slot == slots_.size())
+      slots_.push_back(std::move(*submitted));
+    else
+      slots_[slot] = std::move(*submitted);
+    ++live_;
+    if (completed_) completed_->watch(future_access::task_of(slots_[slot]), slot);
+    return true;
+  }
+
+  [[nodiscard]] bool done() const { return live_ == 0 && !taken_; }
+  R& current() {
+    if (!taken_) take_next();
+    return *value_;
+  }
+  void advance() {
+    if (!taken_) drop_next();
+    taken_ = false;
+    value_.reset();
+  }
+  future<R> next_in_turn() {
+    std::size_t slot = read_++ % slots_.size();
+    if (completed_) slot = completed_->pop();
+    future<R> f = std::move(slots_[slot]);
+    --live_;
+    refill(slot);
+    return f;
+  }
+  void take_next() {
+    future<R> f = next_in_turn();
+    taken_ = true;
+    value_.emplace(f.get());
+  }
+  void drop_next() { next_in_turn().wait(); }
+  void cancel() noexcept {
+    for (auto& f : slots_)
+      if (f.valid()) f.cancel();
+  }
+
+  submit_next next_;
+  std::shared_ptr<detail::completion_queue> completed_{};
+  std::vector<future<R>> slots_{};
+  std::size_t live_ = 0;  // valid futures in slots_
+  std::size_t read_ = 0;
+  bool exhausted_ = false;
+  bool taken_ = false;  // the present element was read, into value_ unless it threw
+  std::optional<R> value_{};
+};
+
+template <class Pool>
+template <class F, class Range, class... Extra>
+auto detail::pool_calls<Pool>::map_with(bool as_done, F f, Range&& inputs, Extra... extra) {
+  struct source {
+    explicit source(Range&& given) : range(std::forward<Range>(given)), at(std::begin(range)) {}
+    Range range;  // a reference where an lvalue was given
+    decltype(std::begin(std::declval<Range&>())) at;
+  };
+  using made = decltype(Pool::make_task(std::declval<Pool&>(), f, *std::declval<source&>().at, extra...));
+  using result = typename made::result;
+  static_assert(!std::is_void_v<result>, "muster: map needs a function with a result; use post, then wait_idle.");
+  auto from = std::make_shared<source>(std::forward<Range>(inputs));
+  auto next = [this, from, f, ... extra = std::move(extra)]() -> std::optional<future<result>> {
+    if (from->at == std::end(from->range)) return std::nullopt;
+    auto submitted = submit(f, *from->at, extra...);
+    ++from->at;
+    return submitted;
+  };
+  return map_range<result>(std::move(next), window(), as_done);
+}
+
+}  // namespace muster

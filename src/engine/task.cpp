@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// What happens to a task's record when it settles, is waited for, or is cancelled through its future.
+#include <muster/task.hpp>
+
+#include "base/futex.hpp"
+#include "engine/engine.hpp"
+#include "engine/registry.hpp"
+
+namespace muster::detail {
+
+namespace {
+using muster::engine::engine;
+
+void run_continuations(task& t) {
+  for (continuation* c = t.continuations.exchange(nullptr, std::memory_order_acq_rel); c != nullptr;) {
+    continuation* const next = c->next;
+    if (c->at_once) {
+      c->run(c, t);
+    } else if (t.home == nullptr || !muster::engine::with_living(t.home, [&](task_home& home) { home.dispatch(c, t); })) {
+      c->run(c, t);  // its pool is gone, and with it the executor
+    }
+    c = next;
+  }
+}
+}  // namespace
+
+void publish(task& t) noexcept {
+  const task_ref<> keep = task_ref<>::share(t);  // a waiter may drop the last other reference at once
+  const std::uint32_t before = t.outcome.fetch_or(task::outcome_settled, std::memory_order_acq_rel);
+  if ((before & task::outcome_waited_for) != 0) base::futex_wake(t.outcome);
+  if ((before & task::outcome_continued) != 0) run_continuations(t);
+}
+
+bool settle_with_error(task& t, std::exception_ptr error) noexcept {
+  if (!t.claim()) return false;
+  t.error = std::move(error);
+  publish(t);
+  return true;
+}
+
+void attach(task& t, continuation* c) {
+  continuation* head = t.continuations.load(std::memory_order_relaxed);
+  do c->next = head;
+  while (!t.continuations.compare_exchange_weak(head, c, std::memory_order_acq_rel, std::memory_order_relaxed));
+  // Either publish sees the bit, or we see that it has passed; each continuation is taken out of the list once.
+  if ((t.outcome.fetch_or(task::outcome_continued, std::memory_order_acq_rel) & task::outcome_settled) != 0)
+    run_continuations(t);
+}
+
+void nudge(task& t) noexcept {
+  const std::uint32_t before = t.outcome.fetch_add(task::outcome_nudged, std::memory_order_acq_rel);
+  if ((before & task::outcome_waited_for) != 0) base::futex_wake(t.outcome);
+}
+
+bool sleep_while(task& t, std::uint32_t seen, std::optional<time_point> until) {
+  if (!until) {
+    base::futex_wait(t.outcome, seen);
+    return true;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= *until) return false;
+  base::futex_wait(t.outcome, seen, *until - now);
+  return true;
+}
+
+bool wait_until(task& t, std::optional<time_point> until) {
+  if (t.settled()) return true;
+  auto* home = static_cast<engine*>(t.home);
+  const muster::engine::inside* here = muster::engine::here();
+  if (home != nullptr && here != nullptr && here->home == home) return home->wait_inside(t, until);
+  if (home != nullptr && !until && muster::engine::callbacks::inside_of(home)) return home->wait_in_callback(t), true;
+  for (;;) {
+    const std::uint32_t seen = look_before_sleep(t);
+    if (t.settled()) return true;
+    if (!sleep_while(t, seen, until)) return t.settled();
+  }
+}
+
+void cancel(task& t) {
+  if (t.home != nullptr && !t.settled())
+    muster::engine::with_living(t.home, [&](task_home& home) { home.cancel(t); });
+}
+
+void task_extras::cancel_task::operator()() const { cancel(*target); }
+
+}  // namespace muster::detail

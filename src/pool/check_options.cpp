@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#include "pool/check_options.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <string>
+
+#include <fmt/format.h>
+
+#include <muster/error.hpp>
+
+namespace muster::pool {
+
+namespace {
+
+// Collects what is wrong, a line each: the option, its value, its range, what to do.
+class problems {
+ public:
+  void add(std::string_view option, const std::string& value, std::string_view advice) {
+    text_ += fmt::format("{}{} = {}: {}", text_.empty() ? "" : "\n", option, value, advice);
+  }
+  void not_negative(std::string_view option, duration value) {
+    if (value < duration::zero()) add(option, show(value), "a time cannot be negative; use 0 or more");
+  }
+  void positive(std::string_view option, duration value) {
+    if (value <= duration::zero()) add(option, show(value), "must be above 0");
+  }
+  void positive(std::string_view option, const std::optional<duration>& value) {
+    if (value) positive(option, *value);
+  }
+  static std::string show(duration d) { return fmt::format("{} ns", d.count()); }
+  [[nodiscard]] const std::string& text() const { return text_; }
+  void throw_if_any(std::string_view pool) const {
+    if (!text_.empty()) throw invalid_options(fmt::format("the options of the pool '{}' are not usable:\n{}", pool, text_));
+  }
+
+ private:
+  std::string text_;
+};
+
+void check(problems& bad, std::string_view where, const backoff_options& o) {
+  bad.not_negative(fmt::format("{}.first", where), o.first);
+  if (o.max < o.first)
+    bad.add(fmt::format("{}.max", where), problems::show(o.max), "must not be below " + fmt::format("{}.first", where));
+}
+
+void check(problems& bad, std::string_view where, const retry_options& o) {
+  if (o.attempts < 1 || o.attempts > 1'000)
+    bad.add(fmt::format("{}.attempts", where), std::to_string(o.attempts), "range 1..1000; 1 means never again");
+  check(bad, fmt::format("{}.backoff", where), o.backoff);
+}
+
+struct size {
+  int min, max;
+};
+
+size check(problems& bad, const worker_options& o, int default_min) {
+  const int cpus = usable_cpus();
+  size s{o.min.value_or(std::min(default_min, o.max.value_or(default_min))), 0};
+  s.max = o.max.value_or(o.min ? std::max(1, *o.min) : std::max(cpus, s.min));
+  if (s.min < 0 || s.min > 4'096) bad.add("workers.min", std::to_string(s.min), "range 0..4096");
+  if (s.max < 1 || s.max > 4'096)
+    bad.add("workers.max", std::to_string(s.max), "range 1..4096");
+  else if (s.max < s.min)
+    bad.add("workers.max", std::to_string(s.max), fmt::format("is below workers.min ({}); raise it or lower min", s.min));
+  bad.positive("workers.idle_timeout", o.idle_timeout);
+  return s;
+}
+
+template <class Options>
+engine::settings check_common(problems& bad, const Options& o, int default_min) {
+  const size s = check(bad, o.workers, default_min);
+  if (o.queue.capacity && (*o.queue.capacity < 1 || *o.queue.capacity > std::size_t{1} << 31U))
+    bad.add("queue.capacity", std::to_string(*o.queue.capacity), "range 1..2^31; std::nullopt for an unlimited queue");
+  bad.positive("queue.patience", o.queue.patience);
+  if (o.queue.patience && o.queue.when_full != when_full::wait)
+    bad.add("queue.patience", problems::show(*o.queue.patience), "only goes with when_full::wait");
+  check(bad, "retry", o.retry);
+  bad.not_negative("grace", o.grace);
+  bad.not_negative("close.patience", o.close.patience);
+  if (o.strategy > strategy::round_robin)
+    bad.add("strategy", std::to_string(static_cast<int>(o.strategy)), "known: pull, fewest, round_robin");
+  engine::settings chosen{
+      .plan = {.min = s.min, .max = s.max, .idle_timeout = o.workers.idle_timeout, .grace = o.grace},
+      .queue = o.queue,
+      .retry = o.retry,
+      .on_post_error = o.on_post_error,
+      .callbacks = o.callbacks,
+      .name = o.name,
+  };
+  chosen.plan.seed = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  return chosen;
+}
+
+// Quota and period in microseconds, where the file tells them.
+std::optional<double> quota_in(const std::string& directory) {
+  std::string quota;
+  double period = 0;
+  if (std::ifstream v2(directory + "/cpu.max"); v2 >> quota >> period && quota != "max" && period > 0)
+    return std::stod(quota) / period;
+  double v1_quota = -1;
+  if (std::ifstream v1(directory + "/cpu.cfs_quota_us"); v1 >> v1_quota && v1_quota > 0)
+    if (std::ifstream p(directory + "/cpu.cfs_period_us"); p >> period && period > 0) return v1_quota / period;
+  return std::nullopt;
+}
+
+}  // namespace
+
+int usable_cpus() {
+  cpu_set_t mask;
+  int cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  if (sched_getaffinity(0, sizeof(mask), &mask) == 0) cpus = CPU_COUNT(&mask);
+  // Our own control group, and the root of the mount as a container sees it.
+  for (const char* directory : {"/sys/fs/cgroup", "/sys/fs/cgroup/cpu"})
+    if (const auto quota = quota_in(directory)) cpus = std::min(cpus, static_cast<int>(*quota + 0.999));
+  return std::max(1, cpus);
+}
+
+engine::settings check(const thread_options& o) {
+  problems bad;
+  engine::settings chosen = check_common(bad, o, usable_cpus());
+  bad.throw_if_any(o.name);
+  return chosen;
+}
+
+engine::settings check(const process_options& o) {
+  problems bad;
+  engine::settings chosen = check_common(bad, o, 1);
+  if (o.queue.when_full == when_full::caller_runs)
+    bad.add("queue.when_full", "caller_runs",
+            "a process pool never runs a task in its owner; choose wait or reject, or a thread_pool");
+  if (o.limits.memory && *o.limits.memory < 16_MiB)
+    bad.add("limits.memory", std::to_string(*o.limits.memory), "at least 16 MiB (16_MiB), or std::nullopt for no limit");
+  bad.positive("ready_timeout", o.ready_timeout);
+  check(bad, "restart", o.restart);
+  if (!o.program.empty() && access(o.program.c_str(), X_OK) != 0)
+    bad.add("program", o.program, "is not a program that can be run");
+  if (!o.cwd.empty() && access(o.cwd.c_str(), X_OK) != 0) bad.add("cwd", o.cwd, "is not a directory that can be entered");
+  for (const auto& [name, value] : o.env.set)
+    if (name.empty() || name.find('=') != std::string::npos)
+      bad.add("env.set", "'" + name + "'", "a variable's name is not empty and holds no '='");
+  bad.throw_if_any(o.name);
+  chosen.plan.ready_timeout = o.ready_timeout;
+  chosen.plan.restart = o.restart;
+  chosen.plan.can_kill = true;
+  return chosen;
+}
+
+std::string problems_of(const task_options& o) {
+  problems bad;
+  bad.positive("queue_timeout", o.queue_timeout);
+  bad.positive("run_timeout", o.run_timeout);
+  bad.positive("deadline", o.deadline);
+  if (o.retry) check(bad, "retry", *o.retry);
+  return bad.text();
+}
+
+}  // namespace muster::pool

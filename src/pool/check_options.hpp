@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Checks the options of a pool and turns them into what the engine needs. All problems are reported at once.
+
+#include <muster/options.hpp>
+
+#include "engine/engine.hpp"
+
+namespace muster::pool {
+
+// CPUs this process may really use: its affinity mask, and the CPU quota of its control group, rounded up; at least 1.
+int usable_cpus();
+
+// Both throw invalid_options.
+engine::settings check(const thread_options& options);
+engine::settings check(const process_options& options);
+
+// The problems of one task's options, as one text; empty where there are none.
+std::string problems_of(const task_options& options);
+
+}  // namespace muster::pool

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// What both pools do: admit tasks with their options, and end well.
+#include <cstdio>
+
+#include <muster/pool.hpp>
+
+#include "engine/engine.hpp"
+#include "pool/check_options.hpp"
+
+namespace muster {
+
+void pool_base::adopt(std::unique_ptr<engine::engine> made, const close_options& close, duration ready_timeout,
+                      std::string pool_name) {
+  engine_ = std::move(made);
+  close_ = close;
+  ready_timeout_ = ready_timeout;
+  name_ = std::move(pool_name);
+  const auto& queue = engine_->chosen().queue;
+  if (queue.capacity && *queue.capacity < window_) window_ = *queue.capacity;
+}
+
+pool_base::~pool_base() {
+  if (!engine_) return;
+  const auto now = std::chrono::steady_clock::now();
+  const bool drains = close_.on_destroy == on_destroy::drain;
+  if (drains && !engine_->wait_idle(base::after(now, close_.patience))) {
+    const auto pending = engine_->pending();
+    std::string names;
+    for (std::size_t i = 0; i < pending.size() && i < 10; ++i) names += (i == 0 ? "" : ", ") + pending[i];
+    if (pending.size() > 10) names += " and " + std::to_string(pending.size() - 10) + " more";
+    std::fprintf(stderr, "muster: the pool '%s' was destroyed with tasks pending after its patience; cancelled: %s\n",
+                 name_.c_str(), names.c_str());
+  }
+  engine_->stop(now, false);
+}
+
+void pool_base::start_now() { engine_->start(); }
+
+void pool_base::start() {
+  start_now();
+  if (engine_->wait_ready(base::after(std::chrono::steady_clock::now(), ready_timeout_))) return;
+  const std::string why = engine_->last_start_failure();
+  throw not_ready("the workers of the pool '" + name_ + "' did not come up" + (why.empty() ? "" : ": " + why));
+}
+
+void pool_base::wait_idle() { engine_->wait_idle(std::nullopt); }
+
+bool pool_base::wait_idle_for(duration longest) {
+  return engine_->wait_idle(base::after(std::chrono::steady_clock::now(), longest));
+}
+
+stop_report pool_base::stop(duration deadline) {
+  return engine_->stop(base::after(std::chrono::steady_clock::now(), deadline), false);
+}
+
+stop_report pool_base::terminate() { return engine_->stop(std::chrono::steady_clock::now(), true); }
+
+muster::stats pool_base::stats() const { return engine_->snapshot(); }
+
+subscription pool_base::on(event_kind kind, event_handler handler) { return engine_->on(kind, std::move(handler)); }
+subscription pool_base::on(event_handler handler) { return engine_->on(std::nullopt, std::move(handler)); }
+void pool_base::off(subscription which) { engine_->off(which); }
+
+namespace {
+// Only what was asked for is paid for.
+void apply(detail::task& t, const task_options& o) {
+  t.priority = o.priority.value;
+  const bool timed = o.queue_timeout || o.run_timeout || o.deadline;
+  if (!timed && !o.stop.stop_possible() && o.id.empty() && !o.retry) return;
+  if (const auto bad = pool::problems_of(o); !bad.empty())
+    throw invalid_options("the options of the task are not usable:\n" + bad);
+  if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
+  t.extras->queue_timeout = o.queue_timeout;
+  t.extras->run_timeout = o.run_timeout;
+  if (o.deadline) t.extras->settle_by = base::after(std::chrono::steady_clock::now(), *o.deadline);
+  t.extras->retry = o.retry;
+  t.extras->id = o.id;
+  t.extras->outer_stop = o.stop;
+  if (timed) t.flags |= detail::task::watched;
+}
+}  // namespace
+
+void pool_base::accept(detail::task_ref<> task, const task_options* options, bool again) {
+  detail::task& t = *task;
+  if ((t.flags & detail::task::wants_stop) != 0) {
+    t.extras = std::make_unique<detail::task_extras>();
+    t.extras->stop = std::stop_source();
+  }
+  if (options != nullptr) apply(t, *options);
+  if (!again) {
+    const auto& retry = t.extras && t.extras->retry ? *t.extras->retry : engine_->chosen().retry;
+    if (retry.attempts > 1)
+      throw invalid_options("retry.attempts = " + std::to_string(retry.attempts) +
+                            ": an argument of this task can only be moved, so it cannot run twice; pass a value that "
+                            "can be copied, or set .retry = {.attempts = 1} for the task");
+  }
+  if (t.extras && t.extras->outer_stop.stop_possible()) {
+    const auto keep = task;
+    engine_->submit(std::move(task));
+    // From now on a request cancels it, also one that was made before.
+    keep->extras->on_outer_stop.emplace(keep->extras->outer_stop, detail::task_extras::cancel_task{keep.get()});
+    return;
+  }
+  engine_->submit(std::move(task));
+}
+
+}  // namespace muster
