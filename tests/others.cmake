@@ -17,9 +17,11 @@ foreach(source IN LISTS models)
   cmake_path(GET source STEM name)
   add_executable(model_${name} ${source})
   muster_house(model_${name})
-  # The checker's macro for "here" is a dollar sign.
-  target_compile_options(model_${name} PRIVATE $<$<CXX_COMPILER_ID:Clang>:-Wno-dollar-in-identifier-extension>)
-  set_target_properties(model_${name} PROPERTIES OUTPUT_NAME ${name}_model)
+  # The checker's macro for "here" is a dollar sign, and of the operators delete it replaces only those without a size.
+  target_compile_options(model_${name} PRIVATE
+    -fno-sized-deallocation $<$<CXX_COMPILER_ID:Clang>:-Wno-dollar-in-identifier-extension>)
+  set_target_properties(model_${name} PROPERTIES
+    OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/model)
   target_include_directories(model_${name} PRIVATE
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR})
   muster_test(model.${name} model model_${name})
