@@ -156,7 +156,7 @@ class basic_reply_receiver {
   // violation every further call returns it again and touches nothing shared.
   template <class BufferFor>
   taken_reply take(BufferFor&& buffer_for) {
-    if (broken_) return *broken_;
+    if (broken_) return violation{what_};
     const auto& from = replies_.slots[next_ % Sizes::slot_count];
     const std::uint64_t published = Atomics::load(from.published, std::memory_order_acquire);
     if (published == not_yet()) return std::monostate{};
@@ -186,7 +186,7 @@ class basic_reply_receiver {
                                      std::memory_order_acquire) != not_yet();
   }
 
-  [[nodiscard]] bool broken() const { return broken_.has_value(); }
+  [[nodiscard]] bool broken() const { return broken_; }
   [[nodiscard]] std::uint64_t taken() const { return next_; }
 
  private:
@@ -225,15 +225,17 @@ class basic_reply_receiver {
   }
 
   taken_reply fail(std::string what) {
-    broken_ = violation{std::move(what)};
-    return *broken_;
+    broken_ = true;
+    what_ = std::move(what);
+    return violation{what_};
   }
 
   request_region& requests_;
   const reply_region& replies_;
   reply_limits limits_;
   std::uint64_t next_ = 0;  // the number of the reply that comes next
-  std::optional<violation> broken_;
+  bool broken_ = false;     // the worker has broken the protocol, and what_ says how
+  std::string what_;
 };
 
 using reply_sender = basic_reply_sender<machine_atomics>;
