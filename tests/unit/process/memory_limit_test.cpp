@@ -40,7 +40,8 @@ class made_up_tree {
   void write(const std::string& name, const std::string& text) const { std::ofstream(root_ / name) << text; }
   // The directory is the ordinary user's.
   void delegate(const std::string& name) const {
-    if (::geteuid() == 0) ASSERT_EQ(::chown((root_ / name).c_str(), ordinary_user(), ordinary_user()), 0);
+    if (::geteuid() != 0) return;
+    ASSERT_EQ(::chown((root_ / name).c_str(), ordinary_user(), ordinary_user()), 0);
   }
   std::string path(const std::string& name) const { return root_ / name; }
 
@@ -170,7 +171,7 @@ TEST(memory_limit, in_a_cgroup_the_kernel_kills_at_the_limit_and_we_know_it_was_
   EXPECT_EQ(limited.worker.ask("allocate " + std::to_string(256 * mebibyte)), "");
   EXPECT_EQ(WTERMSIG(next<ended>(limited.link).wait_status), SIGKILL);
   EXPECT_TRUE(limited.limit.was_oom_killed());
-  if (const auto peak = limited.limit.peak_bytes()) EXPECT_GE(*peak, 60 * mebibyte);
+  EXPECT_GE(limited.limit.peak_bytes().value_or(64 * mebibyte), 60 * mebibyte);  // older kernels keep no peak
   EXPECT_TRUE(limited.limit.remove());
 }
 
