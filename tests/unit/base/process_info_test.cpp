@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "base/process_info.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "base/pidfd.hpp"
+
+namespace muster::base {
+namespace {
+
+// A child that sleeps until it is killed; killed and reaped at the end.
+class sleeper {
+ public:
+  explicit sleeper(bool own_session = false) {
+    int ends[2];
+    EXPECT_EQ(::pipe(ends), 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      if (own_session) ::setsid();
+      ::prctl(PR_SET_NAME, "a) b (c");  // a name made to confuse readers of /proc
+      ::alarm(60);
+      if (::write(ends[1], "r", 1) != 1) ::_exit(1);
+      while (true) ::pause();
+    }
+    char ready;
+    EXPECT_EQ(::read(ends[0], &ready, 1), 1);
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+  ~sleeper() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  sleeper(const sleeper&) = delete;
+  sleeper& operator=(const sleeper&) = delete;
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+TEST(process_info, threads_are_counted) {
+  const auto before = thread_count();
+  ASSERT_TRUE(before);
+  std::atomic<bool> done = false;
+  std::thread second([&] { done.wait(false); });
+  EXPECT_EQ(thread_count(), *before + 1);
+  done = true;
+  done.notify_all();
+  second.join();
+}
+
+TEST(process_info, children_are_found_dead_or_alive) {
+  const sleeper child;
+  const auto found = children_of(::getpid());
+  EXPECT_NE(std::ranges::find(found, child.pid()), found.end());
+  ::kill(child.pid(), SIGKILL);
+  const auto pidfd = open_pidfd(child.pid());
+  ASSERT_TRUE(wait_until_dead(pidfd->get(), std::chrono::seconds(20)));
+  const auto zombies = children_of(::getpid());
+  EXPECT_NE(std::ranges::find(zombies, child.pid()), zombies.end());
+  EXPECT_TRUE(children_of(child.pid()).empty());
+}
+
+TEST(process_info, a_status_is_read_whatever_the_name_is) {
+  const sleeper child(true);
+  const auto status = status_of(child.pid());
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->name, "a) b (c");
+  EXPECT_EQ(status->parent, ::getpid());
+  EXPECT_EQ(status->session, child.pid());
+  EXPECT_EQ(status->group, child.pid());
+  EXPECT_GT(status->start, 0U);
+}
+
+TEST(process_info, a_session_is_killed_and_nothing_else) {
+  const sleeper inside(true), outside;
+  EXPECT_EQ(kill_session(inside.pid()), 1U);
+  const auto inside_fd = open_pidfd(inside.pid());
+  EXPECT_TRUE(wait_until_dead(inside_fd->get(), std::chrono::seconds(20)));
+  EXPECT_FALSE(is_dead(open_pidfd(outside.pid())->get()));
+}
+
+TEST(pidfd, a_dead_process_takes_no_signal_and_says_that_it_is_dead) {
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(0);
+  const auto pidfd = open_pidfd(pid);
+  ASSERT_TRUE(pidfd);
+  EXPECT_TRUE(wait_until_dead(pidfd->get(), std::chrono::seconds(20)));
+  ::waitpid(pid, nullptr, 0);
+  EXPECT_TRUE(is_dead(pidfd->get()));
+  const auto sent = send_signal(pidfd->get(), 0);
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code, ESRCH);
+}
+
+}  // namespace
+}  // namespace muster::base
