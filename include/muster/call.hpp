@@ -309,51 +309,53 @@ struct exact_call<R, Injected, type_list<Ps...>, type_list<Args...>> {
                            judge_result<R>());
     }
   }
-  using shape = call_shape<std::remove_cvref_t<R>, Injected, stored_parameter_t<Ps>...>;
+  static consteval auto make_shape() {
+    return std::type_identity<call_shape<std::remove_cvref_t<R>, Injected, stored_parameter_t<Ps>...>>();
+  }
 };
 
 // A generic callable: the decayed arguments cross, and it is called with them.
 
 template <class F, class... Args>
 struct generic_call {
-  static consteval injection find_injection() {
-    if constexpr (std::is_invocable_v<F&, stored_argument_t<Args>...>) {
-      return injection::nothing;
-    } else if constexpr (std::is_invocable_v<F&, std::stop_token, stored_argument_t<Args>...>) {
-      return injection::stop_token;
+  // To ask whether a lambda can be called may compile its body, and an error there would be final. So the next question
+  // is asked only after a no; and {} matches a parameter of a given type, but never one declared auto.
+  static consteval bool takes_stop_token() {
+    if constexpr (requires(F& function, stored_argument_t<Args>&&... each) { function({}, std::move(each)...); }) {
+      return std::is_invocable_v<F&, std::stop_token, stored_argument_t<Args>...>;
     } else {
-      return injection::context;
+      return false;
     }
   }
-  static consteval bool is_callable() {
-    return std::is_invocable_v<F&, stored_argument_t<Args>...> ||
-           std::is_invocable_v<F&, std::stop_token, stored_argument_t<Args>...> ||
-           std::is_invocable_v<F&, context&, stored_argument_t<Args>...>;
-  }
-  static consteval auto find_result() {
-    constexpr injection injected = find_injection();
-    if constexpr (!is_callable()) {
-      return std::type_identity<void>();
-    } else if constexpr (injected == injection::nothing) {
-      return std::type_identity<std::invoke_result_t<F&, stored_argument_t<Args>...>>();
-    } else if constexpr (injected == injection::stop_token) {
-      return std::type_identity<std::invoke_result_t<F&, std::stop_token, stored_argument_t<Args>...>>();
-    } else {
-      return std::type_identity<std::invoke_result_t<F&, context&, stored_argument_t<Args>...>>();
+  template <class R, injection Injected>
+  struct found {
+    using result = R;
+    static constexpr injection injected = Injected;
+  };
+  static consteval auto find() {
+    if constexpr (std::is_invocable_v<F&, stored_argument_t<Args>...>) {
+      return found<std::invoke_result_t<F&, stored_argument_t<Args>...>, injection::nothing>();
+    } else if constexpr (takes_stop_token()) {
+      return found<std::invoke_result_t<F&, std::stop_token, stored_argument_t<Args>...>, injection::stop_token>();
+    } else if constexpr (std::is_invocable_v<F&, context&, stored_argument_t<Args>...>) {
+      return found<std::invoke_result_t<F&, context&, stored_argument_t<Args>...>, injection::context>();
     }
   }
   static consteval refusal judge() {
     constexpr refusal arguments = first_refusal(judge_parameter<stored_argument_t<Args>>()...);
     if constexpr (arguments != refusal::none) {
       return arguments;
-    } else if constexpr (!is_callable()) {
+    } else if constexpr (std::is_void_v<decltype(find())>) {
       return refusal::generic_not_callable;
     } else {
-      return judge_result<typename decltype(find_result())::type>();
+      return judge_result<typename decltype(find())::result>();
     }
   }
-  using shape = call_shape<std::remove_cvref_t<typename decltype(find_result())::type>, find_injection(),
-                           stored_argument_t<Args>...>;
+  static consteval auto make_shape() {
+    using called = decltype(find());
+    return std::type_identity<
+        call_shape<std::remove_cvref_t<typename called::result>, called::injected, stored_argument_t<Args>...>>();
+  }
 };
 
 template <class F, class... Args>
@@ -389,7 +391,7 @@ struct settled_call {
 template <class Call>
 struct settled_call<Call, refusal::none> {
   static constexpr refusal why = refusal::none;
-  using shape = typename Call::shape;
+  using shape = typename decltype(Call::make_shape())::type;
 };
 template <class Call>
 struct settled<std::type_identity<Call>> : settled_call<Call> {};

@@ -1,0 +1,7 @@
+// refused-because: the function returns a view
+// SPDX-License-Identifier: MIT
+#include <muster/call.hpp>
+
+std::string_view name(int) { return "cat"; }
+
+int main() { muster::detail::check_call<decltype(name), int>(); }
