@@ -41,6 +41,9 @@ namespace muster {
 namespace engine {
 class engine;
 }
+namespace module {
+class module_table;
+}
 template <class R>
 class map_range;
 
@@ -217,6 +220,10 @@ class process_pool : public detail::pool_calls<process_pool> {
   friend class detail::pool_calls<process_pool>;
   template <class F, class... Args>
   static auto make_task(process_pool& pool, F&& f, Args&&... args);
+  // Finds the names by which workers know this code; throws invalid_call where it has none.
+  void name_code(detail::crossing_call& call, const void* thunk, const void* target);
+
+  module::module_table* names_ = nullptr;  // lives with the engine
 };
 
 // ------------------------------------------------------------------------------------------------ implementation
@@ -333,7 +340,7 @@ auto thread_pool::make_task(thread_pool&, F&& f, Args&&... args) {
 }
 
 template <class F, class... Args>
-auto process_pool::make_task(process_pool&, F&& f, Args&&... args) {
+auto process_pool::make_task(process_pool& pool, F&& f, Args&&... args) {
   using function = std::decay_t<F>;
   detail::check_call<function, Args...>();
   using signature = detail::signature<function, Args...>;
@@ -342,8 +349,8 @@ auto process_pool::make_task(process_pool&, F&& f, Args&&... args) {
   detail::crossing_call crossing;
   if constexpr (signature::why == detail::refusal::none) {
     detail::encode_arguments<function>(arguments, std::forward<Args>(args)...);
-    crossing.thunk = reinterpret_cast<const void*>(&detail::thunk<function, Args...>::run);
-    crossing.target = detail::target_of<function>(f);
+    pool.name_code(crossing, reinterpret_cast<const void*>(&detail::thunk<function, Args...>::run),
+                   detail::target_of<function>(f));
     crossing.data.assign(arguments.bytes());
   }
   auto* made = new detail::call_task<result>(std::move(crossing));

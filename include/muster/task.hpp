@@ -92,10 +92,10 @@ class bytes {
   std::uint32_t size_ = 0;
 };
 
-/// A call as it crosses to another process: where the code is, and the encoded arguments.
+/// A call as it crosses to another process: the keys of its code there, and the encoded arguments.
 struct crossing_call {
-  const void* thunk = nullptr;
-  const void* target = nullptr;
+  std::uint64_t thunk = 0;
+  std::uint64_t target = 0;
   bytes data{};  // arguments; once answered, the result
 };
 

@@ -56,6 +56,8 @@ class intake {
     lanes_.for_each(f);
   }
 
+  // The highest priority that waits.
+  [[nodiscard]] std::optional<int> top_priority() const { return lanes_.top_priority(); }
   [[nodiscard]] std::size_t size() const { return lanes_.size(); }
   [[nodiscard]] std::size_t peak() const { return peak_; }
   [[nodiscard]] bool closed() const { return closed_; }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 
 #include <muster/task.hpp>
 
@@ -55,6 +56,11 @@ class lanes {
       for (const task* t = in.first; t != nullptr; t = t->next) f(*t);
   }
 
+  [[nodiscard]] std::optional<int> top_priority() const {
+    for (const auto& [priority, in] : lanes_)
+      if (in.first != nullptr) return priority;
+    return std::nullopt;
+  }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
 

@@ -157,22 +157,6 @@ TEST(loop_bell, a_worker_rings_once_for_each_sleep_and_never_while_the_loop_is_a
   EXPECT_FALSE(one.should_ring());
 }
 
-TEST(board, a_module_is_found_as_it_was_added_and_the_table_has_an_end) {
-  const auto memory = std::make_unique<board>();
-  EXPECT_TRUE(modules(*memory).empty());
-  const auto id = some_bytes(build_id_capacity, 1);
-  const std::string path(module_path_capacity, 'x');
-  EXPECT_FALSE(make_module_entry(some_bytes(build_id_capacity + 1, 1), path, 1, 2));
-  EXPECT_FALSE(make_module_entry(id, path + "x", 1, 2));
-  const auto entry = make_module_entry(id, path, 1, 2);
-  ASSERT_TRUE(entry);
-  for (std::uint32_t i = 0; i < module_capacity; ++i) EXPECT_EQ(add_module(*memory, *entry), i);
-  EXPECT_FALSE(add_module(*memory, *entry));
-  ASSERT_EQ(modules(*memory).size(), module_capacity);
-  EXPECT_EQ(copy_of(modules(*memory).back().build_id_bytes()), id);
-  EXPECT_EQ(modules(*memory).back().path_text(), path);
-  EXPECT_EQ(modules(*memory).back().size, 2u);
-}
 
 }  // namespace
 }  // namespace muster::ipc::test

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+// The way of a task to a worker process and back.
+#include <algorithm>
+#include <array>
+
+#include <muster/error.hpp>
+
+#include "base/assert.hpp"
+#include "base/socket.hpp"
+#include "engine/lifecycle.hpp"
+#include "ipc/messages.hpp"
+#include "ipc/parcel.hpp"
+#include "module/exception_codec.hpp"
+#include "policy/choose.hpp"
+#include "process/process_crew.hpp"
+
+namespace muster::process {
+
+using detail::task;
+using detail::task_ref;
+using engine::move;
+using engine::revoked;
+using engine::task_event;
+using engine::worker_event;
+
+void process_crew::queued(std::unique_lock<std::mutex>& intake_lock) {
+  intake_lock.unlock();
+  pump();
+}
+
+// Whoever finds the lock taken leaves: the holder looks at pump_wanted_ after it has let go, so nothing is missed.
+void process_crew::pump() {
+  pump_wanted_.store(true);
+  std::vector<worker_ref> to_wake;
+  while (pump_wanted_.load()) {
+    std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return;
+    pump_wanted_.store(false);
+    fill(to_wake);
+    lock.unlock();
+    for (const auto& w : to_wake) w->sender.wake();
+    to_wake.clear();
+  }
+}
+
+void process_crew::fill(std::vector<worker_ref>& to_wake) {
+  std::array<policy::load, 64> few;
+  std::vector<policy::load> many;
+  if (workers_.size() > few.size()) many.resize(workers_.size());
+  const std::span<policy::load> loads =
+      many.empty() ? std::span(few).first(workers_.size()) : std::span<policy::load>(many);
+  const bool pull = options_.strategy == strategy::pull;
+  std::size_t room = 0;
+  const auto look = [&](std::size_t slot) {
+    const worker_process* w = workers_[slot].get();
+    const std::size_t window = w == nullptr || !w->open() || w->receiver.broken() ? 0 : pull ? w->window : ipc::slot_count;
+    const std::size_t has = w == nullptr ? 0 : w->in_flight();
+    loads[slot] = {window > has, static_cast<std::uint32_t>(has)};
+    return window > has ? window - has : 0;
+  };
+  const auto look_at_all = [&] {
+    room = 0;
+    for (std::size_t slot = 0; slot < workers_.size(); ++slot) room += look(slot);
+  };
+  look_at_all();
+
+  std::array<task*, 64> batch;
+  engine::intake& intake = owner_->queue();
+  for (;;) {
+    std::size_t count = 0;
+    {
+      const std::lock_guard lock(intake.mutex());
+      if (const auto top = intake.top_priority(); room == 0 && top && *top > lowest_placed_) {
+        recall_for(*top);
+        look_at_all();
+      }
+      while (count < std::min(room, batch.size())) {
+        task* t = intake.take();
+        if (t == nullptr) break;
+        move(*t, task_event::place);
+        batch[count++] = t;
+      }
+    }
+    if (count == 0) break;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto chosen = policy::choose(options_.strategy, loads, cursor_);
+      worker_process& w = *workers_[*chosen];
+      place(w, *batch[i]);
+      look(*chosen);
+      --room;
+    }
+  }
+  if (idle_workers_.load(std::memory_order_relaxed) > 0) steal();
+  for (const auto& w : workers_)
+    if (w && w->in_flight() > 0 && w->open() && w->sender.ring()) to_wake.push_back(w);
+}
+
+bool process_crew::place(worker_process& w, task& t) {
+  detail::crossing_call& call = t.ops->call(t);
+  const ipc::call_header header{.task = t.id, .thunk = call.thunk, .target = call.target,
+                                .attempt = t.attempt + std::uint32_t{1},
+                                .flags = (t.flags & task::wants_stop) != 0 ? ipc::wants_stop : 0};
+  const auto prepared = w.sender.prepare(header, call.data.view());
+  MUSTER_ASSERT(prepared.has_value());
+  t.worker.store(w.id.slot, std::memory_order_relaxed);
+  std::string problem;
+  if (prepared->payload == ipc::carrier::parcel &&
+      !send_parcel(w, prepared->position, call.data.view(), problem)) {
+    w.sender.abandon(prepared->position);
+    ++t.attempt;
+    owner_->failed(t, std::make_exception_ptr(invalid_call(problem, {.task = t.id, .worker = w.id.slot})),
+                   policy::failure::permanent);
+    return false;
+  }
+  ++t.attempt;
+  w.at(prepared->position) = {&t, false};
+  w.had_tasks = true;
+  lowest_placed_ = std::min(lowest_placed_, t.priority);
+  if (w.in_flight() == 1) {
+    w.head_since = owner_->time().now();
+    note_head(w);
+  }
+  note_load(w);
+  w.sender.hand_over(prepared->position);
+  return true;
+}
+
+bool process_crew::send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload,
+                               std::string& problem) {
+  const auto file = ipc::write_parcel(payload);
+  if (!file) {
+    problem = "arguments of " + std::to_string(payload.size()) + " bytes could not be sent: " + file.error().call +
+              ": " + file.error().code.message();
+    return false;
+  }
+  const int descriptor = file->get();
+  const auto sent = base::send_message(w.control.get(),
+                                       ipc::encode({.kind = ipc::control_kind::parcel, .position = position}),
+                                       {&descriptor, 1}, base::wait::no);
+  if (!sent) problem = "arguments of " + std::to_string(payload.size()) + " bytes could not be sent: " + sent.error().text();
+  return sent.has_value();
+}
+
+// The oldest call of a worker is the one it runs; from when it became that, its run time counts.
+void process_crew::note_head(worker_process& w) {
+  if (w.in_flight() == 0) return;
+  worker_process::placed& head = w.at(w.sender.oldest());
+  if (head.task == nullptr || head.begun) return;
+  head.begun = true;
+  owner_->began(*head.task, w.id);
+}
+
+void process_crew::note_load(worker_process& w) {
+  if (w.in_flight() > 0 && w.state == worker_state::idle) {
+    w.step(worker_event::begin);
+    idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+  } else if (w.in_flight() == 0 && w.state == worker_state::busy) {
+    w.step(worker_event::rest);
+    w.idle_since = owner_->time().now();
+    idle_workers_.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+task* process_crew::take_back(worker_process& w, std::uint64_t position) {
+  worker_process::placed& entry = w.at(position);
+  if (entry.task == nullptr || !w.sender.take_back(position)) return nullptr;
+  task* t = std::exchange(entry, {}).task;
+  --t->attempt;
+  note_load(w);
+  return t;
+}
+
+// Something more urgent waits, and less urgent calls fill the rings: those that have not begun come back. Needs both
+// locks. They go to the front of their lanes, newest first, so their order stays.
+void process_crew::recall_for(int priority) {
+  for (const auto& w : workers_) {
+    if (!w || !w->open()) continue;
+    const std::uint64_t oldest = w->sender.oldest();
+    for (std::uint64_t position = w->sender.next(); position > oldest + 1; --position) {
+      const task* t = w->at(position - 1).task;
+      if (t == nullptr || t->priority >= priority) continue;
+      if (task* mine = take_back(*w, position - 1)) owner_->put_back(*mine);
+    }
+  }
+  lowest_placed_ = priority;  // what is left has begun, or is as urgent
+}
+
+// A worker is idle and nothing is queued: it gets half of what waits behind the busiest one's present call, the oldest
+// first, so that no task waits behind a slow one while somebody is free.
+void process_crew::steal() {
+  for (const auto& thief : workers_) {
+    if (!thief || thief->state != worker_state::idle || thief->receiver.broken()) continue;
+    worker_process* victim = nullptr;
+    for (const auto& w : workers_)
+      if (w && w->in_flight() > 1 && (victim == nullptr || w->in_flight() > victim->in_flight())) victim = w.get();
+    if (victim == nullptr) return;
+    std::size_t wanted = victim->in_flight() / 2;
+    const std::uint64_t end = victim->sender.next();
+    for (std::uint64_t position = victim->sender.oldest() + 1; position < end && wanted > 0; ++position) {
+      task* t = take_back(*victim, position);
+      if (t == nullptr) continue;
+      if (place(*thief, *t)) --wanted;
+    }
+  }
+}
+
+// ----------------------------------------------------------------------------------------------------------- replies
+
+bool process_crew::drain(worker_process& w) {
+  std::vector<answer_taken> answers;
+  std::optional<ipc::violation> broken;
+  std::vector<worker_ref> to_wake;
+  bool any = false;
+  for (bool more = true; more;) {
+    answers.clear();
+    std::unique_lock lock(mutex_);
+    if (w.receiver.broken()) return any;
+    while (answers.size() < 256) {
+      answer_taken reply_here{};
+      auto taken = w.receiver.take([&](const ipc::reply& r) -> std::optional<std::span<std::byte>> {
+        if (!w.sender.awaits_reply(r.position)) return std::nullopt;
+        if (r.payload == ipc::carrier::parcel) return std::span<std::byte>();
+        return std::span(reply_here.payload.resize(r.size), r.size);
+      });
+      if (std::holds_alternative<std::monostate>(taken)) break;
+      if (auto* violation = std::get_if<ipc::violation>(&taken)) {
+        broken = std::move(*violation);
+        break;
+      }
+      const ipc::reply& r = std::get<ipc::reply>(taken);
+      if (r.payload == ipc::carrier::parcel) {
+        on_control(w);  // it was sent before its reply was published
+        const auto parcel = w.parcels.find(r.position);
+        const auto read = parcel == w.parcels.end()
+                              ? std::unexpected(ipc::system_failure{"no parcel came", std::make_error_code(std::errc::no_message)})
+                              : ipc::read_parcel(parcel->second.get(), {reply_here.payload.resize(r.size), r.size});
+        if (parcel != w.parcels.end()) w.parcels.erase(parcel);
+        if (!read) {
+          broken = ipc::violation{std::string("a result's parcel: ") + read.error().call + ": " + read.error().code.message()};
+          break;
+        }
+      }
+      w.sender.finished(r.position);
+      reply_here.task = std::exchange(w.at(r.position), {}).task;
+      reply_here.status = static_cast<ipc::reply_status>(r.status);
+      reply_here.worker = w.id;
+      answers.push_back(std::move(reply_here));
+    }
+    if (!answers.empty()) {
+      any = true;
+      w.served += answers.size();
+      w.measure(answers.size(), owner_->time().now());
+      note_load(w);
+      pump_wanted_.store(false);
+      fill(to_wake);
+      note_head(w);
+    }
+    more = answers.size() == 256 && !broken;
+    lock.unlock();
+    for (const auto& each : to_wake) each->sender.wake();
+    to_wake.clear();
+    for (answer_taken& each : answers) tell(each);
+  }
+  if (broken) violated(w, broken->what);
+  return any;
+}
+
+void process_crew::tell(answer_taken& given) {
+  task& t = *given.task;
+  const error_subject subject{.task = t.id,
+                              .task_id = t.extras ? t.extras->id : std::string(),
+                              .worker = given.worker.slot,
+                              .attempt = t.attempt};
+  switch (given.status) {
+    case ipc::reply_status::value:
+      if (!t.claim()) return owner_->too_late(t);
+      t.ops->call(t).data = std::move(given.payload);
+      return owner_->succeeded(t);
+    case ipc::reply_status::refused: {
+      const auto text = given.payload.view();
+      const std::string why(reinterpret_cast<const char*>(text.data()), std::min<std::size_t>(text.size(), 4'096));
+      return owner_->failed(t, std::make_exception_ptr(invalid_call(why, subject)), policy::failure::permanent);
+    }
+    case ipc::reply_status::exception: break;
+  }
+  auto thrown = module::decode_exception(given.payload.view());
+  if (!thrown)
+    return owner_->failed(t, std::make_exception_ptr(decode_error("the worker's exception: " + thrown.error(), subject)),
+                          policy::failure::permanent);
+  if (options_.limits.memory && thrown->type_name == "std::bad_alloc") {
+    death how{.cause = death_cause::out_of_memory, .worker = given.worker.slot,
+              .generation = given.worker.generation, .memory_limit = options_.limits.memory};
+    how.detail = "an allocation failed under the memory limit; the worker lives on";
+    return owner_->failed(t, std::make_exception_ptr(out_of_memory(std::move(how), subject)), policy::failure::error);
+  }
+  if (!thrown->same_type)
+    thrown->same_type = std::make_exception_ptr(worker_error(thrown->type_name, thrown->text, thrown->backtrace, subject));
+  owner_->failed(t, thrown->same_type, policy::failure::error);
+}
+
+void process_crew::violated(worker_process& w, const std::string& what) {
+  {
+    const std::lock_guard lock(mutex_);
+    w.detail = what;
+  }
+  kill(w.id, death_cause::protocol_violation);
+}
+
+// --------------------------------------------------------------------------------------------- for the plan's actions
+
+revoked process_crew::revoke(task& t, bool tell, worker_id& on) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& w : workers_) {
+    if (!w) continue;
+    for (std::uint64_t position = w->sender.oldest(); position < w->sender.next(); ++position) {
+      if (w->at(position).task != &t) continue;
+      if (take_back(*w, position) != nullptr) {
+        note_head(*w);
+        return revoked::taken_back;
+      }
+      if (!tell) return revoked::gone;
+      on = w->id;
+      w->sender.cancel(position);
+      w->sender.wake_cancel();
+      return revoked::told;
+    }
+  }
+  return revoked::gone;
+}
+
+void process_crew::held(std::vector<task_ref<>>& into) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& w : workers_) {
+    if (!w) continue;
+    for (std::uint64_t position = w->sender.oldest(); position < w->sender.next(); ++position)
+      if (task* t = w->at(position).task) into.push_back(task_ref<>::share(*t));
+  }
+}
+
+bool process_crew::holds(worker_id id, const task& t) {
+  const std::lock_guard lock(mutex_);
+  if (id.slot >= workers_.size() || workers_[id.slot]->id != id) return false;
+  worker_process& w = *workers_[id.slot];
+  for (std::uint64_t position = w.sender.oldest(); position < w.sender.next(); ++position)
+    if (w.at(position).task == &t) return true;
+  return false;
+}
+
+}  // namespace muster::process

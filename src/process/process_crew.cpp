@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT
+// The life of worker processes: started through the zygote, watched, reported when they end.
+#include "process/process_crew.hpp"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+
+#include <muster/error.hpp>
+
+#include "base/pidfd.hpp"
+#include "base/socket.hpp"
+#include "ipc/messages.hpp"
+#include "process/zygote.hpp"
+
+namespace muster::process {
+
+using detail::task;
+using engine::task_event;
+using engine::worker_event;
+
+namespace {
+
+ipc::region make_board() {
+  auto made = ipc::region::create("muster-board", sizeof(ipc::board), ipc::access::read_only);
+  if (!made)
+    throw not_ready(std::string("no memory for the pool's board: ") + made.error().call + ": " +
+                    made.error().code.message());
+  return std::move(*made);
+}
+
+std::span<module::module_identity> rows_of(ipc::board& board) {
+  static_assert(ipc::module_rows_bytes == module::max_modules * sizeof(module::module_identity));
+  return {reinterpret_cast<module::module_identity*>(board.module_rows), module::max_modules};
+}
+
+base::file_descriptor need(int descriptor, const char* call) {
+  if (descriptor < 0) throw not_ready("no descriptor for the pool: " + base::last_os_error(call).text());
+  return base::file_descriptor(descriptor);
+}
+
+std::string text_of(const ipc::system_failure& f) { return std::string(f.call) + ": " + f.code.message(); }
+
+}  // namespace
+
+process_crew::process_crew(const process_options& options)
+    : options_(options),
+      board_memory_(make_board()),
+      board_(board_memory_.start<ipc::board>()),
+      names_(rows_of(board_)),
+      bell_(board_),
+      epoll_(need(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+      wake_(need(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
+  if (const auto init = options.init.get()) {
+    const auto key = names_.key_of(reinterpret_cast<const void*>(init));
+    if (!key) throw invalid_options("init: " + key.error());
+    init_key_ = *key;
+  }
+  watch(wake_.get(), source::wake, {});
+}
+
+// Descriptors are told apart by what they are and whose: kind, generation and slot fit into epoll's 64 bits.
+void process_crew::watch(int descriptor, source what, worker_id whose, bool edge) {
+  epoll_event event{};
+  event.events = EPOLLIN | (edge ? EPOLLET : 0U);
+  event.data.u64 = std::uint64_t{static_cast<std::uint8_t>(what)} << 56U |
+                   std::uint64_t{whose.generation & 0xffffffU} << 32U | whose.slot;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event);
+}
+
+process_crew::worker_ref process_crew::find(std::uint32_t slot, std::uint32_t generation) {
+  const std::lock_guard lock(mutex_);
+  if (slot >= workers_.size() || !workers_[slot] || workers_[slot]->state == worker_state::dead) return nullptr;
+  return (workers_[slot]->id.generation & 0xffffffU) == (generation & 0xffffffU) ? workers_[slot] : nullptr;
+}
+
+// ------------------------------------------------------------------------------------------------------------- start
+
+bool process_crew::connect(std::string& problem) {
+  if (link_ && !link_lost_) return true;
+  link_.reset();
+  auto opened = zygote_link::open(options_.program.empty() ? std::nullopt : std::optional(options_.program));
+  if (!opened) {
+    problem = "no zygote: " + opened.error().text();
+    return false;
+  }
+  link_.emplace(std::move(*opened));
+  link_lost_ = false;
+  watch(link_->descriptor(), source::zygote, {});
+  return true;
+}
+
+void process_crew::start(worker_id id) {
+  std::string problem;
+  spawn_request request;
+  if (connect(problem)) {
+    auto made = make(id, request);
+    if (made) {
+      const worker_ref& w = *made;
+      {
+        const std::lock_guard lock(mutex_);
+        if (workers_.size() <= id.slot) workers_.resize(id.slot + std::size_t{1});
+        workers_[id.slot] = w;
+        if (w->limit) limit_means_ = w->limit->text();
+      }
+      const auto asked = link_->spawn(request);
+      for (int* d : {&request.control, &request.error_output}) ::close(*d);
+      if (asked) return;
+      problem = asked.error().text();
+      const std::lock_guard lock(mutex_);
+      w->step(worker_event::end);
+    } else {
+      problem = made.error();
+    }
+  }
+  owner_->worker_ended(id, false, nullptr, problem);
+}
+
+std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_id id, spawn_request& request) {
+  auto requests = ipc::region::create("muster-requests", sizeof(ipc::request_region), ipc::access::read_only);
+  if (!requests) return std::unexpected(text_of(requests.error()));
+  auto replies = ipc::region::create("muster-replies", sizeof(ipc::reply_region), ipc::access::read_write);
+  if (!replies) return std::unexpected(text_of(replies.error()));
+  requests->touch(ipc::request_hot_bytes, ipc::access::read_write);
+  auto w = std::make_shared<worker_process>(id, std::move(*requests), std::move(*replies));
+
+  auto control = base::socket_pair();
+  if (!control) return std::unexpected(control.error().text());
+  int pipe_ends[2];
+  if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return std::unexpected(base::last_os_error("pipe2").text());
+  w->error_output = base::file_descriptor(pipe_ends[0]);
+  base::file_descriptor writes_errors(pipe_ends[1]);
+  ::fcntl(w->error_output.get(), F_SETFL, O_NONBLOCK);
+  w->bell = base::file_descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!w->bell) return std::unexpected(base::last_os_error("eventfd").text());
+  w->control = std::move(control->first);
+  w->born = owner_->time().now();
+
+  request.birth.slot = id.slot;
+  request.birth.generation = id.generation;
+  request.birth.pool = options_.name.substr(0, 10);
+  request.birth.environment.pass = options_.env.pass;
+  request.birth.environment.set = options_.env.set;
+  if (!options_.cwd.empty()) request.birth.directory = options_.cwd;
+  if (init_key_.value != 0) {
+    request.birth.init_call.resize(sizeof(init_key_.value));
+    std::memcpy(request.birth.init_call.data(), &init_key_.value, sizeof(init_key_.value));
+  }
+  if (options_.limits.memory) {
+    w->limit = memory_limit::prepare(*options_.limits.memory, request.birth.pool, id.slot, id.generation);
+    w->limit->apply_to(request.birth);
+  }
+  request.control = control->second.release();
+  request.board = board_memory_.descriptor();
+  request.requests = w->requests.descriptor();
+  request.replies = w->replies.descriptor();
+  request.bell = w->bell.get();
+  request.error_output = writes_errors.release();
+
+  watch(w->control.get(), source::control, id);
+  watch(w->error_output.get(), source::error_output, id);
+  watch(w->bell.get(), source::bell, id, true);  // edge: nobody needs to empty it
+  return w;
+}
+
+// -------------------------------------------------------------------------------------------------------- retire, kill
+
+void process_crew::retire(worker_id id) {
+  const worker_ref w = find(id.slot, id.generation);
+  if (!w) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (w->state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+    w->step(worker_event::retire);
+    const std::lock_guard intake(owner_->queue().mutex());
+    for (std::uint64_t position = w->sender.next(); position > w->sender.oldest(); --position)
+      if (task* t = take_back(*w, position - 1)) owner_->put_back(*t);
+  }
+  w->sender.stop();
+  pump();
+}
+
+void process_crew::kill(worker_id id, death_cause why) {
+  const worker_ref w = find(id.slot, id.generation);
+  if (!w) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!w->killed_for) w->killed_for = why;
+  }
+  if (w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
+  if (link_ && !link_lost_) (void)link_->kill(id.slot, id.generation, SIGKILL);
+}
+
+// ----------------------------------------------------------------------------------------------------------- the loop
+
+void process_crew::wake() {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof(one));
+}
+
+void process_crew::wait(base::time_point until) {
+  {
+    const std::lock_guard lock(mutex_);
+    snapshot_ = workers_;
+  }
+  bool any = false;
+  for (const auto& w : snapshot_)
+    if (w && w->state != worker_state::dead) any = drain(*w) || any;
+  if (any) until = base::time_point::min();  // let the loop look at its notes first
+
+  bell_.before_sleep();
+  for (const auto& w : snapshot_)
+    if (w && w->state != worker_state::dead && w->receiver.anything()) until = base::time_point::min();
+  timespec pause{};
+  const auto now = owner_->time().now();
+  if (until > now && until != base::never) {
+    const auto rest = until - now;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(rest);
+    pause = {.tv_sec = seconds.count(), .tv_nsec = (rest - seconds).count()};
+  }
+  std::array<epoll_event, 64> events;
+  const int count = ::epoll_pwait2(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                   until == base::never ? nullptr : &pause, nullptr);
+  bell_.after_sleep();
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t data = events[static_cast<std::size_t>(i)].data.u64;
+    on_event(static_cast<source>(data >> 56U), static_cast<std::uint32_t>(data),
+             static_cast<std::uint32_t>(data >> 32U) & 0xffffffU);
+  }
+  for (const auto& w : snapshot_)
+    if (w && w->state != worker_state::dead) drain(*w);
+}
+
+void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t generation) {
+  switch (what) {
+    case source::wake: {
+      std::uint64_t count = 0;
+      (void)!::read(wake_.get(), &count, sizeof(count));
+      return;
+    }
+    case source::zygote: return on_zygote();
+    case source::bell: return;  // wait() drains every ring
+    case source::control:
+      if (const worker_ref w = find(slot, generation)) {
+        const std::lock_guard lock(mutex_);
+        on_control(*w);
+      }
+      return;
+    case source::error_output:
+      if (const worker_ref w = find(slot, generation)) read_error_output(*w);
+      return;
+  }
+}
+
+// Messages of a worker, which may say anything: what we do not know is a violation. With the lock.
+void process_crew::on_control(worker_process& w) {
+  for (;;) {
+    std::array<std::byte, ipc::longest_control_message> buffer;
+    auto got = base::receive_message(w.control.get(), buffer, 1, base::wait::no);
+    if (!got && got.error().code == EAGAIN) return;
+    if (!got || got->end()) {  // it is dying, or sent what cannot be received
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, w.control.get(), nullptr);
+      if (!got && got.error().code != ECONNRESET) w.detail = "its control socket: " + got.error().text();
+      return;
+    }
+    ipc::control_message message;
+    std::string text;
+    if (!ipc::decode({buffer.data(), got->size}, message, text)) message.kind = {};
+    switch (message.kind) {
+      case ipc::control_kind::ready:
+        if (w.state != worker_state::starting) break;
+        w.step(worker_event::ready);
+        w.idle_since = owner_->time().now();
+        idle_workers_.fetch_add(1, std::memory_order_relaxed);
+        owner_->worker_ready(w.id, w.pid);
+        pump_wanted_.store(true);
+        break;
+      case ipc::control_kind::init_failed: w.detail = text; break;
+      case ipc::control_kind::parcel:
+        if (!got->descriptors.empty() && w.sender.awaits_reply(message.position))
+          w.parcels.insert_or_assign(message.position, std::move(got->descriptors[0]));
+        break;
+      default:
+        w.detail = "a control message of an unknown kind";
+        w.killed_for = death_cause::protocol_violation;
+        if (w.pidfd) (void)base::send_signal(w.pidfd.get(), SIGKILL);
+        return;
+    }
+  }
+}
+
+void process_crew::read_error_output(worker_process& w) {
+  std::array<char, 16 * 1024> buffer;
+  for (;;) {
+    const ssize_t got = ::read(w.error_output.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      if (got == 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, w.error_output.get(), nullptr);
+      return;
+    }
+    w.tail.add({buffer.data(), static_cast<std::size_t>(got)});
+    if (options_.worker_stderr == worker_stderr::forward) (void)!::write(2, buffer.data(), static_cast<std::size_t>(got));
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- deaths
+
+void process_crew::on_zygote() {
+  while (link_ && !link_lost_) {
+    auto news = link_->next();
+    if (!news) return;
+    if (auto* up = std::get_if<started>(&*news)) on_started(*up);
+    if (const auto* failure = std::get_if<start_failed>(&*news))
+      on_ended(failure->slot, static_cast<std::uint32_t>(failure->generation), nullptr, failure->reason.text());
+    if (const auto* end = std::get_if<ended>(&*news))
+      on_ended(end->slot, static_cast<std::uint32_t>(end->generation), end, {});
+    if (std::holds_alternative<lost>(*news)) on_lost();
+  }
+}
+
+void process_crew::on_started(started& news) {
+  const worker_ref w = find(news.slot, static_cast<std::uint32_t>(news.generation));
+  if (!w) return;
+  const std::lock_guard lock(mutex_);
+  w->pid = news.pid;
+  w->pidfd = std::move(news.pidfd);
+  if (w->killed_for) (void)base::send_signal(w->pidfd.get(), SIGKILL);
+}
+
+// The zygote is gone. Its workers die with it; what has not yet is killed, and waited for a moment.
+void process_crew::on_lost() {
+  link_lost_ = true;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, link_->descriptor(), nullptr);
+  std::vector<worker_ref> living;
+  {
+    const std::lock_guard lock(mutex_);
+    living = workers_;
+  }
+  for (const auto& w : living)
+    if (w && w->state != worker_state::dead && w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
+  for (const auto& w : living) {
+    if (!w || w->state == worker_state::dead) continue;
+    if (w->pidfd) (void)base::wait_until_dead(w->pidfd.get(), std::chrono::seconds(1));
+    on_ended(w->id.slot, w->id.generation, nullptr, {});
+  }
+}
+
+void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const ended* status, std::string problem) {
+  const worker_ref w = find(slot, generation);
+  if (!w) return;
+  drain(*w);  // what it published before its end counts
+  {
+    const std::lock_guard lock(mutex_);
+    on_control(*w);
+  }
+  read_error_output(*w);
+  const death how = report(*w, status);
+  const bool came_up = w->state != worker_state::starting;
+  if (!came_up && problem.empty())
+    problem = w->detail.empty() ? how.summary() : w->detail + " (" + how.summary() + ")";
+  settle_lost(*w, how);
+  w->limit.reset();
+  owner_->worker_ended(w->id, w->had_tasks, std::make_shared<const death>(how), came_up ? std::string() : problem);
+  pump();
+}
+
+death process_crew::report(worker_process& w, const ended* status) const {
+  death how{.worker = w.id.slot, .generation = w.id.generation, .pid = w.pid, .detail = w.detail,
+            .tasks_served = w.served, .alive = owner_->time().now() - w.born, .last_stderr = w.tail.text()};
+  if (w.limit) how.memory_limit = w.limit->bytes();
+  if (status == nullptr) {
+    if (how.detail.empty()) how.detail = "its zygote died with it";
+    return how;
+  }
+  how.peak_memory = status->max_rss_kib * 1'024;
+  if (WIFEXITED(status->wait_status)) {
+    how.exit_code = WEXITSTATUS(status->wait_status);
+    how.cause = death_cause::exited;
+  } else {
+    how.signal = WTERMSIG(status->wait_status);
+    how.cause = death_cause::signalled;
+  }
+  if (w.limit && w.limit->peak_bytes()) how.peak_memory = *w.limit->peak_bytes();
+  if (w.killed_for && how.signal == SIGKILL)
+    how.cause = *w.killed_for;
+  else if (w.limit && w.limit->was_oom_killed())
+    how.cause = death_cause::out_of_memory;
+  else if (w.state == worker_state::stopping && how.exit_code == 0)
+    how.cause = death_cause::stopped;
+  return how;
+}
+
+// Gives back what it never began, and fails what it had.
+void process_crew::settle_lost(worker_process& w, const death& how) {
+  std::vector<task*> begun;
+  {
+    const std::lock_guard lock(mutex_);
+    if (w.state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+    w.step(worker_event::end);
+    const std::lock_guard intake(owner_->queue().mutex());
+    for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position) {
+      const std::uint64_t at = position - 1;
+      if (w.at(at).task == nullptr) continue;
+      if (task* t = take_back(w, at)) {
+        owner_->put_back(*t);
+        continue;
+      }
+      begun.push_back(std::exchange(w.at(at), {}).task);
+      w.sender.finished(at);
+    }
+  }
+  for (task* t : begun) {
+    error_subject subject{.task = t->id, .task_id = t->extras ? t->extras->id : std::string(),
+                          .worker = w.id.slot, .attempt = t->attempt};
+    std::exception_ptr error;
+    if (how.cause == death_cause::out_of_memory)
+      error = std::make_exception_ptr(out_of_memory(how, std::move(subject)));
+    else if (how.cause == death_cause::protocol_violation)
+      error = std::make_exception_ptr(protocol_violation(how, std::move(subject)));
+    else
+      error = std::make_exception_ptr(unexpected_exit(how, std::move(subject)));
+    owner_->failed(*t, error, policy::failure::crash);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- queries
+
+void process_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& idle) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& w : workers_)
+    if (w && w->state == worker_state::idle) idle.push_back({w->id, w->idle_since});
+}
+
+std::vector<std::uint64_t> process_crew::finish() {
+  link_.reset();
+  return {};
+}
+
+void process_crew::describe(stats& into) {
+  const std::lock_guard lock(mutex_);
+  into.memory_limit_means = limit_means_;
+  for (const auto& w : workers_)
+    if (w)
+      into.workers.push_back({.slot = w->id.slot, .generation = w->id.generation, .pid = w->pid, .state = w->state,
+                              .tasks_done = w->served});
+}
+
+}  // namespace muster::process

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Workers that are processes. A submitter places its task straight into a worker's ring when one has room; the engine's
+// loop thread takes the replies, settles the tasks, and refills the rings. How a call crosses is told in
+// docs/internals/process-protocol.md, where workers come from in docs/internals/zygote.md.
+//
+// Two rules keep it simple. One lock, the crew's, guards all workers; it is never held while user code runs, and taken
+// before the intake's. And the loop thread alone starts workers and lets go of them, so only what it shares with
+// submitters, placing and taking back, needs the lock.
+
+#include <atomic>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/options.hpp>
+
+#include "base/file_descriptor.hpp"
+#include "engine/crew.hpp"
+#include "engine/engine.hpp"
+#include "ipc/board.hpp"
+#include "ipc/loop_bell.hpp"
+#include "ipc/messages.hpp"
+#include "ipc/region.hpp"
+#include "module/function_key.hpp"
+#include "process/worker_process.hpp"
+#include "process/zygote_link.hpp"
+
+namespace muster::process {
+
+using engine::worker_id;
+
+class process_crew final : public engine::crew {
+ public:
+  // Throws not_ready when the memory or descriptors for it cannot be had, or init names no function.
+  explicit process_crew(const process_options& options);
+  ~process_crew() override = default;
+
+  // Names functions for calls of this pool. Any thread.
+  [[nodiscard]] module::module_table& names() { return names_; }
+
+  void attach(engine::engine& owner) override { owner_ = &owner; }
+  void start(worker_id id) override;
+  void retire(worker_id id) override;
+  void kill(worker_id id, death_cause why) override;
+  engine::revoked revoke(detail::task& t, bool tell, worker_id& on) override;
+  void held(std::vector<detail::task_ref<>>& into) override;
+  [[nodiscard]] bool holds(worker_id id, const detail::task& t) override;
+  void survey(std::vector<engine::happened::surveyed::idle_worker>& idle) override;
+  void wait(base::time_point until) override;
+  std::vector<std::uint64_t> finish() override;
+
+  void wake() override;
+  void queued(std::unique_lock<std::mutex>& intake_lock) override;
+  [[nodiscard]] bool saturated() const override { return idle_workers_.load(std::memory_order_relaxed) <= 0; }
+  void describe(stats& into) override;
+  [[nodiscard]] bool can_kill() const override { return true; }
+
+ private:
+  using worker_ref = std::shared_ptr<worker_process>;
+  enum class source : std::uint8_t { wake, zygote, control, error_output, bell };
+
+  // What a worker answered, taken out of its ring and not yet told to anybody.
+  struct answer_taken {
+    detail::task* task;
+    ipc::reply_status status;
+    detail::bytes payload;
+    worker_id worker;
+  };
+
+  // --- dispatch.cpp: the way of a task
+  void pump();                                          // fills rings, by this thread or whoever holds the lock
+  void fill(std::vector<worker_ref>& to_wake);          // with the lock
+  bool place(worker_process& w, detail::task& t);       // with the lock; false: it could not be sent
+  bool send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload, std::string& problem);
+  void recall_for(int priority);                        // with the lock
+  void steal();                                         // with the lock
+  detail::task* take_back(worker_process& w, std::uint64_t position);  // with the lock
+  void note_head(worker_process& w);                    // with the lock
+  void note_load(worker_process& w);                    // with the lock
+  bool drain(worker_process& w);                        // takes all replies; true: there were some
+  void tell(answer_taken& answer);
+  void violated(worker_process& w, const std::string& what);
+
+  // --- process_crew.cpp: the life of a worker
+  bool connect(std::string& problem);
+  std::expected<worker_ref, std::string> make(worker_id id, spawn_request& request);
+  void watch(int descriptor, source what, worker_id whose, bool edge = false);
+  void on_event(source what, std::uint32_t slot, std::uint32_t generation);
+  void on_zygote();
+  void on_started(started& news);
+  void on_ended(std::uint32_t slot, std::uint32_t generation, const ended* status, std::string problem);
+  void on_lost();
+  void on_control(worker_process& w);
+  void read_error_output(worker_process& w);
+  [[nodiscard]] death report(worker_process& w, const ended* status) const;
+  void settle_lost(worker_process& w, const death& how);
+  [[nodiscard]] worker_ref find(std::uint32_t slot, std::uint32_t generation);
+
+  const process_options options_;
+  engine::engine* owner_ = nullptr;
+  ipc::region board_memory_;
+  ipc::board& board_;
+  module::module_table names_;
+  module::function_key init_key_{};
+  ipc::loop_bell_waiter bell_;                 // loop only
+  base::file_descriptor epoll_, wake_;
+  std::optional<zygote_link> link_;            // loop only
+  bool link_lost_ = false;                     // loop only
+
+  std::mutex mutex_;
+  std::vector<worker_ref> workers_;            // by slot; guarded by mutex_; null where there never was one
+  std::size_t cursor_ = 0;                     // of round_robin; guarded by mutex_
+  int lowest_placed_ = std::numeric_limits<int>::max();  // no placed task has a lower priority; guarded by mutex_
+  std::atomic<int> idle_workers_{0};           // open workers without a call; written with the lock
+  std::atomic<bool> pump_wanted_{false};       // seq_cst: who fails to get the lock leaves the work to its holder
+  std::string limit_means_;                    // guarded by mutex_
+  std::vector<worker_ref> snapshot_;           // loop only: reused by wait
+};
+
+}  // namespace muster::process

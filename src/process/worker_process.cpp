@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#include "process/worker_process.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "ipc/messages.hpp"
+
+namespace muster::process {
+
+void text_tail::add(std::string_view text) {
+  text_ += text;
+  if (text_.size() > 2 * limit) text_.erase(0, text_.size() - limit);
+}
+
+worker_process::worker_process(engine::worker_id who, ipc::region request_memory, ipc::region reply_memory)
+    : id(who),
+      requests(std::move(request_memory)),
+      replies(std::move(reply_memory)),
+      sender(requests.start<ipc::request_region>(), replies.start<ipc::reply_region>()),
+      receiver(requests.view<ipc::request_region>(), replies.view<ipc::reply_region>(),
+               {.max_status = ipc::last_reply_status, .max_parcel = ipc::payload_limit}) {}
+
+void worker_process::step(engine::worker_event event) {
+  const auto to = engine::next(state, event);
+  MUSTER_ASSERT(to.has_value());
+  state = *to;
+}
+
+void worker_process::measure(std::size_t answered, base::time_point now) {
+  if (answered == 0) return;
+  const duration latest = (now - head_since) / static_cast<duration::rep>(answered);
+  per_call = per_call == duration::zero() ? latest : (per_call + latest) / 2;
+  head_since = now;
+  constexpr duration target = std::chrono::microseconds(500);
+  const auto fits = static_cast<std::size_t>(target / std::max(per_call, duration(1)));
+  window = std::clamp(fits, std::size_t{1}, std::min(window * 4, ipc::slot_count));
+}
+
+}  // namespace muster::process

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The owner's side of one worker process: its memory, its rings, its descriptors, and everything we must know about it
+// without asking it: which task is in which slot, when its head began, what it last wrote to standard error.
+// Belongs to the process crew; guarded by the crew's lock, but for what says otherwise.
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/error.hpp>
+#include <muster/task.hpp>
+
+#include "base/clock.hpp"
+#include "base/file_descriptor.hpp"
+#include "engine/plan.hpp"
+#include "ipc/region.hpp"
+#include "ipc/reply_ring.hpp"
+#include "ipc/request_ring.hpp"
+#include "process/memory_limit.hpp"
+
+namespace muster::process {
+
+// The last of what a worker wrote to standard error.
+class text_tail {
+ public:
+  void add(std::string_view text);
+  [[nodiscard]] std::string text() const { return text_.size() <= limit ? text_ : text_.substr(text_.size() - limit); }
+
+ private:
+  static constexpr std::size_t limit = 64 * 1024;
+  std::string text_;
+};
+
+struct worker_process {
+  worker_process(engine::worker_id id, ipc::region request_memory, ipc::region reply_memory);
+
+  // A task that was handed to the worker. The crew holds its reference until it is answered or taken back.
+  struct placed {
+    detail::task* task = nullptr;
+    bool begun = false;  // it became the oldest, so its run time counts
+  };
+
+  [[nodiscard]] placed& at(std::uint64_t position) { return calls[position % ipc::slot_count]; }
+  [[nodiscard]] std::size_t in_flight() const { return sender.in_flight(); }
+  [[nodiscard]] bool open() const { return state == worker_state::idle || state == worker_state::busy; }
+  void step(engine::worker_event event);
+  // After answers or a hand-over: how many calls it shall have at most, so that enough are there to keep it busy for
+  // `target` and no more pile up behind a slow one.
+  void measure(std::size_t answered, base::time_point now);
+
+  engine::worker_id id;
+  worker_state state = worker_state::starting;
+  pid_t pid = 0;
+  base::file_descriptor pidfd, control, error_output, bell;
+
+  ipc::region requests, replies;
+  ipc::request_sender sender;
+  ipc::reply_receiver receiver;
+  std::array<placed, ipc::slot_count> calls{};
+  std::map<std::uint64_t, base::file_descriptor> parcels;  // results that came ahead of their replies, by position
+
+  std::size_t window = 1;                 // calls it may have
+  duration per_call{};                    // smoothed; 0: unknown
+  base::time_point head_since{};          // when its oldest call could begin
+  base::time_point idle_since{};
+  base::time_point born{};
+  std::size_t served = 0;
+  bool had_tasks = false;
+  bool stopping_told = false;
+  std::optional<death_cause> killed_for{};
+  std::string detail{};                   // of the death: what it violated, why it did not come up
+  text_tail tail;
+  std::optional<memory_limit> limit{};
+};
+
+}  // namespace muster::process
