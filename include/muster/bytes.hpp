@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The bytes of a call on their way to another process: a `writer` collects them, a `reader` takes them apart again.
-// A writer or reader belongs to whoever made it and is used by one thread at a time. What a reader reads may have been
-// written by a process that is broken or hostile, so every read is checked against what is left.
+// The bytes of a call on their way to another process: a `writer` collects them, a `reader` takes them apart
+// again. A writer or reader belongs to whoever made it and is used by one thread at a time. What a reader
+// reads may have been written by a process that is broken or hostile, so every read is checked against what
+// is left.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,8 @@ namespace muster {
 
 namespace detail {
 
-/// How deeply values may hold values of the same kind (a tree in a tree). It bounds the stack that a decode can use.
+/// How deeply values may hold values of the same kind (a tree in a tree). It bounds the stack that a decode
+/// can use.
 inline constexpr unsigned max_nesting = 256;
 
 /// Sizes below this take one byte; this byte announces that the size follows in eight.
@@ -80,11 +82,13 @@ public:
   /// Forgets the bytes and keeps the memory.
   void clear() noexcept { size_ = 0; }
 
-  /// One level of nesting, for as long as the guard lives. Throws encode_error when the value nests too deeply.
+  /// One level of nesting, for as long as the guard lives. Throws encode_error when the value nests too
+  /// deeply.
   class nested {
   public:
     explicit nested(writer& out) : out_(out) {
-      if (out_.depth_ >= detail::max_nesting) detail::refuse_value("the value is nested too deeply to be encoded");
+      if (out_.depth_ >= detail::max_nesting)
+        detail::refuse_value("the value is nested too deeply to be encoded");
       ++out_.depth_;
     }
     nested(const nested&) = delete;
@@ -129,7 +133,8 @@ private:
   std::byte inline_[inline_capacity];
 };
 
-/// A bounded view of bytes that someone else keeps alive. Every read that would pass the end throws decode_error.
+/// A bounded view of bytes that someone else keeps alive. Every read that would pass the end throws
+/// decode_error.
 class reader {
 public:
   explicit reader(std::span<const std::byte> bytes) noexcept
@@ -151,8 +156,8 @@ public:
     return std::exchange(next_, next_ + count);
   }
 
-  /// Reads the number of elements of a container whose elements take at least `least` (not 0) bytes each in the
-  /// encoding. A number that cannot fit in what is left is refused here, before anyone allocates for it.
+  /// Reads the number of elements of a container whose elements take at least `least` (not 0) bytes each in
+  /// the encoding. A number that cannot fit in what is left is refused here, before anyone allocates for it.
   std::size_t read_size(std::size_t least = 1) {
     unsigned char small = 0;
     read(&small, 1);
@@ -167,7 +172,8 @@ public:
     if (remaining() != 0) detail::refuse_bytes("the bytes go on after the value has ended");
   }
 
-  /// One level of nesting, for as long as the guard lives. Throws decode_error when the bytes nest too deeply.
+  /// One level of nesting, for as long as the guard lives. Throws decode_error when the bytes nest too
+  /// deeply.
   class nested {
   public:
     explicit nested(reader& in) : in_(in) {

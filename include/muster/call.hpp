@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What a call is when it goes to another process: which function, which argument types it stores, what it returns,
-// and a thunk (one function of a uniform type) that unpacks the arguments there, calls, and packs the result.
-// Everything here is decided at compile time or works on the caller's thread; nothing is kept.
+// What a call is when it goes to another process: which function, which argument types it stores, what it
+// returns, and a thunk (one function of a uniform type) that unpacks the arguments there, calls, and packs
+// the result. Everything here is decided at compile time or works on the caller's thread; nothing is kept.
 #pragma once
 
 #include <bit>
@@ -161,8 +161,8 @@ consteval bool is_wrapped_function() {
 }
 
 template <class T>
-inline constexpr bool is_reference_wrapper =
-    name_of<T>().starts_with("std::reference_wrapper<") || name_of<T>().starts_with("std::__1::reference_wrapper<");
+inline constexpr bool is_reference_wrapper = name_of<T>().starts_with("std::reference_wrapper<") ||
+                                             name_of<T>().starts_with("std::__1::reference_wrapper<");
 
 template <class T>
 consteval bool is_lambda() {
@@ -204,7 +204,8 @@ using stored_argument_t = typename stored_argument<std::decay_t<A>>::type;
 template <class P>
 consteval refusal judge_parameter() {
   using plain = std::remove_cvref_t<P>;
-  if constexpr (std::is_pointer_v<plain> || std::is_member_pointer_v<plain> || std::is_null_pointer_v<plain>) {
+  if constexpr (std::is_pointer_v<plain> || std::is_member_pointer_v<plain> ||
+                std::is_null_pointer_v<plain>) {
     return refusal::pointer_parameter;
   } else if constexpr (is_wrapped_function<plain>()) {
     return refusal::wrapped_function;
@@ -226,7 +227,8 @@ consteval refusal judge_result() {
     return refusal::none;
   } else if constexpr (std::is_reference_v<R> || is_reference_wrapper<plain>) {
     return refusal::reference_result;
-  } else if constexpr (std::is_pointer_v<plain> || std::is_member_pointer_v<plain> || std::is_null_pointer_v<plain>) {
+  } else if constexpr (std::is_pointer_v<plain> || std::is_member_pointer_v<plain> ||
+                       std::is_null_pointer_v<plain>) {
     return refusal::pointer_result;
   } else if constexpr (is_span<plain> || is_string_view<plain>) {
     return refusal::view_result;
@@ -285,9 +287,11 @@ consteval refusal judge_callable() {
     return refusal::wrapped_function;
   } else if constexpr (std::is_class_v<F> && !std::is_empty_v<F>) {
     return is_lambda<F>() ? refusal::lambda_with_captures : refusal::stateful_object;
-  } else if constexpr (std::is_class_v<F> && !std::default_initializable<F> && !std::is_trivially_copyable_v<F>) {
+  } else if constexpr (std::is_class_v<F> && !std::default_initializable<F> &&
+                       !std::is_trivially_copyable_v<F>) {
     return refusal::empty_but_unmakeable;
-  } else if constexpr (!std::is_class_v<F> && !(std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>)) {
+  } else if constexpr (!std::is_class_v<F> &&
+                       !(std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>)) {
     return refusal::not_callable;
   } else {
     return refusal::none;
@@ -305,7 +309,8 @@ struct exact_call<R, Injected, type_list<Ps...>, type_list<Args...>> {
     if constexpr (sizeof...(Ps) != sizeof...(Args)) {
       return refusal::wrong_count;
     } else {
-      return first_refusal(judge_parameter<Ps>()..., (argument_fits<Args, Ps> ? refusal::none : refusal::argument_not_convertible)...,
+      return first_refusal(judge_parameter<Ps>()...,
+                           (argument_fits<Args, Ps> ? refusal::none : refusal::argument_not_convertible)...,
                            judge_result<R>());
     }
   }
@@ -318,10 +323,13 @@ struct exact_call<R, Injected, type_list<Ps...>, type_list<Args...>> {
 
 template <class F, class... Args>
 struct generic_call {
-  // To ask whether a lambda can be called may compile its body, and an error there would be final. So the next question
-  // is asked only after a no; and {} matches a parameter of a given type, but never one declared auto.
+  // To ask whether a lambda can be called may compile its body, and an error there would be final. So the
+  // next question is asked only after a no; and {} matches a parameter of a given type, but never one
+  // declared auto.
   static consteval bool takes_stop_token() {
-    if constexpr (requires(F& function, stored_argument_t<Args>&&... each) { function({}, std::move(each)...); }) {
+    if constexpr (requires(F& function, stored_argument_t<Args>&&... each) {
+                    function({}, std::move(each)...);
+                  }) {
       return std::is_invocable_v<F&, std::stop_token, stored_argument_t<Args>...>;
     } else {
       return false;
@@ -336,7 +344,8 @@ struct generic_call {
     if constexpr (std::is_invocable_v<F&, stored_argument_t<Args>...>) {
       return found<std::invoke_result_t<F&, stored_argument_t<Args>...>, injection::nothing>();
     } else if constexpr (takes_stop_token()) {
-      return found<std::invoke_result_t<F&, std::stop_token, stored_argument_t<Args>...>, injection::stop_token>();
+      return found<std::invoke_result_t<F&, std::stop_token, stored_argument_t<Args>...>,
+                   injection::stop_token>();
     } else if constexpr (std::is_invocable_v<F&, context&, stored_argument_t<Args>...>) {
       return found<std::invoke_result_t<F&, context&, stored_argument_t<Args>...>, injection::context>();
     }
@@ -353,8 +362,8 @@ struct generic_call {
   }
   static consteval auto make_shape() {
     using called = decltype(find());
-    return std::type_identity<
-        call_shape<std::remove_cvref_t<typename called::result>, called::injected, stored_argument_t<Args>...>>();
+    return std::type_identity<call_shape<std::remove_cvref_t<typename called::result>, called::injected,
+                                         stored_argument_t<Args>...>>();
   }
 };
 
@@ -396,8 +405,9 @@ struct settled_call<Call, refusal::none> {
 template <class Call>
 struct settled<std::type_identity<Call>> : settled_call<Call> {};
 
-/// The description of a call of F (decayed or not) with arguments of these types. Whether it can cross is `why`;
-/// `result`, `stored` and `injected` mean something only when that is refusal::none (result is void otherwise).
+/// The description of a call of F (decayed or not) with arguments of these types. Whether it can cross is
+/// `why`; `result`, `stored` and `injected` mean something only when that is refusal::none (result is void
+/// otherwise).
 template <class F, class... Args>
 struct signature {
   using function = std::decay_t<F>;

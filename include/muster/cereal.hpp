@@ -2,8 +2,9 @@
 //
 // Optional: lets every type cross into another process for which cereal has a serialisation (a member or free
 // serialize(), save()/load(), save_minimal()/load_minimal()). The only header of muster that includes cereal.
-// Include it before the first call that sends such a type; members that muster can encode itself (strings, containers,
-// optional …) need no cereal header. The archives live on the stack of one encode or decode and belong to its thread.
+// Include it before the first call that sends such a type; members that muster can encode itself (strings,
+// containers, optional …) need no cereal header. The archives live on the stack of one encode or decode and
+// belong to its thread.
 #pragma once
 
 #include <limits>
@@ -29,7 +30,8 @@ struct archive_slot {
   }
 };
 
-/// Takes what a user's serialisation names, and hands it to muster's codec where there is one, else to cereal.
+/// Takes what a user's serialisation names, and hands it to muster's codec where there is one, else to
+/// cereal.
 class output_archive : public cereal::OutputArchive<output_archive, cereal::AllowEmptyClassElision> {
   using base = cereal::OutputArchive<output_archive, cereal::AllowEmptyClassElision>;
 
@@ -154,8 +156,9 @@ void CEREAL_LOAD_FUNCTION_NAME(input_archive& archive, cereal::BinaryData<T>& da
   archive.loadBinary(data.data, static_cast<std::size_t>(data.size));
 }
 
-/// Runs `step(archive)` with the archive of this message, or a new one when this value is the outermost. One archive a
-/// message lets cereal keep its books: an object that two shared_ptrs share is sent once and shared again.
+/// Runs `step(archive)` with the archive of this message, or a new one when this value is the outermost. One
+/// archive a message lets cereal keep its books: an object that two shared_ptrs share is sent once and shared
+/// again.
 template <class Archive, class Stream, class Step>
 void with_archive(Stream& stream, Step step) {
   void*& slot = archive_slot::of(stream);
@@ -173,7 +176,8 @@ void with_archive(Stream& stream, Step step) {
   step(archive);
 }
 
-/// cereal takes a smart pointer to anything, and finds out later. What a polymorphic one owns is cereal's to know.
+/// cereal takes a smart pointer to anything, and finds out later. What a polymorphic one owns is cereal's to
+/// know.
 template <class T>
 consteval bool owns_nothing_strange() {
   if constexpr (requires { typename T::element_type; } && in_std<T>()) {
@@ -185,10 +189,10 @@ consteval bool owns_nothing_strange() {
 }
 
 template <class T>
-concept by_cereal_alone =
-    !built_in<T> && owns_nothing_strange<T>() && !std::is_pointer_v<T> && !std::is_reference_v<T> && std::default_initializable<T> &&
-    std::movable<T> && cereal::traits::is_output_serializable<T, output_archive>::value &&
-    cereal::traits::is_input_serializable<T, input_archive>::value;
+concept by_cereal_alone = !built_in<T> && owns_nothing_strange<T>() && !std::is_pointer_v<T> &&
+                          !std::is_reference_v<T> && std::default_initializable<T> && std::movable<T> &&
+                          cereal::traits::is_output_serializable<T, output_archive>::value &&
+                          cereal::traits::is_input_serializable<T, input_archive>::value;
 
 }  // namespace muster::detail
 
@@ -204,13 +208,15 @@ struct codec<T> {
   using by_cereal = void;
 
   static void encode(writer& out, const T& value) {
-    detail::with_archive<detail::output_archive>(out, [&](detail::output_archive& archive) { archive(value); });
+    detail::with_archive<detail::output_archive>(out,
+                                                 [&](detail::output_archive& archive) { archive(value); });
   }
 
   static T decode(reader& in) {
     T value{};
     try {
-      detail::with_archive<detail::input_archive>(in, [&](detail::input_archive& archive) { archive(value); });
+      detail::with_archive<detail::input_archive>(in,
+                                                  [&](detail::input_archive& archive) { archive(value); });
     } catch (const cereal::Exception& problem) {
       throw decode_error(problem.what());
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// How a value becomes bytes and bytes a value again, for calls that go to another process of the same program.
-// `muster::codec<T>` is the customisation point. Built in are numbers, enums, strings, the standard containers, pair,
-// tuple, optional, variant, unique_ptr, chrono, complex and filesystem::path of such; <muster/cereal.hpp> adds every
-// type that cereal can serialise. All functions work on the caller's thread and keep no state of their own.
-// The encoding is for two copies of one program on one machine: native byte order, not for storage.
+// How a value becomes bytes and bytes a value again, for calls that go to another process of the same
+// program. `muster::codec<T>` is the customisation point. Built in are numbers, enums, strings, the standard
+// containers, pair, tuple, optional, variant, unique_ptr, chrono, complex and filesystem::path of such;
+// <muster/cereal.hpp> adds every type that cereal can serialise. All functions work on the caller's thread
+// and keep no state of their own. The encoding is for two copies of one program on one machine: native byte
+// order, not for storage.
 #pragma once
 
 #include <array>
@@ -25,8 +26,9 @@ namespace muster {
 /// Specialise this for a type of your own:
 ///   static void encode(muster::writer& out, const T& value);
 ///   static T decode(muster::reader& in);
-/// and use muster::encode(out, member) and muster::decode<Member>(in) inside. A type that holds values of its own type
-/// through pointers should keep a `writer::nested` / `reader::nested` guard in each, so that depth stays bounded.
+/// and use muster::encode(out, member) and muster::decode<Member>(in) inside. A type that holds values of its
+/// own type through pointers should keep a `writer::nested` / `reader::nested` guard in each, so that depth
+/// stays bounded.
 template <class T, class = void>
 struct codec;
 
@@ -37,8 +39,8 @@ concept crosses = requires(writer& out, reader& in, const T& value) {
   { codec<T>::decode(in) } -> std::same_as<T>;
 };
 
-/// Say `template <> inline constexpr bool muster::as_bytes<point> = true;` for a trivially copyable struct without
-/// pointers, handles or bools in it: it then crosses as its bytes, and containers of it as one block.
+/// Say `template <> inline constexpr bool muster::as_bytes<point> = true;` for a trivially copyable struct
+/// without pointers, handles or bools in it: it then crosses as its bytes, and containers of it as one block.
 template <class T>
 inline constexpr bool as_bytes = false;
 
@@ -54,8 +56,9 @@ T decode(reader& in) {
 
 namespace detail {
 
-/// Whether T is declared in namespace std. Containers are recognised by their shape, so that their headers need not be
-/// included here; but a type of the user's that merely looks like a container may hold more than its elements.
+/// Whether T is declared in namespace std. Containers are recognised by their shape, so that their headers
+/// need not be included here; but a type of the user's that merely looks like a container may hold more than
+/// its elements.
 template <class T>
 consteval bool in_std() {
   constexpr std::string_view name = __PRETTY_FUNCTION__;
@@ -74,8 +77,8 @@ struct anything_but_a_pointer {
   operator U() const;
 };
 
-/// Whether a member of the aggregate T is a pointer, as far as aggregate initialisation shows it (the members of
-/// members and those behind the 32nd are not seen).
+/// Whether a member of the aggregate T is a pointer, as far as aggregate initialisation shows it (the members
+/// of members and those behind the 32nd are not seen).
 template <class T, class... Before>
 consteval bool shows_pointer() {
   if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T>) {
@@ -109,7 +112,8 @@ concept complex_shape = std::is_class_v<T> && requires(const T& c) {
 
 /// Any bytes are a valid value of T, and its bytes are all there is to it. (bool is not: it has only two.)
 template <class T>
-concept flat = (std::is_arithmetic_v<T> && !std::same_as<T, bool>) || plain_enum<T> || opted_in<T> || complex_shape<T>;
+concept flat =
+    (std::is_arithmetic_v<T> && !std::same_as<T, bool>) || plain_enum<T> || opted_in<T> || complex_shape<T>;
 
 template <class T>
 inline constexpr bool is_string = false;
@@ -117,14 +121,16 @@ template <class C, class Traits, class Allocator>
 inline constexpr bool is_string<std::basic_string<C, Traits, Allocator>> = character<C>;
 
 template <class T>
-concept sequence_shape = std::is_class_v<T> && !is_string<T> && requires(T& t, const T& c, typename T::value_type&& v) {
-  c.begin() != c.end();
-  c.size();
-  t.push_back(static_cast<typename T::value_type&&>(v));
-} && in_std<T>();
+concept sequence_shape =
+    std::is_class_v<T> && !is_string<T> && requires(T& t, const T& c, typename T::value_type&& v) {
+      c.begin() != c.end();
+      c.size();
+      t.push_back(static_cast<typename T::value_type&&>(v));
+    } && in_std<T>();
 
 template <class T>
-concept bits_shape = sequence_shape<T> && std::same_as<typename T::value_type, bool> && requires(T& t) { t.flip(); };
+concept bits_shape =
+    sequence_shape<T> && std::same_as<typename T::value_type, bool> && requires(T& t) { t.flip(); };
 
 template <class T>
 concept block_shape = sequence_shape<T> && flat<typename T::value_type> &&
@@ -162,7 +168,8 @@ template <class T>
 concept map_shape = keyed_shape<T> && !has_pointer_policy<T>() && requires { typename T::mapped_type; };
 
 template <class T>
-concept set_shape = keyed_shape<T> && !has_pointer_policy<T>() && std::same_as<typename T::key_type, typename T::value_type>;
+concept set_shape =
+    keyed_shape<T> && !has_pointer_policy<T>() && std::same_as<typename T::key_type, typename T::value_type>;
 
 template <class T>
 concept duration_shape = std::is_class_v<T> && requires(const T& d) {
@@ -181,15 +188,17 @@ concept path_shape = std::is_class_v<T> && requires(const T& p) {
   { p.native() } -> std::same_as<const typename T::string_type&>;
 } && in_std<T>();
 
-/// A unique_ptr with the default deleter to one object. What a pointer to a polymorphic class owns may be of a derived
-/// class, of which the encoding would keep only the base.
+/// A unique_ptr with the default deleter to one object. What a pointer to a polymorphic class owns may be of
+/// a derived class, of which the encoding would keep only the base.
 template <class T>
-concept owner_shape = std::is_class_v<T> && requires(T& p) {
-  typename T::element_type;
-  typename T::deleter_type;
-  { *p } -> std::same_as<typename T::element_type&>;
-  { p.release() } -> std::same_as<typename T::element_type*>;
-} && in_std<T>() && in_std<typename T::deleter_type>() && std::is_empty_v<typename T::deleter_type> &&
+concept owner_shape =
+    std::is_class_v<T> &&
+    requires(T& p) {
+      typename T::element_type;
+      typename T::deleter_type;
+      { *p } -> std::same_as<typename T::element_type&>;
+      { p.release() } -> std::same_as<typename T::element_type*>;
+    } && in_std<T>() && in_std<typename T::deleter_type>() && std::is_empty_v<typename T::deleter_type> &&
     !(std::is_polymorphic_v<typename T::element_type> && !std::is_final_v<typename T::element_type>);
 
 template <class T>
@@ -209,9 +218,10 @@ inline constexpr bool is_fixed_template<std::monostate> = true;
 
 /// The codecs of this header are responsible for T (though T need not cross: its elements may not).
 template <class T>
-concept built_in = std::is_arithmetic_v<T> || std::is_enum_v<T> || flat<T> || is_string<T> || sequence_shape<T> ||
-                   forward_shape<T> || map_shape<T> || set_shape<T> || duration_shape<T> || time_point_shape<T> ||
-                   path_shape<T> || owner_shape<T> || is_fixed_template<T>;
+concept built_in =
+    std::is_arithmetic_v<T> || std::is_enum_v<T> || flat<T> || is_string<T> || sequence_shape<T> ||
+    forward_shape<T> || map_shape<T> || set_shape<T> || duration_shape<T> || time_point_shape<T> ||
+    path_shape<T> || owner_shape<T> || is_fixed_template<T>;
 
 }  // namespace detail
 }  // namespace muster

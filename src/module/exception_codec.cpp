@@ -85,7 +85,8 @@ constexpr std::uint8_t other_kind = 0xff;
 
 enum class code_category : std::uint8_t { none, generic, system };
 
-/// throw_with_nested throws a type of the library's own that derives from the user's. It stands for the latter.
+/// throw_with_nested throws a type of the library's own that derives from the user's. It stands for the
+/// latter.
 std::string without_nesting(std::string name) {
   constexpr std::string_view wrapper = "std::_Nested_exception<";
   if (!name.starts_with(wrapper) || !name.ends_with('>')) return name;
@@ -102,8 +103,10 @@ std::uint8_t kind_of(const std::exception& problem, std::string_view type_name) 
       return static_cast<std::uint8_t>(i);
     }
   }
-  // A filesystem_error's paths are in its text; with its code it is a system_error for all that a catch block sees.
-  if (type_name == "std::filesystem::__cxx11::filesystem_error" || type_name == "std::filesystem::filesystem_error") {
+  // A filesystem_error's paths are in its text; with its code it is a system_error for all that a catch block
+  // sees.
+  if (type_name == "std::filesystem::__cxx11::filesystem_error" ||
+      type_name == "std::filesystem::filesystem_error") {
     return system_error_kind;
   }
   return other_kind;

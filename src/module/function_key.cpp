@@ -41,7 +41,8 @@ std::vector<loaded_module> find_all(const module_identity& wanted) {
 }
 
 std::string loaded_twice(const module_identity& identity) {
-  return describe(identity) + " is loaded more than once with the same identity, so its functions have no unique name; "
+  return describe(identity) +
+         " is loaded more than once with the same identity, so its functions have no unique name; "
          "load it under one path only";
 }
 
@@ -86,8 +87,8 @@ std::expected<function_key, std::string> module_table::find_key(std::uintptr_t a
 
 std::expected<std::size_t, std::string> module_table::index_of(const loaded_module& module) {
   for (std::size_t i = 0; i < known_.size(); ++i) {
-    // One that is known is still loaded, so no other can have its bias; all programs without PIE have bias 0, but a
-    // process has only one of those.
+    // One that is known is still loaded, so no other can have its bias; all programs without PIE have bias 0,
+    // but a process has only one of those.
     if (known_[i].bias == module.bias && (known_[i].handle == nullptr) == module.is_program) return i;
   }
   const auto identity = identify(module);
@@ -110,7 +111,8 @@ void module_table::remember(std::uintptr_t address, function_key key) noexcept {
   const std::size_t start = spread(address);
   for (std::size_t i = 0; i < longest_probe; ++i) {
     remembered& entry = remembered_[(start + i) % remembered_count];
-    const std::uintptr_t held = entry.address.load(std::memory_order_relaxed);  // written under the lock we hold
+    const std::uintptr_t held =
+        entry.address.load(std::memory_order_relaxed);  // written under the lock we hold
     if (held == address) return;
     if (held != 0) continue;
     entry.key.store(key.value, std::memory_order_relaxed);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The name of a function that holds in every process of one program, wherever it was loaded: which module, and how far
-// from its beginning. The owner makes keys with a `module_table` (any thread); a worker turns them back into addresses
-// with a `resolver` (one thread at a time). The table's rows lie in memory that both can see.
+// The name of a function that holds in every process of one program, wherever it was loaded: which module,
+// and how far from its beginning. The owner makes keys with a `module_table` (any thread); a worker turns
+// them back into addresses with a `resolver` (one thread at a time). The table's rows lie in memory that both
+// can see.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,8 @@
 
 namespace muster::module {
 
-/// The module's index in the top 16 bits, the offset from its load bias in the low 48. Zero names no function.
+/// The module's index in the top 16 bits, the offset from its load bias in the low 48. Zero names no
+/// function.
 struct function_key {
   std::uint64_t value = 0;
 
@@ -28,8 +30,9 @@ struct function_key {
   bool operator==(const function_key&) const = default;
 };
 
-/// Owner side. Rows are appended and never change; a module that has a row stays loaded as long as the table lives, so
-/// a key that was handed out cannot come to mean the functions of another library at the same address.
+/// Owner side. Rows are appended and never change; a module that has a row stays loaded as long as the table
+/// lives, so a key that was handed out cannot come to mean the functions of another library at the same
+/// address.
 class module_table {
 public:
   /// `rows` is where the identities go (the board); it outlives the table.
@@ -38,8 +41,9 @@ public:
   module_table(const module_table&) = delete;
   module_table& operator=(const module_table&) = delete;
 
-  /// The key of the function at the address; a null address has the zero key. Takes no lock for an address that was
-  /// asked for before. An error is a sentence: the address is in no module, the module is loaded twice, no row is left.
+  /// The key of the function at the address; a null address has the zero key. Takes no lock for an address
+  /// that was asked for before. An error is a sentence: the address is in no module, the module is loaded
+  /// twice, no row is left.
   std::expected<function_key, std::string> key_of(const void* function);
 
 private:
@@ -48,8 +52,8 @@ private:
     void* handle;  // the reference that keeps it loaded; null for the program
   };
 
-  /// One remembered address. The writer holds mutex_, stores `key` relaxed, then `address` (release); a reader that
-  /// acquires `address` may read `key`. An entry is written once.
+  /// One remembered address. The writer holds mutex_, stores `key` relaxed, then `address` (release); a
+  /// reader that acquires `address` may read `key`. An entry is written once.
   struct remembered {
     std::atomic<std::uintptr_t> address{0};
     std::atomic<std::uint64_t> key{0};
@@ -73,8 +77,9 @@ public:
   /// `rows` is the owner's table, mapped here; it outlives the resolver.
   explicit resolver(std::span<const module_identity> rows) : rows_(rows), found_(rows.size()) {}
 
-  /// The address of the function in this process, loading its module when it is not loaded yet. The zero key gives a
-  /// null address. An error is a sentence: no such module, another build of it, loaded twice, not executable there.
+  /// The address of the function in this process, loading its module when it is not loaded yet. The zero key
+  /// gives a null address. An error is a sentence: no such module, another build of it, loaded twice, not
+  /// executable there.
   std::expected<const void*, std::string> address_of(function_key key);
 
 private:

@@ -30,8 +30,8 @@ struct free_memory {
   void operator()(void* memory) const noexcept { std::free(memory); }
 };
 
-/// The file that is mapped at the address, from the kernel: the dynamic linker's name for it may be relative to a
-/// working directory that has changed since, and the file at that name may have been replaced.
+/// The file that is mapped at the address, from the kernel: the dynamic linker's name for it may be relative
+/// to a working directory that has changed since, and the file at that name may have been replaced.
 std::optional<mapped_file> find_mapped_file(std::uintptr_t address) {
   const std::unique_ptr<std::FILE, close_file> maps(std::fopen("/proc/self/maps", "re"));
   if (maps == nullptr) return std::nullopt;
@@ -43,8 +43,8 @@ std::optional<mapped_file> find_mapped_file(std::uintptr_t address) {
     std::uint64_t end = 0;
     std::uint64_t inode = 0;
     int path_at = 0;
-    const int fields = std::sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %" SCNu64 " %n", &begin, &end, &inode,
-                                   &path_at);
+    const int fields = std::sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %" SCNu64 " %n", &begin, &end,
+                                   &inode, &path_at);
     if (fields < 3 || address < begin || address >= end) continue;
     std::string path(line + path_at);
     while (!path.empty() && path.back() == '\n') path.pop_back();
@@ -66,7 +66,8 @@ std::vector<std::uint8_t> find_build_id(const std::uint8_t* notes, std::size_t s
     const std::size_t value_at = at + round_up(sizeof header + header.n_namesz);
     const std::size_t next = value_at + round_up(header.n_descsz);
     if (value_at > size || header.n_descsz > size - value_at) break;
-    if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == 4 && std::memcmp(notes + name_at, "GNU", 4) == 0) {
+    if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == 4 &&
+        std::memcmp(notes + name_at, "GNU", 4) == 0) {
       return {notes + value_at, notes + value_at + header.n_descsz};
     }
     if (next > size) break;
@@ -116,8 +117,9 @@ int collect(dl_phdr_info* info, std::size_t, void* into) {
 }  // namespace
 
 bool loaded_module::executes(std::uint64_t offset) const noexcept {
-  return std::ranges::any_of(executable,
-                             [offset](const executable_range& range) { return offset >= range.begin && offset < range.end; });
+  return std::ranges::any_of(executable, [offset](const executable_range& range) {
+    return offset >= range.begin && offset < range.end;
+  });
 }
 
 std::vector<loaded_module> list_loaded_modules() {
@@ -147,7 +149,7 @@ std::expected<module_identity, std::string> identify(const loaded_module& module
       path = std::move(file->path);
     }
   }
-  struct stat status {};
+  struct stat status{};
   if (module.is_program) {
     // Every process of the program has it under this name, and even when its file was replaced.
     if (::stat("/proc/self/exe", &status) == 0) identity.size = static_cast<std::uint64_t>(status.st_size);
@@ -166,7 +168,8 @@ std::expected<module_identity, std::string> identify(const loaded_module& module
                            std::to_string(module_path_capacity - 1) + " bytes)");
   }
   if (id_length == 0 && identity.inode == 0) {
-    return std::unexpected("the module " + path + " has neither a build-id nor a file, so a worker cannot find it; "
+    return std::unexpected("the module " + path +
+                           " has neither a build-id nor a file, so a worker cannot find it; "
                            "link it with -Wl,--build-id");
   }
   std::ranges::copy(path, identity.path);

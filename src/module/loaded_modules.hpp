@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What is mapped into this process: its shared objects with their load bias, executable ranges and identity. Plain
-// values and functions that look each time they are called; any thread may call them (the dynamic linker's lock makes
-// them wait while a library is being loaded).
+// What is mapped into this process: its shared objects with their load bias, executable ranges and identity.
+// Plain values and functions that look each time they are called; any thread may call them (the dynamic
+// linker's lock makes them wait while a library is being loaded).
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,8 @@ std::vector<loaded_module> list_loaded_modules();
 /// The module one of whose segments holds the address.
 std::optional<loaded_module> find_module_of(const void* address);
 
-/// The identity of a loaded module. An error says why it has none (its path is too long, its file is unknown).
+/// The identity of a loaded module. An error says why it has none (its path is too long, its file is
+/// unknown).
 std::expected<module_identity, std::string> identify(const loaded_module& module);
 
 /// The same module: by build-id when both have one, else by path, inode and size.

@@ -33,8 +33,10 @@ thread_local trace last_trace;
 
 #if defined(__x86_64__) || defined(__aarch64__)
 
-// The frame of this function carries our personality routine, which C++ cannot ask for. Otherwise it only calls.
-extern "C" __attribute__((visibility("hidden"))) void muster_traced_call(void (*function)(void*), void* argument);
+// The frame of this function carries our personality routine, which C++ cannot ask for. Otherwise it only
+// calls.
+extern "C" __attribute__((visibility("hidden"))) void muster_traced_call(void (*function)(void*),
+                                                                         void* argument);
 
 #if defined(__x86_64__)
 asm(R"(
@@ -109,8 +111,8 @@ _Unwind_Reason_Code record_frame(_Unwind_Context* context, void*) {
 
 }  // namespace
 
-/// Called by the unwinder for the frame of muster_traced_call: first while it searches for a handler, when nothing has
-/// been unwound yet. There is never anything to do here but to look.
+/// Called by the unwinder for the frame of muster_traced_call: first while it searches for a handler, when
+/// nothing has been unwound yet. There is never anything to do here but to look.
 extern "C" __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code muster_trace_personality(
     int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception*, _Unwind_Context*) {
   if ((actions & _UA_SEARCH_PHASE) != 0) {
@@ -127,7 +129,8 @@ namespace {
 
 bool is_throw_machinery(std::uintptr_t address) {
   Dl_info info{};
-  if (::dladdr(reinterpret_cast<const void*>(address - 1), &info) == 0 || info.dli_sname == nullptr) return false;
+  if (::dladdr(reinterpret_cast<const void*>(address - 1), &info) == 0 || info.dli_sname == nullptr)
+    return false;
   // Sanitizers put functions with longer names in front of these.
   const char* name = info.dli_sname;
   return std::strstr(name, "__cxa_throw") != nullptr || std::strstr(name, "__cxa_rethrow") != nullptr ||
@@ -162,10 +165,11 @@ std::string describe_frame(std::uintptr_t address) {
     const char* slash = std::strrchr(info.dli_fname, '/');
     place = slash != nullptr ? slash + 1 : info.dli_fname;
   }
-  place += "+" + in_hex(address - (map != nullptr ? map->l_addr : reinterpret_cast<std::uintptr_t>(info.dli_fbase)));
+  place += "+" + in_hex(address -
+                        (map != nullptr ? map->l_addr : reinterpret_cast<std::uintptr_t>(info.dli_fbase)));
   if (info.dli_sname == nullptr) return place;
-  return demangle(info.dli_sname) + "+" + in_hex(address - reinterpret_cast<std::uintptr_t>(info.dli_saddr)) + " (" +
-         place + ")";
+  return demangle(info.dli_sname) + "+" + in_hex(address - reinterpret_cast<std::uintptr_t>(info.dli_saddr)) +
+         " (" + place + ")";
 }
 
 }  // namespace

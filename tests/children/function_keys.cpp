@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Names functions of every sort, runs itself again (which moves everything under ASLR), and has the second process
-// find and call them. `function_keys [library]`: the library is loaded late by the owner, and by the worker only when
-// a key asks for it. Exits with 0 when every function gave what it should.
+// Names functions of every sort, runs itself again (which moves everything under ASLR), and has the second
+// process find and call them. `function_keys [library]`: the library is loaded late by the owner, and by the
+// worker only when a key asks for it. Exits with 0 when every function gave what it should.
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -68,15 +68,22 @@ int work(int descriptor) {
     const auto address = resolver.address_of(one.key);
     if (!address) fail("worker", address.error().c_str());
     const int result = reinterpret_cast<function>(const_cast<void*>(*address))(argument);
-    std::printf("key %016llx owner %#llx worker %p result %d\n", static_cast<unsigned long long>(one.key.value),
-                static_cast<unsigned long long>(one.address), *address, result);
+    std::printf("key %016llx owner %#llx worker %p result %d\n",
+                static_cast<unsigned long long>(one.key.value), static_cast<unsigned long long>(one.address),
+                *address, result);
     if (result != one.result) fail("worker", "another function was called");
   }
   return 0;
 }
 
 std::vector<function> functions_to_call(const char* library) {
-  std::vector<function> functions{outside, inside, times<3>, times<4>, folded_one, folded_two, from_inline_function(),
+  std::vector<function> functions{outside,
+                                  inside,
+                                  times<3>,
+                                  times<4>,
+                                  folded_one,
+                                  folded_two,
+                                  from_inline_function(),
                                   static_cast<function>(std::toupper)};
   if (library != nullptr) {
     void* handle = ::dlopen(library, RTLD_NOW | RTLD_LOCAL);

@@ -4,4 +4,4 @@
 
 int length(const char* text) { return text[0]; }
 
-int main() { muster::detail::check_call<decltype(length), const char (&)[4]>(); }
+int main() { muster::detail::check_call<decltype(length), const char(&)[4]>(); }

@@ -2,9 +2,10 @@
 //
 // The built-in codecs; included by <muster/codec.hpp> only. As there: no state, the caller's thread.
 //
-// One rule holds for all containers: a size is followed by at least as many bytes as it counts elements. Elements that
-// encode to nothing (an empty tuple) are made up for with padding after the last one. So a decoder can refuse every
-// size that is larger than what is left, and what it allocates stays in proportion to what it was sent.
+// One rule holds for all containers: a size is followed by at least as many bytes as it counts elements.
+// Elements that encode to nothing (an empty tuple) are made up for with padding after the last one. So a
+// decoder can refuse every size that is larger than what is left, and what it allocates stays in proportion
+// to what it was sent.
 #pragma once
 
 #include <muster/codec.hpp>
@@ -70,12 +71,14 @@ T decode_array(reader& in, std::index_sequence<I...>) {
 template <class T>
   requires detail::flat<T>
 struct codec<T> {
-  static_assert(std::is_trivially_copyable_v<T>,
-                "muster: as_bytes<T> is true for a type that is not trivially copyable. Its bytes are not its value: "
-                "give it a serialize() member and include <muster/cereal.hpp>, or specialise muster::codec<T>.");
-  static_assert(!detail::shows_pointer<T>(),
-                "muster: as_bytes<T> is true for a type that holds a pointer. A pointer means nothing in another "
-                "process: send what it points to.");
+  static_assert(
+      std::is_trivially_copyable_v<T>,
+      "muster: as_bytes<T> is true for a type that is not trivially copyable. Its bytes are not its value: "
+      "give it a serialize() member and include <muster/cereal.hpp>, or specialise muster::codec<T>.");
+  static_assert(
+      !detail::shows_pointer<T>(),
+      "muster: as_bytes<T> is true for a type that holds a pointer. A pointer means nothing in another "
+      "process: send what it points to.");
 
   static void encode(writer& out, const T& value) { out.write(&value, sizeof(T)); }
   static T decode(reader& in) { return detail::decode_flat<T>(in); }
@@ -193,13 +196,15 @@ struct codec<T> {
   using element = typename T::value_type;
 
   static void encode(writer& out, const T& value) {
-    detail::encode_elements(out, value, value.size(), [&](const element& one) { codec<element>::encode(out, one); });
+    detail::encode_elements(out, value, value.size(),
+                            [&](const element& one) { codec<element>::encode(out, one); });
   }
   static T decode(reader& in) {
     T value;
     const auto prepare = [&](std::size_t count) {
       if constexpr (requires { value.reserve(count); }) {
-        // A hostile size gets no more memory in advance than it sent bytes; an honest one grows into the rest.
+        // A hostile size gets no more memory in advance than it sent bytes; an honest one grows into the
+        // rest.
         const std::size_t affordable = in.remaining() / sizeof(element);
         value.reserve(count < affordable ? count : affordable);
       }
@@ -316,7 +321,9 @@ struct codec<std::tuple<Ts...>> {
   static void encode(writer& out, const std::tuple<Ts...>& value) {
     std::apply([&](const Ts&... each) { (codec<Ts>::encode(out, each), ...); }, value);
   }
-  static std::tuple<Ts...> decode([[maybe_unused]] reader& in) { return std::tuple<Ts...>{codec<Ts>::decode(in)...}; }
+  static std::tuple<Ts...> decode([[maybe_unused]] reader& in) {
+    return std::tuple<Ts...>{codec<Ts>::decode(in)...};
+  }
 };
 
 template <class T>
@@ -344,14 +351,13 @@ struct codec<std::variant<Ts...>> {
   using variant = std::variant<Ts...>;
 
   static void encode(writer& out, const variant& value) {
-    if (value.valueless_by_exception()) detail::refuse_value("a variant that lost its value cannot be encoded");
+    if (value.valueless_by_exception())
+      detail::refuse_value("a variant that lost its value cannot be encoded");
     const auto index = static_cast<std::uint16_t>(value.index());
     out.write(&index, sizeof index);
     std::visit([&](const auto& held) { muster::encode(out, held); }, value);
   }
-  static variant decode(reader& in) {
-    return decode_from<0>(in, detail::decode_flat<std::uint16_t>(in));
-  }
+  static variant decode(reader& in) { return decode_from<0>(in, detail::decode_flat<std::uint16_t>(in)); }
 
 private:
   template <std::size_t I>

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Packing the arguments of a call on the owner's side, and the function that the worker runs to unpack and call;
-// included by <muster/call.hpp>. encode_arguments runs on the submitting thread, a thunk in the worker process.
+// Packing the arguments of a call on the owner's side, and the function that the worker runs to unpack and
+// call; included by <muster/call.hpp>. encode_arguments runs on the submitting thread, a thunk in the worker
+// process.
 #pragma once
 
 #include <muster/call.hpp>
 
 namespace muster::detail {
 
-/// Encodes `argument` as the type Stored, which it is converted to first unless its bytes are the same anyway.
+/// Encodes `argument` as the type Stored, which it is converted to first unless its bytes are the same
+/// anyway.
 template <class Stored, class Argument>
 void encode_argument(writer& out, Argument&& argument) {
   using plain = std::remove_cvref_t<Argument>;
@@ -46,7 +48,8 @@ void encode_arguments([[maybe_unused]] writer& out, Args&&... arguments) {
   argument_packer<typename signature<F, Args...>::stored>::pack(out, static_cast<Args&&>(arguments)...);
 }
 
-/// Passes the callable in a worker to `use`: the function at `target`, or a function object without data made anew.
+/// Passes the callable in a worker to `use`: the function at `target`, or a function object without data made
+/// anew.
 template <class F, class Use>
 decltype(auto) with_callable([[maybe_unused]] const void* target, Use use) {
   if constexpr (std::is_pointer_v<F>) {
@@ -56,7 +59,8 @@ decltype(auto) with_callable([[maybe_unused]] const void* target, Use use) {
     F function{};
     return use(function);
   } else {
-    // A lambda with a capture default that captured nothing has no default constructor; it also has no bytes to lose.
+    // A lambda with a capture default that captured nothing has no default constructor; it also has no bytes
+    // to lose.
     struct nothing {};
     F function = std::bit_cast<F>(nothing());
     return use(function);

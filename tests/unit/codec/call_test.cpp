@@ -44,7 +44,9 @@ auto call(F&& function, Args&&... arguments) {
 
 double half(int number) { return number / 2.0; }
 int add(int left, const int& right) noexcept { return left + right; }
-std::size_t count(std::string_view text, const std::vector<std::string>& words) { return text.size() + words.size(); }
+std::size_t count(std::string_view text, const std::vector<std::string>& words) {
+  return text.size() + words.size();
+}
 std::string greet(const std::string& name) { return "hello " + name; }
 int twice_over(std::string&& text) { return static_cast<int>(text.size()) * 2; }
 int side_effect = 0;
@@ -82,8 +84,10 @@ TEST(call, arguments_are_converted_to_the_parameters_first) {
   EXPECT_EQ(call(count, "cat"s, std::vector<std::string>{}), 3u);
   EXPECT_EQ(call(count, std::string_view("cat"), std::vector<std::string>{}), 3u);
   EXPECT_EQ(call(twice_over, "cat"), 6);
-  static_assert(std::same_as<muster::detail::signature<decltype(count), const char (&)[4], std::vector<std::string>>::stored,
-                             std::tuple<std::string, std::vector<std::string>>>);
+  static_assert(
+      std::same_as<
+          muster::detail::signature<decltype(count), const char(&)[4], std::vector<std::string>>::stored,
+          std::tuple<std::string, std::vector<std::string>>>);
 }
 
 TEST(call, lambdas_and_empty_function_objects) {

@@ -9,10 +9,10 @@
 #include <stack>
 #include <vector>
 
+#include <cereal/types/deque.hpp>
 #include <cereal/types/map.hpp>
 #include <cereal/types/polymorphic.hpp>
 #include <cereal/types/stack.hpp>
-#include <cereal/types/deque.hpp>
 #include <cereal/types/vector.hpp>
 
 #include <muster/cereal.hpp>
@@ -48,7 +48,7 @@ struct album {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(CEREAL_NVP(photos), cereal::make_nvp("cover", cover));
-    archive& ratings& open;
+    archive & ratings & open;
   }
   bool operator==(const album&) const = default;
 };

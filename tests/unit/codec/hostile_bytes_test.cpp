@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Bytes that nobody encoded: decoding them throws decode_error or gives a value, and never takes memory out of
-// proportion to the bytes.
+// Bytes that nobody encoded: decoding them throws decode_error or gives a value, and never takes memory out
+// of proportion to the bytes.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -82,7 +82,10 @@ std::vector<std::byte> random_bytes(std::mt19937_64& random) {
   const auto style = random() % 4;
   for (std::byte& byte : bytes) {
     const auto any = random();
-    byte = static_cast<std::byte>(style == 0 ? any : style == 1 ? any % 4 : style == 2 ? (any % 8 == 0 ? 0xff : any % 3) : any % 40);
+    byte = static_cast<std::byte>(style == 0   ? any
+                                  : style == 1 ? any % 4
+                                  : style == 2 ? (any % 8 == 0 ? 0xff : any % 3)
+                                               : any % 40);
   }
   return bytes;
 }
@@ -102,13 +105,15 @@ bool decode_fails(std::span<const std::byte> bytes) {
 template <class T>
 class hostile_bytes : public testing::Test {};
 
-using types = testing::Types<
-    bool, int, string, u32string, vector<std::uint8_t>, vector<std::uint64_t>, vector<string>, vector<vector<string>>,
-    std::vector<bool>, vector<std::monostate>, std::deque<string>, std::list<string>, std::forward_list<int>,
-    std::set<string>, map<std::uint16_t, string>, hash_map<std::uint32_t, vector<int>>, std::unordered_set<int>,
-    std::multimap<int, bool>, std::optional<string>, std::variant<std::monostate, int, string, std::vector<bool>>,
-    std::tuple<bool, string, std::array<string, 3>>, std::unique_ptr<string>, std::filesystem::path,
-    std::chrono::milliseconds, tree, vector<tree>, vector<nothing>, std::shared_ptr<tree>>;
+using types =
+    testing::Types<bool, int, string, u32string, vector<std::uint8_t>, vector<std::uint64_t>, vector<string>,
+                   vector<vector<string>>, std::vector<bool>, vector<std::monostate>, std::deque<string>,
+                   std::list<string>, std::forward_list<int>, std::set<string>, map<std::uint16_t, string>,
+                   hash_map<std::uint32_t, vector<int>>, std::unordered_set<int>, std::multimap<int, bool>,
+                   std::optional<string>, std::variant<std::monostate, int, string, std::vector<bool>>,
+                   std::tuple<bool, string, std::array<string, 3>>, std::unique_ptr<string>,
+                   std::filesystem::path, std::chrono::milliseconds, tree, vector<tree>, vector<nothing>,
+                   std::shared_ptr<tree>>;
 TYPED_TEST_SUITE(hostile_bytes, types);
 
 TYPED_TEST(hostile_bytes, give_a_value_or_an_error_and_no_great_allocation) {
@@ -120,7 +125,8 @@ TYPED_TEST(hostile_bytes, give_a_value_or_an_error_and_no_great_allocation) {
     counted = {};
     decode_fails<TypeParam>(bytes);
     ASSERT_EQ(counted.held, 0u);
-    // An element takes at least one byte there and its own size here (a map's node, 64), twice while a vector grows.
+    // An element takes at least one byte there and its own size here (a map's node, 64), twice while a vector
+    // grows.
     ASSERT_LE(counted.most, 64 + 4 * 64 * bytes.size());
   }
 }

@@ -195,8 +195,7 @@ TEST(codec, a_value_that_cannot_be_encoded_says_so) {
   std::variant<int, thrown_away> broken;
   try {
     broken.emplace<thrown_away>(1);
-  } catch (int) {
-  }
+  } catch (int) {}
   ASSERT_TRUE(broken.valueless_by_exception());
   muster::writer out;
   EXPECT_THROW(muster::encode(out, broken), muster::encode_error);

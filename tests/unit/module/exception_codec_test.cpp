@@ -91,7 +91,8 @@ TEST(exception_codec, standard_exceptions_arrive_as_themselves) {
 TEST(exception_codec, a_system_error_keeps_its_code_and_its_text) {
   arrives(std::system_error(ENOENT, std::generic_category(), "open cat.jpg"));
   arrives(std::system_error(EACCES, std::system_category()));
-  const auto received = send([] { throw std::system_error(ENOENT, std::generic_category(), "open cat.jpg"); });
+  const auto received =
+      send([] { throw std::system_error(ENOENT, std::generic_category(), "open cat.jpg"); });
   try {
     std::rethrow_exception(received.same_type);
   } catch (const std::system_error& problem) {
@@ -102,7 +103,8 @@ TEST(exception_codec, a_system_error_keeps_its_code_and_its_text) {
 
 TEST(exception_codec, a_filesystem_error_arrives_as_a_system_error) {
   const auto received = send([] {
-    throw std::filesystem::filesystem_error("cannot open", "/cat.jpg", std::make_error_code(std::errc::io_error));
+    throw std::filesystem::filesystem_error("cannot open", "/cat.jpg",
+                                            std::make_error_code(std::errc::io_error));
   });
   try {
     std::rethrow_exception(received.same_type);

@@ -106,8 +106,8 @@ TEST(function_key, that_points_at_data_is_not_resolved) {
   both_sides both;
   const auto key = both.table.key_of(address_of(sample));
   ASSERT_TRUE(key.has_value());
-  const std::ptrdiff_t distance = reinterpret_cast<const char*>(&not_a_function) -
-                                  reinterpret_cast<const char*>(address_of(sample));
+  const std::ptrdiff_t distance =
+      reinterpret_cast<const char*>(&not_a_function) - reinterpret_cast<const char*>(address_of(sample));
   const module::function_key forged{key->value + static_cast<std::uint64_t>(distance)};
   EXPECT_FALSE(both.resolver.address_of(forged).has_value());
   EXPECT_FALSE(both.resolver.address_of({key->value | 0xffff'ffff'ffff}).has_value());
