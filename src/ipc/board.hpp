@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The board: one piece of memory that the owner of a pool writes and all its workers read. It holds the word that
-// says whether the owner's loop sleeps, and the table of modules. The owner's loop thread adds modules; any thread
-// of a worker reads. Workers map it read-only, so none of them can lie to another.
+// The board: one piece of memory that the owner of a pool writes and all its workers read. It holds the word
+// that says whether the owner's loop sleeps, and the table of modules. The owner's loop thread adds modules;
+// any thread of a worker reads. Workers map it read-only, so none of them can lie to another.
 #pragma once
 
 #include "ipc/layout.hpp"
@@ -39,8 +39,9 @@ struct module_entry {
 };
 
 // Makes an entry; nothing when the build-id or the path does not fit.
-inline std::optional<module_entry> make_module_entry(std::span<const std::byte> build_id, std::string_view path,
-                                                     std::uint64_t inode, std::uint64_t size) {
+inline std::optional<module_entry> make_module_entry(std::span<const std::byte> build_id,
+                                                     std::string_view path, std::uint64_t inode,
+                                                     std::uint64_t size) {
   if (build_id.size() > build_id_capacity || path.size() > module_path_capacity) return std::nullopt;
   module_entry entry;
   entry.build_id_size = static_cast<std::uint32_t>(build_id.size());
@@ -54,8 +55,9 @@ inline std::optional<module_entry> make_module_entry(std::span<const std::byte> 
 
 template <class Atomics>
 struct basic_board {
-  // Owner: odd while its loop sleeps, a new odd number for every sleep; read by workers behind a seq_cst fence. It
-  // has 64 bits so that no number ever comes back to a worker that remembers the last one it rang for.
+  // Owner: odd while its loop sleeps, a new odd number for every sleep; read by workers behind a seq_cst
+  // fence. It has 64 bits so that no number ever comes back to a worker that remembers the last one it rang
+  // for.
   alignas(cache_line) typename Atomics::template atomic<std::uint64_t> loop_asleep;
   // Owner: how many entries of `modules` are complete; release, pairs with the workers' acquire.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> module_count;
