@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The kernel's futex on a word in shared memory: sleep while a word has a value, and wake those who do. It has no
-// state and no owner; any thread may call it. The *shared* kind is used, so the sleeper and the waker may be
-// different processes, and a sleeper needs no more than a read-only mapping of the word.
+// The kernel's futex on a word in shared memory: sleep while a word has a value, and wake those who do. It
+// has no state and no owner; any thread may call it. The *shared* kind is used, so the sleeper and the waker
+// may be different processes, and a sleeper needs no more than a read-only mapping of the word.
 #pragma once
 
 #include <atomic>
@@ -11,9 +11,9 @@
 
 namespace muster::base {
 
-// Sleeps while `word` holds `expected`, until a wake, a signal, or the end of `timeout` (none: no limit; measured
-// on the monotonic clock). It may also return for no reason at all: the caller always looks again. Returns false
-// only when the timeout has passed.
+// Sleeps while `word` holds `expected`, until a wake, a signal, or the end of `timeout` (none: no limit;
+// measured on the monotonic clock). It may also return for no reason at all: the caller always looks again.
+// Returns false only when the timeout has passed.
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::optional<std::chrono::nanoseconds> timeout = std::nullopt) noexcept;
 

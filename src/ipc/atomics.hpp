@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The door through which the rings touch shared memory. Every ring is a template over a policy like this one; the
-// model check passes another policy and so explores the very code that ships. The policy has no state and no owner;
-// any thread may call it.
+// The door through which the rings touch shared memory. Every ring is a template over a policy like this one;
+// the model check passes another policy and so explores the very code that ships. The policy has no state and
+// no owner; any thread may call it.
 #pragma once
 
 #include "base/futex.hpp"
@@ -46,7 +46,8 @@ struct machine_atomics {
   // Orders a store before a later load of another word, which is all that the bells need of it.
   static void fence_seq_cst() {
 #if defined(__SANITIZE_THREAD__) && !defined(__clang__)
-    // ThreadSanitizer does not see what a fence orders, and GCC warns about that. No data here depends on a fence.
+    // ThreadSanitizer does not see what a fence orders, and GCC warns about that. No data here depends on a
+    // fence.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wtsan"
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -63,23 +64,23 @@ struct machine_atomics {
   }
   static void wake(const atomic<std::uint32_t>& word) { base::futex_wake(word); }
 
-  // A word whose accesses are ordered by another word: between partners that keep the protocol no two of them ever
-  // meet. It is atomic all the same, because a stranger on the other side need not keep it, and a relaxed load is
-  // the way to say "read exactly once".
+  // A word whose accesses are ordered by another word: between partners that keep the protocol no two of them
+  // ever meet. It is atomic all the same, because a stranger on the other side need not keep it, and a
+  // relaxed load is the way to say "read exactly once".
   template <class T>
   class cell {
-   public:
+  public:
     [[nodiscard]] T get() const { return value_.load(std::memory_order_relaxed); }
     void set(T value) { value_.store(value, std::memory_order_relaxed); }
 
-   private:
+  private:
     std::atomic<T> value_;
   };
 
   // Raw bytes, ordered by another word in the same way. The caller has checked offset and size.
   template <std::size_t Size>
   class bytes {
-   public:
+  public:
     void write(std::size_t offset, std::span<const std::byte> from) {
       if (!from.empty()) std::memcpy(data_ + offset, from.data(), from.size());
     }
@@ -91,7 +92,7 @@ struct machine_atomics {
     }
     [[nodiscard]] const std::byte* at(std::size_t offset) const { return data_ + offset; }
 
-   private:
+  private:
     std::byte data_[Size];
   };
 };

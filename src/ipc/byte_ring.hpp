@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The bookkeeping of a ring of bytes: which part is in use. It lives in the private memory of the ring's one writer
-// and holds no byte itself, so nothing another process does can disturb it. Not thread-safe: its ring calls it.
+// The bookkeeping of a ring of bytes: which part is in use. It lives in the private memory of the ring's one
+// writer and holds no byte itself, so nothing another process does can disturb it. Not thread-safe: its ring
+// calls it.
 #pragma once
 
 #include <cassert>
@@ -10,11 +11,12 @@
 namespace muster::ipc {
 
 class byte_ring_cursors {
- public:
+public:
   explicit byte_ring_cursors(std::uint64_t capacity) : capacity_(capacity) {}
 
-  // Finds `size` bytes in one piece, aligned to 8. Returns their offset, or nothing when there is no room now.
-  // A piece that would run over the end starts at the beginning again, and what it leaves behind counts as used.
+  // Finds `size` bytes in one piece, aligned to 8. Returns their offset, or nothing when there is no room
+  // now. A piece that would run over the end starts at the beginning again, and what it leaves behind counts
+  // as used.
   std::optional<std::uint64_t> reserve(std::uint64_t size) {
     const std::uint64_t rounded = (size + 7) & ~std::uint64_t{7};
     const std::uint64_t offset = head_ % capacity_;
@@ -41,7 +43,7 @@ class byte_ring_cursors {
 
   [[nodiscard]] std::uint64_t in_use() const { return head_ - tail_; }
 
- private:
+private:
   std::uint64_t capacity_;
   std::uint64_t head_ = 0;  // both only grow; the offset is the rest modulo the capacity
   std::uint64_t tail_ = 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What lies where in the memory that an owner and one worker share: the request region (only the owner writes it,
-// the worker's mapping is read-only) and the reply region (both write it, so the owner believes nothing in it). The
-// owner of a pool creates the regions, fresh for every worker process; the rings use them. docs/internals/
-// process-protocol.md tells the protocol; here every word names its writer and what its ordering pairs with.
+// What lies where in the memory that an owner and one worker share: the request region (only the owner writes
+// it, the worker's mapping is read-only) and the reply region (both write it, so the owner believes nothing
+// in it). The owner of a pool creates the regions, fresh for every worker process; the rings use them.
+// docs/internals/ process-protocol.md tells the protocol; here every word names its writer and what its
+// ordering pairs with.
 #pragma once
 
 #include "ipc/atomics.hpp"
@@ -17,10 +18,10 @@ inline constexpr std::size_t cache_line = 64;
 
 // The sizes that ship. The model check and the property tests take smaller ones.
 struct standard_sizes {
-  static constexpr std::size_t slot_count = 256;           // a power of two
-  static constexpr std::size_t request_inline = 72;        // bytes of payload in a request slot
-  static constexpr std::size_t reply_inline = 88;          // bytes of payload in a reply slot
-  static constexpr std::size_t byte_ring = 256 * 1024;     // bytes of payload beside the slots, each way
+  static constexpr std::size_t slot_count = 256;        // a power of two
+  static constexpr std::size_t request_inline = 72;     // bytes of payload in a request slot
+  static constexpr std::size_t reply_inline = 88;       // bytes of payload in a reply slot
+  static constexpr std::size_t byte_ring = 256 * 1024;  // bytes of payload beside the slots, each way
 };
 
 inline constexpr std::size_t slot_count = standard_sizes::slot_count;
@@ -61,17 +62,17 @@ constexpr std::uint64_t claim_position(std::uint64_t word) { return word >> 2; }
 // Written by the owner before the claim word's store-release, read by the worker after its claim (acquire).
 template <class Atomics, class Sizes>
 struct basic_request_slot {
-  // Owner: position + 1 of a call that shall see its stop token; release, pairs with the worker's acquire. It is
-  // written while the call runs, and need never be reset: a later position in the slot is another number.
+  // Owner: position + 1 of a call that shall see its stop token; release, pairs with the worker's acquire. It
+  // is written while the call runs, and need never be reset: a later position in the slot is another number.
   typename Atomics::template atomic<std::uint64_t> cancel;
   typename Atomics::template cell<std::uint64_t> task;
   typename Atomics::template cell<std::uint64_t> thunk;
   typename Atomics::template cell<std::uint64_t> target;
   typename Atomics::template cell<std::uint32_t> attempt;
   typename Atomics::template cell<std::uint32_t> flags;
-  typename Atomics::template cell<std::uint64_t> size;     // of the payload, in bytes
+  typename Atomics::template cell<std::uint64_t> size;  // of the payload, in bytes
   typename Atomics::template cell<std::uint32_t> carrier;
-  typename Atomics::template cell<std::uint32_t> offset;   // into the byte ring
+  typename Atomics::template cell<std::uint32_t> offset;  // into the byte ring
   typename Atomics::template bytes<Sizes::request_inline> inline_bytes;
 };
 
@@ -79,7 +80,8 @@ template <class Atomics, class Sizes>
 struct basic_request_region {
   static_assert((Sizes::slot_count & (Sizes::slot_count - 1)) == 0);
 
-  // Owner: how many replies it has copied; release, pairs with the worker's acquire before it reuses a reply slot.
+  // Owner: how many replies it has copied; release, pairs with the worker's acquire before it reuses a reply
+  // slot.
   alignas(cache_line) typename Atomics::template atomic<std::uint64_t> replies_taken;
   // Owner: bumped (release) after a `cancel` of a slot was stored; a futex word that the worker sleeps on.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> cancel_bell;
@@ -97,7 +99,7 @@ struct basic_reply_slot {
   typename Atomics::template atomic<std::uint64_t> published;
   typename Atomics::template cell<std::uint64_t> position;  // of the request that is answered
   typename Atomics::template cell<std::uint64_t> size;
-  typename Atomics::template cell<std::uint32_t> status;    // opaque to the rings
+  typename Atomics::template cell<std::uint32_t> status;  // opaque to the rings
   typename Atomics::template cell<std::uint32_t> carrier;
   typename Atomics::template cell<std::uint64_t> offset;
   typename Atomics::template bytes<Sizes::reply_inline> inline_bytes;
@@ -105,10 +107,12 @@ struct basic_reply_slot {
 
 template <class Atomics, class Sizes>
 struct basic_reply_region {
-  // Owner: bumped (release) after it stored 0 in `asleep`; pairs with the worker's acquire before it stores 1 there
-  // again, so that the owner's 0 cannot land on top of the worker's newer 1. A futex word that the worker sleeps on.
+  // Owner: bumped (release) after it stored 0 in `asleep`; pairs with the worker's acquire before it stores 1
+  // there again, so that the owner's 0 cannot land on top of the worker's newer 1. A futex word that the
+  // worker sleeps on.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> bell;
-  // Worker: 1 before it sleeps, 0 when it does not. Owner: 0 when it rings. Both look at it behind a seq_cst fence.
+  // Worker: 1 before it sleeps, 0 when it does not. Owner: 0 when it rings. Both look at it behind a seq_cst
+  // fence.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> asleep;
   // Owner: ready (release), taken back (compare-exchange). Worker: claimed (compare-exchange). Each acq_rel.
   alignas(cache_line) typename Atomics::template atomic<std::uint64_t> claims[Sizes::slot_count];
@@ -135,8 +139,8 @@ static_assert(offsetof(reply_region, claims) == 128 && offsetof(reply_region, sl
 static_assert(offsetof(reply_region, ring) == 128 + (8 + 128) * slot_count);
 static_assert(sizeof(reply_region) == 128 + (8 + 128) * slot_count + standard_sizes::byte_ring);
 
-// The part of a region that every call touches. It is worth having its pages present before the first call; the
-// byte rings are not, because most calls never need them.
+// The part of a region that every call touches. It is worth having its pages present before the first call;
+// the byte rings are not, because most calls never need them.
 inline constexpr std::size_t request_hot_bytes = offsetof(request_region, ring);
 inline constexpr std::size_t reply_hot_bytes = offsetof(reply_region, ring);
 

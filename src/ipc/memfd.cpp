@@ -14,9 +14,7 @@ namespace {
 // Older headers do not have it, and older kernels refuse it with EINVAL.
 constexpr unsigned no_exec_seal = 0x0008U;
 
-system_failure refused(const char* what) {
-  return {what, std::make_error_code(std::errc::invalid_argument)};
-}
+system_failure refused(const char* what) { return {what, std::make_error_code(std::errc::invalid_argument)}; }
 
 }  // namespace
 

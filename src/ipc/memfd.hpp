@@ -18,7 +18,8 @@ std::expected<base::file_descriptor, system_failure> make_memfd(const char* name
 
 std::expected<void, system_failure> add_seals(int descriptor, unsigned seals);
 
-// Fails with invalid_argument when the descriptor is not a regular file with at least these seals and this size.
+// Fails with invalid_argument when the descriptor is not a regular file with at least these seals and this
+// size.
 std::expected<void, system_failure> check_memfd(int descriptor, unsigned seals, std::uint64_t size);
 
 }  // namespace muster::ipc

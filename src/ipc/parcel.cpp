@@ -55,7 +55,8 @@ std::expected<std::vector<std::byte>, system_failure> read_parcel(int descriptor
   // Asked before the memory is: a stranger's number alone must not make the owner allocate.
   if (auto good = check_memfd(descriptor, parcel_seals, size); !good) return std::unexpected(good.error());
   std::vector<std::byte> bytes(size);
-  if (auto read = read_parcel(descriptor, std::span<std::byte>(bytes)); !read) return std::unexpected(read.error());
+  if (auto read = read_parcel(descriptor, std::span<std::byte>(bytes)); !read)
+    return std::unexpected(read.error());
   return bytes;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A piece of shared memory without a name: a memfd and its mapping. The owner of a pool creates regions and sends
-// their descriptors to a worker, which maps them; both hold the mapping through this object and it is unmapped when
-// the object goes. Creating and mapping are for one thread at a time; the memory itself is the rings' business.
-// A region is not inherited by fork: a child that a task or the host program forks has no part in the protocol.
+// A piece of shared memory without a name: a memfd and its mapping. The owner of a pool creates regions and
+// sends their descriptors to a worker, which maps them; both hold the mapping through this object and it is
+// unmapped when the object goes. Creating and mapping are for one thread at a time; the memory itself is the
+// rings' business. A region is not inherited by fork: a child that a task or the host program forks has no
+// part in the protocol.
 #pragma once
 
 #include "base/file_descriptor.hpp"
@@ -27,13 +28,14 @@ struct system_failure {
 enum class access { read_only, read_write };
 
 class region {
- public:
-  // Makes memory of `size` bytes, all zero, mapped for reading and writing here. It can never shrink or grow, and
-  // with `others` read_only nobody who gets the descriptor can ever write it. `name` is shown in /proc only.
+public:
+  // Makes memory of `size` bytes, all zero, mapped for reading and writing here. It can never shrink or grow,
+  // and with `others` read_only nobody who gets the descriptor can ever write it. `name` is shown in /proc
+  // only.
   static std::expected<region, system_failure> create(const char* name, std::size_t size, access others);
 
-  // Maps a descriptor that came from the creator. Fails when it is not a sealed memfd of exactly `size` bytes. The
-  // descriptor stays the caller's and may be closed afterwards.
+  // Maps a descriptor that came from the creator. Fails when it is not a sealed memfd of exactly `size`
+  // bytes. The descriptor stays the caller's and may be closed afterwards.
   static std::expected<region, system_failure> map(int descriptor, std::size_t size, access how);
 
   region(region&& other) noexcept
@@ -50,12 +52,13 @@ class region {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] void* address() const { return address_; }
 
-  // Brings the first `bytes` into memory now, so that no call pays for it later. For how == read_write it writes
-  // nothing that could be seen. Failing to do so is no error: the pages then come with their first use.
+  // Brings the first `bytes` into memory now, so that no call pays for it later. For how == read_write it
+  // writes nothing that could be seen. Failing to do so is no error: the pages then come with their first
+  // use.
   void touch(std::size_t bytes, access how) const;
 
-  // The creator starts the life of the structure that lies in the region; words start at zero, and raw bytes are not
-  // touched. Others view it.
+  // The creator starts the life of the structure that lies in the region; words start at zero, and raw bytes
+  // are not touched. Others view it.
   template <class T>
   T& start() const {
     assert(size_ >= sizeof(T));
@@ -67,7 +70,7 @@ class region {
     return *std::launder(static_cast<T*>(address_));
   }
 
- private:
+private:
   region(base::file_descriptor descriptor, void* address, std::size_t size)
       : descriptor_(std::move(descriptor)), address_(address), size_(size) {}
   void unmap();

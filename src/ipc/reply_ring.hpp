@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The ring that carries replies from one worker to the owner. The worker's end is the reply sender, the owner's end
-// the reply receiver; each lives in the private memory of its process and neither is thread-safe. The receiver
-// treats the other side as a stranger: it reads every shared word once, checks the copy, and uses only the copy.
+// The ring that carries replies from one worker to the owner. The worker's end is the reply sender, the
+// owner's end the reply receiver; each lives in the private memory of its process and neither is thread-safe.
+// The receiver treats the other side as a stranger: it reads every shared word once, checks the copy, and
+// uses only the copy.
 #pragma once
 
 #include "ipc/byte_ring.hpp"
@@ -23,18 +24,19 @@ namespace muster::ipc {
 
 template <class Atomics, class Sizes = standard_sizes>
 class basic_reply_sender {
- public:
+public:
   using request_region = basic_request_region<Atomics, Sizes>;
   using reply_region = basic_reply_region<Atomics, Sizes>;
 
   basic_reply_sender(const request_region& requests, reply_region& replies)
       : requests_(requests), replies_(replies) {}
 
-  // Writes a reply into the next slot; the owner sees it after publish. Returns what carries the payload: for a
-  // parcel the caller sends it, named by the position, and then publishes. Nothing when all slots wait for the
-  // owner: with one reply a call that cannot happen, because there are as many reply slots as request slots.
-  // Preparing again without publishing replaces what was prepared. Never blocks.
-  std::optional<carrier> prepare(std::uint64_t position, std::uint32_t status, std::span<const std::byte> payload) {
+  // Writes a reply into the next slot; the owner sees it after publish. Returns what carries the payload: for
+  // a parcel the caller sends it, named by the position, and then publishes. Nothing when all slots wait for
+  // the owner: with one reply a call that cannot happen, because there are as many reply slots as request
+  // slots. Preparing again without publishing replaces what was prepared. Never blocks.
+  std::optional<carrier> prepare(std::uint64_t position, std::uint32_t status,
+                                 std::span<const std::byte> payload) {
     assert(payload.size() <= payload_limit);
     bytes_.rewind(published_mark_);
     if (!room()) return std::nullopt;
@@ -58,7 +60,8 @@ class basic_reply_sender {
     return by;
   }
 
-  // Gives the prepared reply to the owner. The owner may sleep: ask the loop bell afterwards, once for a burst.
+  // Gives the prepared reply to the owner. The owner may sleep: ask the loop bell afterwards, once for a
+  // burst.
   void publish() {
     assert(prepared_);
     prepared_ = false;
@@ -69,9 +72,9 @@ class basic_reply_sender {
     Atomics::store(word, next_, std::memory_order_release);
   }
 
-  // After prepare said no: waits until a slot is free, at most about `limit`. False when there is none then. It
-  // polls, with pauses from 50 µs up to 5 ms: the case is so rare that the owner shall not pay a fence for each
-  // reply it takes. It sleeps on the stop word only because a futex is the sleep that the policy has.
+  // After prepare said no: waits until a slot is free, at most about `limit`. False when there is none then.
+  // It polls, with pauses from 50 us up to 5 ms: the case is so rare that the owner shall not pay a fence for
+  // each reply it takes. It sleeps on the stop word only because a futex is the sleep that the policy has.
   bool wait_for_room(std::chrono::nanoseconds limit) {
     std::chrono::nanoseconds pause = std::chrono::microseconds(50);
     while (!room()) {
@@ -88,7 +91,7 @@ class basic_reply_sender {
   // How many replies the owner has not copied yet, as far as this side knows.
   [[nodiscard]] std::uint64_t waiting() const { return next_ - taken_; }
 
- private:
+private:
   bool room() {
     if (next_ - taken_ < Sizes::slot_count) return true;
     refresh();
@@ -142,18 +145,18 @@ struct reply_limits {
 
 template <class Atomics, class Sizes = standard_sizes>
 class basic_reply_receiver {
- public:
+public:
   using request_region = basic_request_region<Atomics, Sizes>;
   using reply_region = basic_reply_region<Atomics, Sizes>;
 
   basic_reply_receiver(request_region& requests, const reply_region& replies, reply_limits limits)
       : requests_(requests), replies_(replies), limits_(limits) {}
 
-  // Takes the next reply, if there is one. `buffer_for(const reply&)` is called once the reply has passed every
-  // check but that of its position; it returns std::optional<std::span<std::byte>>: private memory for exactly
-  // `size` bytes (for a parcel: an empty span), or nothing when this position awaits no reply, which makes the reply
-  // a violation. After the call the payload is in that memory and the worker may use the slot again. After a
-  // violation every further call returns it again and touches nothing shared.
+  // Takes the next reply, if there is one. `buffer_for(const reply&)` is called once the reply has passed
+  // every check but that of its position; it returns std::optional<std::span<std::byte>>: private memory for
+  // exactly `size` bytes (for a parcel: an empty span), or nothing when this position awaits no reply, which
+  // makes the reply a violation. After the call the payload is in that memory and the worker may use the slot
+  // again. After a violation every further call returns it again and touches nothing shared.
   template <class BufferFor>
   taken_reply take(BufferFor&& buffer_for) {
     if (broken_) return violation{what_};
@@ -171,16 +174,18 @@ class basic_reply_receiver {
     if (!buffer) return fail("a reply to position " + std::to_string(r.position) + ", which awaits none");
     if (r.payload != carrier::parcel) {
       assert(buffer->size() == r.size);
-      if (r.payload == carrier::slot) from.inline_bytes.read(0, *buffer);
-      else replies_.ring.read(fixed.offset, *buffer);
+      if (r.payload == carrier::slot)
+        from.inline_bytes.read(0, *buffer);
+      else
+        replies_.ring.read(fixed.offset, *buffer);
     }
     ++next_;
     Atomics::store(requests_.replies_taken, next_, std::memory_order_release);
     return r;
   }
 
-  // Whether take would return something: the look before the owner's loop sleeps. A broken ring has nothing more
-  // to say, so it does not keep the loop awake.
+  // Whether take would return something: the look before the owner's loop sleeps. A broken ring has nothing
+  // more to say, so it does not keep the loop awake.
   [[nodiscard]] bool anything() const {
     return !broken_ && Atomics::load(replies_.slots[next_ % Sizes::slot_count].published,
                                      std::memory_order_acquire) != not_yet();
@@ -189,7 +194,7 @@ class basic_reply_receiver {
   [[nodiscard]] bool broken() const { return broken_; }
   [[nodiscard]] std::uint64_t taken() const { return next_; }
 
- private:
+private:
   // The private copy of a slot's fixed part: read once, and nothing but this is checked or used.
   struct fixed_part {
     std::uint64_t position;
@@ -208,7 +213,8 @@ class basic_reply_receiver {
     if (f.status > limits_.max_status) return "unknown status " + std::to_string(f.status);
     switch (f.carrier) {
       case static_cast<std::uint32_t>(carrier::slot):
-        if (f.size > Sizes::reply_inline) return "a payload of " + std::to_string(f.size) + " bytes in a slot";
+        if (f.size > Sizes::reply_inline)
+          return "a payload of " + std::to_string(f.size) + " bytes in a slot";
         return std::nullopt;
       case static_cast<std::uint32_t>(carrier::ring):
         if (f.size > ring_payload_limit<Sizes> || f.offset > Sizes::byte_ring ||

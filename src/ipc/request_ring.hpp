@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The ring that carries calls from the owner to one worker. The owner's end is the request sender, the worker's end
-// the request receiver; each lives in the private memory of its process and neither is thread-safe: who shares one
-// between threads holds a lock. The sender believes nothing it reads from the worker beyond what costs only that
-// worker's calls; docs/internals/process-protocol.md has the table of steps.
+// The ring that carries calls from the owner to one worker. The owner's end is the request sender, the
+// worker's end the request receiver; each lives in the private memory of its process and neither is
+// thread-safe: who shares one between threads holds a lock. The sender believes nothing it reads from the
+// worker beyond what costs only that worker's calls; docs/internals/process-protocol.md has the table of
+// steps.
 #pragma once
 
 #include "ipc/byte_ring.hpp"
@@ -20,20 +21,21 @@ namespace muster::ipc {
 
 template <class Atomics, class Sizes = standard_sizes>
 class basic_request_sender {
- public:
+public:
   using request_region = basic_request_region<Atomics, Sizes>;
   using reply_region = basic_reply_region<Atomics, Sizes>;
 
   // Both regions are fresh (all zero) and outlive the sender.
-  basic_request_sender(request_region& requests, reply_region& replies) : requests_(requests), replies_(replies) {}
+  basic_request_sender(request_region& requests, reply_region& replies)
+      : requests_(requests), replies_(replies) {}
 
   struct prepared {
     std::uint64_t position;
     carrier payload;  // parcel: send the parcel named by the position first, then hand over
   };
 
-  // Writes a call into the next slot. The worker cannot see it before hand_over. Nothing when the slot is still in
-  // use. Never blocks. The payload is at most payload_limit bytes.
+  // Writes a call into the next slot. The worker cannot see it before hand_over. Nothing when the slot is
+  // still in use. Never blocks. The payload is at most payload_limit bytes.
   std::optional<prepared> prepare(const call_header& header, std::span<const std::byte> payload) {
     assert(payload.size() <= payload_limit);
     if (entry(next_).state != phase::free) return std::nullopt;
@@ -44,8 +46,8 @@ class basic_request_sender {
     return prepared{position, by};
   }
 
-  // Makes a prepared call claimable. Calls are begun in the order of their positions, whatever the order of the
-  // hand-overs. The worker may still sleep: ring afterwards, once for a burst.
+  // Makes a prepared call claimable. Calls are begun in the order of their positions, whatever the order of
+  // the hand-overs. The worker may still sleep: ring afterwards, once for a burst.
   void hand_over(std::uint64_t position) {
     assert(known(position) && entry(position).state == phase::prepared);
     entry(position).state = phase::handed_over;
@@ -55,13 +57,14 @@ class basic_request_sender {
   // Gives a prepared call up, because its parcel could not be sent. The position is skipped by the worker.
   void abandon(std::uint64_t position) {
     assert(known(position) && entry(position).state == phase::prepared);
-    // No compare-exchange: a worker that keeps the protocol changes the word only when it finds `ready` there.
+    // No compare-exchange: a worker that keeps the protocol changes the word only when it finds `ready`
+    // there.
     Atomics::store(claim(position), claim_word(position, claim_state::taken_back), std::memory_order_release);
     free_slot(position);
   }
 
-  // One try to get a call back that the worker has not begun. On success the call is the caller's again and its
-  // slot is free; on failure it counts as begun from here on, whatever the worker writes later.
+  // One try to get a call back that the worker has not begun. On success the call is the caller's again and
+  // its slot is free; on failure it counts as begun from here on, whatever the worker writes later.
   bool take_back(std::uint64_t position) {
     if (!known(position) || entry(position).state != phase::handed_over) return false;
     std::uint64_t expected = claim_word(position, claim_state::ready);
@@ -78,15 +81,15 @@ class basic_request_sender {
   bool seen_claimed(std::uint64_t position) {
     if (!known(position)) return false;
     slot_entry& e = entry(position);
-    if (e.state == phase::handed_over &&
-        Atomics::load(claim(position), std::memory_order_acquire) != claim_word(position, claim_state::ready)) {
+    if (e.state == phase::handed_over && Atomics::load(claim(position), std::memory_order_acquire) !=
+                                             claim_word(position, claim_state::ready)) {
       e.state = phase::begun;
     }
     return e.state == phase::begun;
   }
 
-  // Whether a reply to this position may be believed: it was handed over, and neither answered nor taken back.
-  // Safe for any number that a worker may send.
+  // Whether a reply to this position may be believed: it was handed over, and neither answered nor taken
+  // back. Safe for any number that a worker may send.
   [[nodiscard]] bool awaits_reply(std::uint64_t position) const {
     if (!known(position)) return false;
     const phase state = entries_[position % Sizes::slot_count].state;
@@ -108,9 +111,9 @@ class basic_request_sender {
   [[nodiscard]] std::uint64_t next() const { return next_; }
   [[nodiscard]] std::uint64_t ring_bytes_in_use() const { return bytes_.in_use(); }
 
-  // After one or more hand-overs: true when the worker sleeps, and then the caller calls wake (a system call, which
-  // it may want to make outside its lock). Either this look finds `asleep`, or the worker's last look before it
-  // sleeps finds the call: two seq_cst fences forbid that both miss.
+  // After one or more hand-overs: true when the worker sleeps, and then the caller calls wake (a system call,
+  // which it may want to make outside its lock). Either this look finds `asleep`, or the worker's last look
+  // before it sleeps finds the call: two seq_cst fences forbid that both miss.
   [[nodiscard]] bool ring() {
     Atomics::fence_seq_cst();
     if (Atomics::load(replies_.asleep, std::memory_order_relaxed) == 0) return false;
@@ -134,7 +137,7 @@ class basic_request_sender {
     if (ring()) wake();
   }
 
- private:
+private:
   enum class phase : std::uint8_t { free, prepared, handed_over, begun };
 
   struct slot_entry {
@@ -142,8 +145,8 @@ class basic_request_sender {
     std::uint64_t bytes_end = 0;  // the mark of the byte ring behind this position
   };
 
-  // Because a slot is reused only when its call has ended, at most slot_count positions lie in this window, and
-  // so each has its entry for itself.
+  // Because a slot is reused only when its call has ended, at most slot_count positions lie in this window,
+  // and so each has its entry for itself.
   [[nodiscard]] bool known(std::uint64_t position) const { return position >= oldest_ && position < next_; }
   slot_entry& entry(std::uint64_t position) { return entries_[position % Sizes::slot_count]; }
   auto& slot(std::uint64_t position) { return requests_.slots[position % Sizes::slot_count]; }
@@ -194,7 +197,7 @@ class basic_request_sender {
 
 template <class Atomics, class Sizes = standard_sizes>
 class basic_request_receiver {
- public:
+public:
   using request_region = basic_request_region<Atomics, Sizes>;
   using reply_region = basic_reply_region<Atomics, Sizes>;
 
@@ -240,8 +243,8 @@ class basic_request_receiver {
     }
   }
 
-  // Sleeps until there may be something to do: a call, or stop. Returns at once when there is already, and may
-  // return for no reason. The caller asks next() and stopping() again.
+  // Sleeps until there may be something to do: a call, or stop. Returns at once when there is already, and
+  // may return for no reason. The caller asks next() and stopping() again.
   void sleep() {
     const std::uint32_t seen = Atomics::load(replies_.bell, std::memory_order_acquire);
     Atomics::store(replies_.asleep, std::uint32_t{1}, std::memory_order_relaxed);
@@ -257,10 +260,12 @@ class basic_request_receiver {
     return found == claim_word(cursor_, claim_state::ready) || is_past(found) || stopping();
   }
 
-  [[nodiscard]] bool stopping() const { return Atomics::load(requests_.stop, std::memory_order_acquire) != 0; }
+  [[nodiscard]] bool stopping() const {
+    return Atomics::load(requests_.stop, std::memory_order_acquire) != 0;
+  }
 
-  // For the thread that watches over stop tokens: it reads the bell, looks at the calls that run, and then sleeps
-  // on what it read. Unlike the rest of the class these three may be called by another thread.
+  // For the thread that watches over stop tokens: it reads the bell, looks at the calls that run, and then
+  // sleeps on what it read. Unlike the rest of the class these three may be called by another thread.
   [[nodiscard]] std::uint32_t cancel_bell() const {
     return Atomics::load(requests_.cancel_bell, std::memory_order_acquire);
   }
@@ -273,19 +278,19 @@ class basic_request_receiver {
     Atomics::wait(requests_.cancel_bell, seen, timeout);
   }
 
- private:
+private:
   auto& claim(std::uint64_t position) { return replies_.claims[position % Sizes::slot_count]; }
 
-  // Whether the word says that the position at the cursor is over: taken back, or its slot already in use for a
-  // later one. A position before the cursor, or no state at all, means that nothing was handed over yet.
+  // Whether the word says that the position at the cursor is over: taken back, or its slot already in use for
+  // a later one. A position before the cursor, or no state at all, means that nothing was handed over yet.
   [[nodiscard]] bool is_past(std::uint64_t word) const {
     if (claim_position(word) != cursor_) return claim_position(word) > cursor_;
     return word == claim_word(cursor_, claim_state::taken_back) ||
            word == claim_word(cursor_, claim_state::claimed);
   }
 
-  // Only the owner writes the request region, so what is read here is either the call or, if this very process
-  // has damaged the claim words, an older call of the same slot: the offsets are good in both cases.
+  // Only the owner writes the request region, so what is read here is either the call or, if this very
+  // process has damaged the claim words, an older call of the same slot: the offsets are good in both cases.
   call read_slot(std::uint64_t position) const {
     const auto& from = requests_.slots[position % Sizes::slot_count];
     call c;

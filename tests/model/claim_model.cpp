@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Model: hand over, claim, take back. Of the worker's claim and the owner's taking back exactly one wins; the worker
-// sees what the owner wrote, in slots that are used again and again.
+// Model: hand over, claim, take back. Of the worker's claim and the owner's taking back exactly one wins; the
+// worker sees what the owner wrote, in slots that are used again and again.
 #include "relacy_atomics.hpp"
 
 #include "ipc/request_ring.hpp"
@@ -30,8 +30,10 @@ struct claims : rl::test_suite<claims, 2> {
   std::array<bool, calls> over{};
 
   void thread(unsigned index) {
-    if (index == 0) owner();
-    else worker();
+    if (index == 0)
+      owner();
+    else
+      worker();
   }
 
   void owner() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Model: the bell towards the owner's loop. Two workers publish and ring at most once for each sleep, and the loop
-// never sleeps through a reply. Epoll is a futex here, and an event descriptor a counter that is emptied while awake.
+// Model: the bell towards the owner's loop. Two workers publish and ring at most once for each sleep, and the
+// loop never sleeps through a reply. Epoll is a futex here, and an event descriptor a counter that is emptied
+// while awake.
 #include "relacy_atomics.hpp"
 
 #include "ipc/loop_bell.hpp"
@@ -22,8 +23,10 @@ struct loop_bell : rl::test_suite<loop_bell, 3> {
   waiter sleeper{board};
 
   void thread(unsigned index) {
-    if (index == 0) owner();
-    else worker(published[index - 1]);
+    if (index == 0)
+      owner();
+    else
+      worker(published[index - 1]);
   }
 
   void worker(model::shared_word<std::uint32_t>& ring) {
@@ -55,7 +58,8 @@ struct loop_bell : rl::test_suite<loop_bell, 3> {
       const bool found = look();
       // The seeded bug empties the descriptor too late, and so swallows the one ring of this sleep.
       if (model::seeded == model::bug::own) empty_event();
-      if (found) model::reach(1);
+      if (found)
+        model::reach(1);
       else if (taken < 2 * each) {
         policy::wait(event, 0);
         model::reach(2);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The policy through which the rings run under relacy: every access to a shared word becomes a point where another
-// thread may go on, weak orders return old values, and accesses that nothing orders are reported as races. The
-// futex wakes for no reason now and then, and a wake that was lost shows as a deadlock. A thread can be made to stop
-// for good at any step, and bugs can be seeded, to show that the models would find them. One thread, one program:
-// relacy runs its threads as fibers.
+// The policy through which the rings run under relacy: every access to a shared word becomes a point where
+// another thread may go on, weak orders return old values, and accesses that nothing orders are reported as
+// races. The futex wakes for no reason now and then, and a wake that was lost shows as a deadlock. A thread
+// can be made to stop for good at any step, and bugs can be seeded, to show that the models would find them.
+// One thread, one program: relacy runs its threads as fibers.
 #pragma once
 
 #pragma GCC system_header  // relacy is old, and its macros and templates are not ours to warn about
@@ -51,12 +51,12 @@ namespace model {
 
 enum class bug {
   none,
-  no_fence,         // a seq_cst fence does nothing
-  weak_store,       // a release store is relaxed
-  weak_load,        // an acquire load is relaxed
-  torn_exchange,    // a compare-exchange is a look and a later store
-  bump_overtakes,   // the owner's asleep=0 lands after its bump of the bell, as a relaxed bump would allow
-  own,              // one that the model itself seeds
+  no_fence,        // a seq_cst fence does nothing
+  weak_store,      // a release store is relaxed
+  weak_load,       // an acquire load is relaxed
+  torn_exchange,   // a compare-exchange is a look and a later store
+  bump_overtakes,  // the owner's asleep=0 lands after its bump of the bell, as a relaxed bump would allow
+  own,             // one that the model itself seeds
 };
 
 inline const char* name_of(bug b) {
@@ -87,7 +87,8 @@ inline void step() {
   --steps_left;
 }
 
-// A model that never gets where it is interesting proves nothing: it marks the places, and check wants to see all.
+// A model that never gets where it is interesting proves nothing: it marks the places, and check wants to see
+// all.
 inline unsigned reached = 0;
 inline void reach(unsigned place) { reached |= 1u << place; }
 
@@ -154,7 +155,8 @@ struct relacy_atomics {
       word.store(desired, rl::mo_release, RL_INFO);
       return true;
     }
-    return word.compare_exchange(rl::bool_t<false>(), expected, desired, order_of(order), rl::mo_acquire, RL_INFO);
+    return word.compare_exchange(rl::bool_t<false>(), expected, desired, order_of(order), rl::mo_acquire,
+                                 RL_INFO);
   }
 
   static void fence_seq_cst() {
@@ -162,8 +164,8 @@ struct relacy_atomics {
     if (seeded != bug::no_fence) rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO);
   }
 
-  // The kernel compares and goes to sleep in one step, and it sees the newest value: it takes the same lock as the
-  // wake that follows every change.
+  // The kernel compares and goes to sleep in one step, and it sees the newest value: it takes the same lock
+  // as the wake that follows every change.
   static bool wait(const atomic<std::uint32_t>& shared, std::uint32_t expected,
                    std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
     step();
@@ -182,7 +184,7 @@ struct relacy_atomics {
   // Plain memory: relacy reports two accesses that nothing orders. A stop falls between any two of them.
   template <class T>
   class cell {
-   public:
+  public:
     cell() : value_(T{}) {}
     [[nodiscard]] T get() const {
       step();
@@ -193,31 +195,32 @@ struct relacy_atomics {
       value_(RL_INFO).store(value);
     }
 
-   private:
+  private:
     rl::var<T> value_;
   };
 
   template <std::size_t Size>
   class bytes {
-   public:
+  public:
     void write(std::size_t offset, std::span<const std::byte> from) {
       RL_ASSERT(offset <= Size && from.size() <= Size - offset);
-      for (std::size_t i = 0; i < from.size(); ++i) data_[offset + i].set(static_cast<unsigned char>(from[i]));
+      for (std::size_t i = 0; i < from.size(); ++i)
+        data_[offset + i].set(static_cast<unsigned char>(from[i]));
     }
     void read(std::size_t offset, std::span<std::byte> to) const {
       RL_ASSERT(offset <= Size && to.size() <= Size - offset);
       for (std::size_t i = 0; i < to.size(); ++i) to[i] = static_cast<std::byte>(data_[offset + i].get());
     }
 
-   private:
+  private:
     cell<unsigned char> data_[Size];
   };
 
   inline static rl::atomic<std::uint32_t>* late_ = nullptr;
 };
 
-// Rings that wrap after a few steps. A payload of two bytes goes into the slot, one of three or four into the ring,
-// where two of them find room; a larger one needs a parcel.
+// Rings that wrap after a few steps. A payload of two bytes goes into the slot, one of three or four into the
+// ring, where two of them find room; a larger one needs a parcel.
 template <std::size_t Slots>
 struct tiny_sizes {
   static constexpr std::size_t slot_count = Slots;
@@ -235,9 +238,10 @@ inline std::array<std::byte, 3> payload_of(std::uint64_t position) {
   return {payload_byte(position, 0), payload_byte(position, 1), payload_byte(position, 2)};
 }
 
-// Swallows what relacy prints. It may not allocate: while a model runs, relacy has operator new under its control.
+// Swallows what relacy prints. It may not allocate: while a model runs, relacy has operator new under its
+// control.
 class silence : public std::streambuf {
- protected:
+protected:
   int_type overflow(int_type c) override { return traits_type::not_eof(c); }
   std::streamsize xsputn(const char*, std::streamsize count) override { return count; }
 };
@@ -260,8 +264,8 @@ bool finds_nothing(bug b, unsigned iterations, std::ostream& report, const char*
   return nothing;
 }
 
-// Runs a model as it is, which must find nothing and reach all its places, and with each of the seeded bugs, which must be found. Returns
-// how many of these expectations failed.
+// Runs a model as it is, which must find nothing and reach all its places, and with each of the seeded bugs,
+// which must be found. Returns how many of these expectations failed.
 template <class Test>
 int check(const char* name, unsigned iterations, std::initializer_list<bug> bugs) {
   int failures = 0;

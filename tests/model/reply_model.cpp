@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Model: the reply ring. The owner sees what the worker wrote, in order, and the worker uses a slot or a piece of
-// the byte ring again only after the owner has copied it; a worker that finds the ring full waits and goes on.
+// Model: the reply ring. The owner sees what the worker wrote, in order, and the worker uses a slot or a
+// piece of the byte ring again only after the owner has copied it; a worker that finds the ring full waits
+// and goes on.
 #include "relacy_atomics.hpp"
 
 #include "ipc/reply_ring.hpp"
@@ -22,8 +23,10 @@ struct replies_in_order : rl::test_suite<replies_in_order, 2> {
   receiver from{requests, replies, {.max_status = 9, .max_parcel = 100}};
 
   void thread(unsigned index) {
-    if (index == 0) owner();
-    else worker();
+    if (index == 0)
+      owner();
+    else
+      worker();
   }
 
   void worker() {
@@ -35,7 +38,8 @@ struct replies_in_order : rl::test_suite<replies_in_order, 2> {
         model::reach(to.wait_for_room(std::chrono::microseconds(120)) ? 0 : 1);
         by = to.prepare(r + 40, static_cast<std::uint32_t>(r), bytes);
       }
-      RL_ASSERT(*by == (bytes.size() > sizes::reply_inline ? muster::ipc::carrier::ring : muster::ipc::carrier::slot));
+      RL_ASSERT(*by == (bytes.size() > sizes::reply_inline ? muster::ipc::carrier::ring
+                                                           : muster::ipc::carrier::slot));
       to.publish();
     }
   }
@@ -45,9 +49,8 @@ struct replies_in_order : rl::test_suite<replies_in_order, 2> {
     rl::backoff pause;
     while (seen < count) {
       std::array<std::byte, 3> got{};
-      const auto taken = from.take([&](const muster::ipc::reply& r) {
-        return std::optional(std::span(got).first(r.size));
-      });
+      const auto taken =
+          from.take([&](const muster::ipc::reply& r) { return std::optional(std::span(got).first(r.size)); });
       RL_ASSERT(!std::holds_alternative<muster::ipc::violation>(taken));
       if (const auto* r = std::get_if<muster::ipc::reply>(&taken)) {
         RL_ASSERT(r->position == seen + 40 && r->status == seen && r->size == model::payload_size(seen));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Model: the request bell. A worker that finds nothing sleeps, an owner that hands over rings, and no wake-up is
-// lost: a lost one leaves the worker asleep for good, which is a deadlock.
+// Model: the request bell. A worker that finds nothing sleeps, an owner that hands over rings, and no wake-up
+// is lost: a lost one leaves the worker asleep for good, which is a deadlock.
 #include "relacy_atomics.hpp"
 
 #include "ipc/request_ring.hpp"
@@ -25,8 +25,10 @@ struct request_bell : rl::test_suite<request_bell, 2> {
   void before() { ends_by_stop = rl::rand(2) == 0; }
 
   void thread(unsigned index) {
-    if (index == 0) owner();
-    else worker();
+    if (index == 0)
+      owner();
+    else
+      worker();
   }
 
   void owner() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Model: either side stops for good at any step. When it is the worker, the owner then decides each call once:
-// answered, moved to another worker, or begun; and nothing that was moved had been begun. When it is the owner, the
-// worker still reads only whole calls, stays inside the memory, and does not wait for ever.
+// Model: either side stops for good at any step. When it is the worker, the owner then decides each call
+// once: answered, moved to another worker, or begun; and nothing that was moved had been begun. When it is
+// the owner, the worker still reads only whole calls, stays inside the memory, and does not wait for ever.
 #include "relacy_atomics.hpp"
 
 #include "ipc/reply_ring.hpp"
@@ -29,8 +29,8 @@ struct pair_of_rings {
   reply_receiver replies_in{requests, replies, {.max_status = 0, .max_parcel = 0}};
   model::shared_word<std::uint32_t> worker_is_dead;
 
-  std::array<bool, calls> ran{};       // the worker's effects on the world
-  std::array<bool, calls> replied{};   // the worker had published
+  std::array<bool, calls> ran{};      // the worker's effects on the world
+  std::array<bool, calls> replied{};  // the worker had published
   std::array<verdict, calls> verdicts{};
 
   void decide(std::uint64_t p, verdict v) {
@@ -60,10 +60,11 @@ struct pair_of_rings {
   void take_replies() {
     for (;;) {
       std::array<std::byte, 3> got{};
-      const auto taken = replies_in.take([&](const muster::ipc::reply& r) -> std::optional<std::span<std::byte>> {
-        if (!calls_out.awaits_reply(r.position)) return std::nullopt;
-        return std::span(got).first(r.size);
-      });
+      const auto taken =
+          replies_in.take([&](const muster::ipc::reply& r) -> std::optional<std::span<std::byte>> {
+            if (!calls_out.awaits_reply(r.position)) return std::nullopt;
+            return std::span(got).first(r.size);
+          });
       RL_ASSERT(!std::holds_alternative<muster::ipc::violation>(taken));
       const auto* r = std::get_if<muster::ipc::reply>(&taken);
       if (r == nullptr) return;
@@ -114,8 +115,7 @@ struct worker_stops : rl::test_suite<worker_stops, 2> {
     }
     try {
       rings.work(6);
-    } catch (const model::stopped_for_good&) {
-    }
+    } catch (const model::stopped_for_good&) {}
     // A death is seen through a pidfd, and the kernel orders it behind everything the worker wrote.
     rings.worker_is_dead.store(1, rl::mo_release, RL_INFO);
   }

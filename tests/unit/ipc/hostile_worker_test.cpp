@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A worker that writes whatever it likes into the reply region while the owner reads it. The regions are blocks of
-// the heap of exactly their size, and so are the owner's buffers, so that AddressSanitizer sees every step outside.
+// A worker that writes whatever it likes into the reply region while the owner reads it. The regions are
+// blocks of the heap of exactly their size, and so are the owner's buffers, so that AddressSanitizer sees
+// every step outside.
 #include "rings.hpp"
 
 #include <gtest/gtest.h>
@@ -30,7 +31,7 @@ NOT_FOR_THREAD_SANITIZER void scribble(small& ring, random& any) {
 }
 
 std::uint64_t edgy(random& any) {
-  static constexpr std::uint64_t edges[] = {0,  1,   7,   8,   9,           31,           32,
+  static constexpr std::uint64_t edges[] = {0,  1,   7,   8,   9,           31,         32,
                                             33, 127, 128, 129, 0xffffffffu, 1ull << 63, ~0ull};
   return edges[any() % std::size(edges)];
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include "ipc/region.hpp"
 #include "ipc/board.hpp"
 #include "ipc/memfd.hpp"
 #include "ipc/parcel.hpp"
-#include "ipc/region.hpp"
 #include "rings.hpp"
 
 #include <gtest/gtest.h>

@@ -39,7 +39,8 @@ TEST(reply_ring, a_reply_arrives_as_it_was_sent) {
 
 TEST(reply_ring, a_reply_prepared_again_replaces_the_first) {
   small ring;
-  ASSERT_EQ(ring.replies_out.prepare(1, 0, some_bytes(33, 1)), carrier::parcel);  // and then it could not be sent
+  ASSERT_EQ(ring.replies_out.prepare(1, 0, some_bytes(33, 1)),
+            carrier::parcel);  // and then it could not be sent
   for (int i = 0; i < 10; ++i) ASSERT_EQ(ring.replies_out.prepare(1, 0, some_bytes(32, 1)), carrier::ring);
   ASSERT_EQ(ring.replies_out.prepare(1, 3, some_bytes(5, 1)), carrier::slot);
   ring.replies_out.publish();

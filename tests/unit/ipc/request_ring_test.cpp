@@ -29,7 +29,9 @@ TEST(request_ring, a_call_arrives_as_it_was_sent) {
 
 TEST(request_ring, a_payload_travels_in_the_slot_the_ring_or_a_parcel_by_its_size) {
   standard ring;
-  const auto carrier_of = [&](std::size_t size) { return ring.calls_out.prepare({}, some_bytes(size, 2))->payload; };
+  const auto carrier_of = [&](std::size_t size) {
+    return ring.calls_out.prepare({}, some_bytes(size, 2))->payload;
+  };
   EXPECT_EQ(carrier_of(0), carrier::slot);
   EXPECT_EQ(carrier_of(standard_sizes::request_inline), carrier::slot);
   EXPECT_EQ(carrier_of(standard_sizes::request_inline + 1), carrier::ring);
@@ -39,11 +41,13 @@ TEST(request_ring, a_payload_travels_in_the_slot_the_ring_or_a_parcel_by_its_siz
 
 TEST(request_ring, a_payload_that_finds_the_byte_ring_full_becomes_a_parcel) {
   small ring;
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(ring.calls_out.prepare({}, some_bytes(32, 3))->payload, carrier::ring);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(ring.calls_out.prepare({}, some_bytes(32, 3))->payload, carrier::ring);
   EXPECT_EQ(ring.calls_out.ring_bytes_in_use(), 96u);
   small other;
   ASSERT_TRUE(other.call(0, some_bytes(20, 1)));  // 24 bytes in use from here on shift the rest past the end
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(other.calls_out.prepare({}, some_bytes(32, 3))->payload, carrier::ring);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(other.calls_out.prepare({}, some_bytes(32, 3))->payload, carrier::ring);
   ASSERT_TRUE(other.calls_out.take_back(0));
   EXPECT_EQ(other.calls_out.prepare({}, some_bytes(32, 3))->payload, carrier::parcel);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Long random histories of one pair of rings against a simple model: lists of what was sent and not yet received.
+// Long random histories of one pair of rings against a simple model: lists of what was sent and not yet
+// received.
 #include "rings.hpp"
 
 #include <gtest/gtest.h>
@@ -22,12 +23,13 @@ struct sent_call {
 };
 
 class history {
- public:
+public:
   explicit history(std::uint64_t seed) : any_(seed) {}
 
   void step() {
     switch (any_() % 7) {
-      case 0: case 1: prepare(); break;
+      case 0:
+      case 1: prepare(); break;
       case 2: hand_over(); break;
       case 3: take_back(); break;
       case 4: claim(); break;
@@ -44,7 +46,7 @@ class history {
   [[nodiscard]] std::uint64_t answered() const { return answered_; }
   [[nodiscard]] std::uint64_t moved() const { return moved_; }
 
- private:
+private:
   void prepare() {
     auto payload = some_bytes(any_() % 40, any_());
     const std::uint64_t next = ring_.calls_out.next();

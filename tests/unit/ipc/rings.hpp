@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the tests of the rings share: both ends of a pair of rings in plain memory, and bytes to send. One test owns
-// one pair; its two ends may be used by two threads, as two processes would use them.
+// What the tests of the rings share: both ends of a pair of rings in plain memory, and bytes to send. One
+// test owns one pair; its two ends may be used by two threads, as two processes would use them.
 #pragma once
 
 #include "ipc/reply_ring.hpp"
@@ -31,8 +31,8 @@ struct ring_pair {
   basic_request_sender<machine_atomics, Sizes> calls_out{*requests, *replies};
   basic_request_receiver<machine_atomics, Sizes> calls_in{*requests, *replies};
   basic_reply_sender<machine_atomics, Sizes> replies_out{*requests, *replies};
-  basic_reply_receiver<machine_atomics, Sizes> replies_in{*requests, *replies,
-                                                          {.max_status = 3, .max_parcel = 1000}};
+  basic_reply_receiver<machine_atomics, Sizes> replies_in{
+      *requests, *replies, {.max_status = 3, .max_parcel = 1000}};
 
   // Prepares and hands over a call whose payload needs no parcel.
   std::optional<std::uint64_t> call(std::uint64_t task, std::span<const std::byte> payload = {}) {
@@ -57,6 +57,8 @@ inline std::vector<std::byte> some_bytes(std::size_t count, std::uint64_t seed) 
   return bytes;
 }
 
-inline std::vector<std::byte> copy_of(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
+inline std::vector<std::byte> copy_of(std::span<const std::byte> bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
 }  // namespace muster::ipc::test
