@@ -21,24 +21,10 @@
 #include "base/file_descriptor.hpp"
 #include "base/pidfd.hpp"
 #include "base/process_info.hpp"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define MUSTER_SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MUSTER_SANITIZED 1
-#endif
+#include "base/sanitizer.hpp"
 
 namespace muster::process {
 namespace {
-
-#if defined(MUSTER_SANITIZED)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
 
 constexpr std::string_view prefix = "muster-";
 
@@ -265,7 +251,7 @@ memory_limit memory_limit::prepare(std::uint64_t bytes, std::string_view pool, s
     why_not = directory + ": " + std::strerror(errno);
     result.remove();
   }
-  if (sanitized) {
+  if (base::is_sanitized) {
     result.text_ = "no memory limit: a sanitizer's shadow memory cannot be told from the worker's own (" + why_not + ")";
     return result;
   }

@@ -11,6 +11,7 @@
 
 #include "base/assert.hpp"
 #include "base/process_info.hpp"
+#include "base/sanitizer.hpp"
 #include "base/socket.hpp"
 #include "process/zygote_connection.hpp"
 #include "process/zygote_main.hpp"
@@ -22,12 +23,6 @@ namespace {
 // after that. So these need no ordering.
 bool initialised = false;
 bool worker = false;
-
-#if defined(__SANITIZE_THREAD__)
-constexpr std::size_t own_threads = 2;  // the sanitizer's runtime has one, which a fork leaves behind
-#else
-constexpr std::size_t own_threads = 1;
-#endif
 
 // MUSTER_ZYGOTE=<descriptor>:<owner's pid>. The variable alone is not believed: it may have leaked to some other
 // program. The descriptor must be a socket that the owner made.
@@ -72,7 +67,7 @@ std::expected<role, base::os_error> initialise(const hooks& functions) {
   initialised = true;
   const auto threads = base::thread_count();
   if (!threads) return std::unexpected(threads.error());
-  if (*threads > own_threads) return role::owner;  // the first pool has the program run again
+  if (*threads > base::threads_of_a_single_threaded_program) return role::owner;  // the first pool has the program run again
   if (auto forked = fork_zygote(functions); !forked) return std::unexpected(forked.error());
   return role::owner;
 }

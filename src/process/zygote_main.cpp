@@ -26,6 +26,7 @@
 
 #include "base/pidfd.hpp"
 #include "base/process_info.hpp"
+#include "base/sanitizer.hpp"
 #include "base/socket.hpp"
 #include "process/spawn.hpp"
 #include "process/wire.hpp"
@@ -383,12 +384,6 @@ file_descriptor take_signals() {
   return file_descriptor(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-#if defined(__SANITIZE_THREAD__)
-constexpr std::size_t own_threads = 2;  // the sanitizer's runtime has one
-#else
-constexpr std::size_t own_threads = 1;
-#endif
-
 [[noreturn]] void refuse(const file_descriptor& main_socket, const std::string& why) {
   std::vector<std::byte> bytes = {static_cast<std::byte>(main_word::failed)};
   const auto text = std::as_bytes(std::span(why));
@@ -410,7 +405,7 @@ void become_zygote(file_descriptor main_socket, const hooks& functions) {
   file_descriptor signals = take_signals();
   if (!signals) refuse(main_socket, "no signalfd could be had");
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) refuse(main_socket, "it could not become a subreaper");
-  if (const auto threads = base::thread_count(); !threads || *threads > own_threads)
+  if (const auto threads = base::thread_count(); !threads || *threads > base::threads_of_a_single_threaded_program)
     refuse(main_socket, "it has more than one thread");
 
   std::array<std::byte, 64> buffer;

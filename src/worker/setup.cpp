@@ -16,7 +16,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "base/socket.hpp"
+#include "base/sanitizer.hpp"
 
 namespace muster::worker {
 namespace {
@@ -63,11 +63,7 @@ constexpr bool is_fault(int signal) {
 }
 
 void clean_signals() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr bool keep_faults = true;  // the sanitizer's own report is worth more than a bare signal
-#else
-  constexpr bool keep_faults = false;
-#endif
+  constexpr bool keep_faults = base::is_sanitized;  // a sanitizer's report is worth more than a bare signal
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal)
