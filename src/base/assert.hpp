@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// MUSTER_ASSERT(condition): a broken invariant ends the process with its place in the source, in release builds too.
-// It is for muster's own mistakes only; whatever a worker, a user or the operating system may do is an error value.
+// MUSTER_ASSERT(condition): a broken invariant ends the process with its place in the source, in release
+// builds too. It is for muster's own mistakes only; whatever a worker, a user or the operating system may do
+// is an error value.
 
 namespace muster::base {
 

@@ -5,13 +5,13 @@
 
 #include <utility>
 
-// The owner of one open descriptor: closes it once, at the end of its life. Move-only. Used by whoever opened the
-// descriptor or received it; no locking, one thread at a time.
+// The owner of one open descriptor: closes it once, at the end of its life. Move-only. Used by whoever opened
+// the descriptor or received it; no locking, one thread at a time.
 
 namespace muster::base {
 
 class file_descriptor {
- public:
+public:
   file_descriptor() noexcept = default;
   explicit file_descriptor(int descriptor) noexcept : descriptor_(descriptor) {}
   file_descriptor(file_descriptor&& other) noexcept : descriptor_(other.release()) {}
@@ -30,14 +30,14 @@ class file_descriptor {
   // Gives the descriptor away without closing it.
   [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
 
-  // Closes what is held and holds `descriptor` instead. close is not repeated after EINTR: on Linux the descriptor
-  // is gone by then, and its number may already belong to another thread.
+  // Closes what is held and holds `descriptor` instead. close is not repeated after EINTR: on Linux the
+  // descriptor is gone by then, and its number may already belong to another thread.
   void reset(int descriptor = -1) noexcept {
     const int old = std::exchange(descriptor_, descriptor);
     if (old >= 0) ::close(old);
   }
 
- private:
+private:
   int descriptor_ = -1;
 };
 

@@ -6,15 +6,15 @@
 #include <string>
 #include <system_error>
 
-// What the operating system refused: the error of every `std::expected` that the doors in base/ return. A plain value;
-// any thread.
+// What the operating system refused: the error of every `std::expected` that the doors in base/ return. A
+// plain value; any thread.
 
 namespace muster::base {
 
 struct os_error {
-  int code = 0;            // an errno value
-  const char* call = "";   // what was tried: a string literal
-  std::string detail = {}; // what the reader needs beside errno's own words; may be empty
+  int code = 0;             // an errno value
+  const char* call = "";    // what was tried: a string literal
+  std::string detail = {};  // what the reader needs beside errno's own words; may be empty
 
   std::string text() const {
     std::string result = std::string(call) + ": " + std::generic_category().message(code);

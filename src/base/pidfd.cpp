@@ -15,7 +15,8 @@ namespace {
 // Polls until the process is dead or `deadline` has passed.
 bool dead_by(int pidfd, std::chrono::steady_clock::time_point deadline) {
   while (true) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     pollfd wanted{.fd = pidfd, .events = POLLIN, .revents = 0};
     const int ready = ::poll(&wanted, 1, static_cast<int>(std::clamp<long long>(left.count(), 0, 1'000'000)));
     if (ready > 0) return (wanted.revents & (POLLIN | POLLHUP)) != 0;

@@ -41,9 +41,12 @@ std::optional<std::string> read_whole(const std::string& path) {
   char part[4096];
   while (true) {
     const ssize_t size = ::read(file.get(), part, sizeof part);
-    if (size > 0) result.append(part, static_cast<std::size_t>(size));
-    else if (size == 0) return result;
-    else if (errno != EINTR) return std::nullopt;
+    if (size > 0)
+      result.append(part, static_cast<std::size_t>(size));
+    else if (size == 0)
+      return result;
+    else if (errno != EINTR)
+      return std::nullopt;
   }
 }
 
@@ -82,7 +85,8 @@ std::vector<pid_t> children_of(pid_t pid) {
     const auto text = read_whole(tasks + "/" + std::to_string(task) + "/children");
     if (text) append_numbers(*text, result);
   }
-  // The list may miss children while others are dying (proc(5)), so "none" is not believed without a second look.
+  // The list may miss children while others are dying (proc(5)), so "none" is not believed without a second
+  // look.
   return result.empty() ? children_by_parent(pid) : result;
 }
 
@@ -92,7 +96,8 @@ std::optional<process_status> status_of(pid_t pid) {
   // pid (name) state ppid pgrp session …; the name may hold anything, so the last ')' ends it.
   const std::size_t open = text->find('(');
   const std::size_t close = text->rfind(')');
-  if (open == std::string::npos || close == std::string::npos || close + 2 >= text->size()) return std::nullopt;
+  if (open == std::string::npos || close == std::string::npos || close + 2 >= text->size())
+    return std::nullopt;
   process_status result;
   result.name = text->substr(open + 1, close - open - 1);
   result.state = (*text)[close + 2];
@@ -125,7 +130,8 @@ std::size_t kill_session(pid_t session) {
     const auto process = open_pidfd(candidate);
     if (!process) continue;
     const auto second = status_of(candidate);
-    if (second && second->session == session && second->start == first->start && send_signal(process->get(), SIGKILL))
+    if (second && second->session == session && second->start == first->start &&
+        send_signal(process->get(), SIGKILL))
       ++killed;
   }
   return killed;

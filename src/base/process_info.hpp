@@ -19,24 +19,24 @@ namespace muster::base {
 // Threads of the calling process, the caller included.
 std::expected<std::size_t, os_error> thread_count();
 
-// Children of `pid`, zombies included. Reads /proc/<pid>/task/*/children; where the kernel does not offer that, or says
-// nothing, compares the parent of every process.
+// Children of `pid`, zombies included. Reads /proc/<pid>/task/*/children; where the kernel does not offer
+// that, or says nothing, compares the parent of every process.
 std::vector<pid_t> children_of(pid_t pid);
 
 struct process_status {
   pid_t parent = 0;
   pid_t group = 0;
   pid_t session = 0;
-  char state = '?';               // R, S, D, Z …
-  unsigned long long start = 0;   // clock ticks since boot; together with the pid it names a process for good
-  std::string name;               // the kernel's short name (at most 15 characters)
+  char state = '?';              // R, S, D, Z …
+  unsigned long long start = 0;  // clock ticks since boot; together with the pid it names a process for good
+  std::string name;              // the kernel's short name (at most 15 characters)
 };
 
 // nullopt when there is no such process.
 std::optional<process_status> status_of(pid_t pid);
 
-// Sends SIGKILL to every process of `session`. Each is opened as a pidfd and looked at once more before the signal, so
-// a number that was reused in between is spared. Returns how many were killed.
+// Sends SIGKILL to every process of `session`. Each is opened as a pidfd and looked at once more before the
+// signal, so a number that was reused in between is spared. Returns how many were killed.
 std::size_t kill_session(pid_t session);
 
 }  // namespace muster::base

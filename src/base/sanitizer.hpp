@@ -3,7 +3,8 @@
 
 #include <cstddef>
 
-// Whether this build runs under a sanitizer, whose runtime takes signals, memory and a thread for itself. Constants.
+// Whether this build runs under a sanitizer, whose runtime takes signals, memory and a thread for itself.
+// Constants.
 
 namespace muster::base {
 
@@ -13,7 +14,8 @@ namespace muster::base {
 #define MUSTER_HAS_FEATURE(name) 0
 #endif
 
-#if defined(__SANITIZE_ADDRESS__) || MUSTER_HAS_FEATURE(address_sanitizer) || MUSTER_HAS_FEATURE(memory_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || MUSTER_HAS_FEATURE(address_sanitizer) || \
+    MUSTER_HAS_FEATURE(memory_sanitizer)
 inline constexpr bool memory_is_sanitized = true;
 #else
 inline constexpr bool memory_is_sanitized = false;
@@ -29,7 +31,8 @@ inline constexpr bool threads_are_sanitized = false;
 
 inline constexpr bool is_sanitized = memory_is_sanitized || threads_are_sanitized;
 
-// Threads of a program that has started none: the thread sanitizer's runtime has one, which no fork carries along.
+// Threads of a program that has started none: the thread sanitizer's runtime has one, which no fork carries
+// along.
 inline constexpr std::size_t threads_of_a_single_threaded_program = threads_are_sanitized ? 2 : 1;
 
 }  // namespace muster::base

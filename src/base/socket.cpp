@@ -14,10 +14,12 @@ namespace {
 
 constexpr std::size_t control_space = CMSG_SPACE(sizeof(int) * most_descriptors_in_a_message);
 
-// Takes what came beside the bytes. Done before anything else is looked at, so that no path forgets to close it.
+// Takes what came beside the bytes. Done before anything else is looked at, so that no path forgets to close
+// it.
 std::vector<file_descriptor> take_descriptors(msghdr& header) {
   std::vector<file_descriptor> result;
-  for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control)) {
+  for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr;
+       control = CMSG_NXTHDR(&header, control)) {
     if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (std::size_t i = 0; i < count; ++i) {

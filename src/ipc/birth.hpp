@@ -12,20 +12,21 @@
 
 #include "base/file_descriptor.hpp"
 
-// What an owner says about a worker process that is to be born, and what the worker process has once it lives. Plain
-// values: the owner writes them, the zygote carries them, the new process reads them, each in its own memory.
+// What an owner says about a worker process that is to be born, and what the worker process has once it
+// lives. Plain values: the owner writes them, the zygote carries them, the new process reads them, each in
+// its own memory.
 
 namespace muster::ipc {
 
 struct environment_rule {
-  bool pass_all = false;            // every variable of the owner, as it was when the zygote was made
+  bool pass_all = false;  // every variable of the owner, as it was when the zygote was made
   std::vector<std::string> pass = usual_names();  // names to pass on; '*' stands for any run of characters
   std::vector<std::pair<std::string, std::string>> set = {};  // added after that; wins over what was passed
 
   // What a worker gets unless told otherwise: who and where it is, its language, nothing secret.
   static std::vector<std::string> usual_names() {
-    return {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR", "TERM", "LD_LIBRARY_PATH",
-            "*SAN_OPTIONS"};
+    return {"PATH", "HOME", "USER",   "LOGNAME", "SHELL",           "LANG",
+            "LC_*", "TZ",   "TMPDIR", "TERM",    "LD_LIBRARY_PATH", "*SAN_OPTIONS"};
   }
 };
 
@@ -38,34 +39,34 @@ struct resource_limits {
 struct worker_birth {
   std::uint32_t slot = 0;
   std::uint64_t generation = 0;
-  std::string pool;                                  // the process is called muster-<pool>-<slot>
+  std::string pool;  // the process is called muster-<pool>-<slot>
   environment_rule environment = {};
-  std::optional<std::string> directory;              // where it works; nullopt: where the zygote was made
-  std::vector<std::string> arguments;                // for the task code; see worker_channels
-  resource_limits limits;                            // core dumps are always off
-  int nice = 0;                                      // added to the zygote's
-  std::string cgroup_procs;                          // the cgroup.procs it enters before anything of the user's runs
-  std::vector<std::byte> init_call;                  // opaque; for the worker's loop
+  std::optional<std::string> directory;  // where it works; nullopt: where the zygote was made
+  std::vector<std::string> arguments;    // for the task code; see worker_channels
+  resource_limits limits;                // core dumps are always off
+  int nice = 0;                          // added to the zygote's
+  std::string cgroup_procs;              // the cgroup.procs it enters before anything of the user's runs
+  std::vector<std::byte> init_call;      // opaque; for the worker's loop
 };
 
-// The descriptors of a worker; in the worker they have the fixed numbers 3 to 7, close-on-exec. The sixth one a birth
-// carries, the write end of its error output, becomes descriptor 2 there.
+// The descriptors of a worker; in the worker they have the fixed numbers 3 to 7, close-on-exec. The sixth one
+// a birth carries, the write end of its error output, becomes descriptor 2 there.
 struct worker_descriptors {
-  base::file_descriptor control;   // SOCK_SEQPACKET to the owner
+  base::file_descriptor control;  // SOCK_SEQPACKET to the owner
   base::file_descriptor board;
   base::file_descriptor requests;
   base::file_descriptor replies;
-  base::file_descriptor bell;      // eventfd: rings the owner
+  base::file_descriptor bell;  // eventfd: rings the owner
 };
 
 inline constexpr int first_worker_descriptor = 3;
 
 // What the zygote leaves to the process it has just forked.
 struct worker_inheritance {
-  int parent = 0;                        // the zygote's pid: when it is no longer the parent, the process ends
-  worker_descriptors descriptors;        // any numbers above 2
-  base::file_descriptor error_output;    // becomes descriptor 2; empty: the zygote's stays
-  base::file_descriptor report;          // must stay open through the set-up; close-on-exec
+  int parent = 0;                      // the zygote's pid: when it is no longer the parent, the process ends
+  worker_descriptors descriptors;      // any numbers above 2
+  base::file_descriptor error_output;  // becomes descriptor 2; empty: the zygote's stays
+  base::file_descriptor report;        // must stay open through the set-up; close-on-exec
 };
 
 // What a worker's main gets.
@@ -80,9 +81,9 @@ struct worker_channels {
 
 // The step of a start that failed, and why.
 struct failed_step {
-  std::string step;   // "enter the directory", "join the cgroup" …
-  int code = 0;       // errno; 0 when there is none
-  std::string detail; // may be empty
+  std::string step;    // "enter the directory", "join the cgroup" …
+  int code = 0;        // errno; 0 when there is none
+  std::string detail;  // may be empty
 
   std::string text() const {
     std::string result = step;

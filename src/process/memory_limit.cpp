@@ -64,7 +64,7 @@ bool has_word(const std::string& text, std::string_view wanted) {
 // ---- finding a place ----
 
 struct own_cgroup {
-  std::string path;        // as the kernel names it
+  std::string path;  // as the kernel names it
   bool version_2 = false;
 };
 
@@ -77,8 +77,8 @@ std::optional<own_cgroup> own_cgroup_of(const std::string& cgroups, bool version
     if (first == std::string::npos || second == std::string::npos) continue;
     std::string controllers = line.substr(first + 1, second - first - 1);
     std::ranges::replace(controllers, ',', ' ');
-    const bool wanted = version_2 ? line.substr(0, first) == "0" && controllers.empty()
-                                  : has_word(controllers, "memory");
+    const bool wanted =
+        version_2 ? line.substr(0, first) == "0" && controllers.empty() : has_word(controllers, "memory");
     if (wanted) return own_cgroup{line.substr(second + 1), version_2};
   }
   return std::nullopt;
@@ -141,7 +141,9 @@ bool gives_memory(const std::string& directory) {
 
 cgroup_place named_place(const std::string& directory) {
   if (::access(directory.c_str(), W_OK | X_OK) != 0)
-    return {.means = memory_means::none, .directory = {}, .text = "MUSTER_CGROUP " + directory + " is not writable"};
+    return {.means = memory_means::none,
+            .directory = {},
+            .text = "MUSTER_CGROUP " + directory + " is not writable"};
   if (exists(directory + "/memory.limit_in_bytes"))
     return {memory_means::cgroup_v1, directory, "cgroup v1 below " + directory};
   if (exists(directory + "/cgroup.subtree_control") && gives_memory(directory))
@@ -153,7 +155,8 @@ cgroup_place named_place(const std::string& directory) {
 
 cgroup_view real_view() {
   cgroup_view view;
-  if (const char* const named = std::getenv("MUSTER_CGROUP"); named != nullptr && *named != '\0') view.named = named;
+  if (const char* const named = std::getenv("MUSTER_CGROUP"); named != nullptr && *named != '\0')
+    view.named = named;
   view.user = ::geteuid();
   return view;
 }
@@ -162,9 +165,9 @@ cgroup_view real_view() {
 
 std::string directory_name(std::string_view pool, std::uint32_t slot, std::uint64_t generation) {
   const auto self = base::status_of(::getpid());
-  std::string name = std::string(prefix) + std::to_string(::getpid()) + "-" + std::to_string(self ? self->start : 0) +
-                     "-" + std::string(pool.substr(0, 64)) + "-" + std::to_string(slot) + "-" +
-                     std::to_string(generation);
+  std::string name = std::string(prefix) + std::to_string(::getpid()) + "-" +
+                     std::to_string(self ? self->start : 0) + "-" + std::string(pool.substr(0, 64)) + "-" +
+                     std::to_string(slot) + "-" + std::to_string(generation);
   for (char& c : name)
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-') c = '_';
   return name;
@@ -173,7 +176,8 @@ std::string directory_name(std::string_view pool, std::uint32_t slot, std::uint6
 bool set_limit(const std::string& directory, memory_means means, const std::string& bytes) {
   if (means == memory_means::cgroup_v2) {
     if (!put(directory + "/memory.max", bytes)) return false;
-    // Without these a worker could live on in swap, or lose a grandchild in its place. Older kernels lack them.
+    // Without these a worker could live on in swap, or lose a grandchild in its place. Older kernels lack
+    // them.
     put(directory + "/memory.swap.max", "0");
     put(directory + "/memory.oom.group", "1");
     return true;
@@ -183,7 +187,8 @@ bool set_limit(const std::string& directory, memory_means means, const std::stri
   return true;
 }
 
-// Kills what is in the cgroup. Each process is opened and looked at once more, so that a reused number is spared.
+// Kills what is in the cgroup. Each process is opened and looked at once more, so that a reused number is
+// spared.
 void kill_members(const std::string& directory) {
   const std::string procs = directory + "/cgroup.procs";
   std::istringstream members(contents(procs));
@@ -211,7 +216,8 @@ cgroup_place find_cgroup_place(const cgroup_view& view) {
   const std::string mounts = contents(view.mounts);
   if (const auto own = own_cgroup_of(cgroups, true)) {
     const auto directory = directory_of(*own, mounts);
-    // A cgroup with processes in it cannot give memory to its children, so usually the place is beside our own.
+    // A cgroup with processes in it cannot give memory to its children, so usually the place is beside our
+    // own.
     if (directory && is_delegated(*directory, view.user) && gives_memory(*directory))
       return {memory_means::cgroup_v2, *directory, "cgroup v2 below " + *directory};
     if (directory && own->path != "/") {
@@ -225,7 +231,9 @@ cgroup_place find_cgroup_place(const cgroup_view& view) {
     if (directory && is_delegated(*directory, view.user) && exists(*directory + "/memory.limit_in_bytes"))
       return {memory_means::cgroup_v1, *directory, "cgroup v1 below " + *directory};
   }
-  return {.means = memory_means::none, .directory = {}, .text = "no cgroup with memory control was given to this process"};
+  return {.means = memory_means::none,
+          .directory = {},
+          .text = "no cgroup with memory control was given to this process"};
 }
 
 const cgroup_place& found_cgroup_place() {
@@ -252,7 +260,8 @@ memory_limit memory_limit::prepare(std::uint64_t bytes, std::string_view pool, s
     result.remove();
   }
   if (base::is_sanitized) {
-    result.text_ = "no memory limit: a sanitizer's shadow memory cannot be told from the worker's own (" + why_not + ")";
+    result.text_ =
+        "no memory limit: a sanitizer's shadow memory cannot be told from the worker's own (" + why_not + ")";
     return result;
   }
   result.means_ = memory_means::rlimit;

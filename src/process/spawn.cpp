@@ -101,11 +101,11 @@ std::expected<std::vector<std::byte>, base::os_error> encode(const ipc::worker_b
   out.block(birth.init_call);
   std::vector<std::byte> bytes = out.take();
   if (bytes.size() > largest_request) {
-    return std::unexpected(base::os_error{
-        .code = EMSGSIZE,
-        .call = "spawn a worker",
-        .detail = "environment, arguments and init call together take " + std::to_string(bytes.size()) +
-                  " bytes; at most " + std::to_string(largest_request) + " can be sent"});
+    return std::unexpected(base::os_error{.code = EMSGSIZE,
+                                          .call = "spawn a worker",
+                                          .detail = "environment, arguments and init call together take " +
+                                                    std::to_string(bytes.size()) + " bytes; at most " +
+                                                    std::to_string(largest_request) + " can be sent"});
   }
   return bytes;
 }
@@ -171,7 +171,8 @@ std::expected<order, base::os_error> decode_order(std::span<const std::byte> byt
   return std::move(*result);
 }
 
-std::expected<answer, base::os_error> decode_answer(std::span<const std::byte> bytes, base::file_descriptor pidfd) {
+std::expected<answer, base::os_error> decode_answer(std::span<const std::byte> bytes,
+                                                    base::file_descriptor pidfd) {
   reader in(bytes);
   const auto what = static_cast<kind>(in.number<unsigned char>());
   const auto slot = in.number<std::uint32_t>();

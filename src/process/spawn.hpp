@@ -17,9 +17,9 @@
 #include "base/os_error.hpp"
 #include "ipc/birth.hpp"
 
-// What an owner asks of its zygote and what it is answered, as values and as bytes. Pure functions without any state:
-// the owner encodes requests and decodes answers, the zygote does the opposite. Both sides check bounds; a message that
-// does not parse is an error, never a read past its end.
+// What an owner asks of its zygote and what it is answered, as values and as bytes. Pure functions without
+// any state: the owner encodes requests and decodes answers, the zygote does the opposite. Both sides check
+// bounds; a message that does not parse is an error, never a read past its end.
 
 namespace muster::process {
 
@@ -38,8 +38,8 @@ struct spawn_request {
   std::array<int, 6> descriptors() const { return {control, board, requests, replies, bell, error_output}; }
 };
 
-// The worker lives and is set up; its main has been called. Its own first words on the control socket may arrive
-// earlier than this answer, since they travel on another socket.
+// The worker lives and is set up; its main has been called. Its own first words on the control socket may
+// arrive earlier than this answer, since they travel on another socket.
 struct started {
   std::uint32_t slot = 0;
   std::uint64_t generation = 0;
@@ -47,7 +47,8 @@ struct started {
   base::file_descriptor pidfd;
 };
 
-// No worker came of the request: exactly one of `started` and `start_failed` answers each spawn that was accepted.
+// No worker came of the request: exactly one of `started` and `start_failed` answers each spawn that was
+// accepted.
 struct start_failed {
   std::uint32_t slot = 0;
   std::uint64_t generation = 0;
@@ -65,8 +66,8 @@ struct ended {
   std::chrono::microseconds system_time{0};
 };
 
-// The zygote is gone, and with it every worker of this link: nothing more will be answered. Also the last answer after
-// end_workers().
+// The zygote is gone, and with it every worker of this link: nothing more will be answered. Also the last
+// answer after end_workers().
 struct lost {};
 
 using answer = std::variant<started, start_failed, ended, lost>;
@@ -90,6 +91,7 @@ std::vector<std::byte> encode(const ended& message);
 
 std::expected<order, base::os_error> decode_order(std::span<const std::byte> bytes);
 // `pidfd` is taken by a `started` and closed otherwise.
-std::expected<answer, base::os_error> decode_answer(std::span<const std::byte> bytes, base::file_descriptor pidfd);
+std::expected<answer, base::os_error> decode_answer(std::span<const std::byte> bytes,
+                                                    base::file_descriptor pidfd);
 
 }  // namespace muster::process

@@ -9,13 +9,13 @@
 #include <string_view>
 #include <vector>
 
-// Values as bytes and back, for messages between an owner and its zygote. Both are the same program or at least the same
-// machine, so numbers go as they lie in memory. Plain values; one thread each.
+// Values as bytes and back, for messages between an owner and its zygote. Both are the same program or at
+// least the same machine, so numbers go as they lie in memory. Plain values; one thread each.
 
 namespace muster::process {
 
 class writer {
- public:
+public:
   template <typename Number>
     requires std::integral<Number>
   void number(Number value) {
@@ -29,13 +29,13 @@ class writer {
   }
   std::vector<std::byte> take() { return std::move(bytes_); }
 
- private:
+private:
   std::vector<std::byte> bytes_;
 };
 
 // Never reads past the end: what is not there reads as zero or empty and makes good() false for ever.
 class reader {
- public:
+public:
   explicit reader(std::span<const std::byte> bytes) : rest_(bytes) {}
 
   template <typename Number>
@@ -54,7 +54,8 @@ class reader {
     const auto part = next(number<std::size_t>());
     return {reinterpret_cast<const char*>(part.data()), part.size()};
   }
-  // How many elements follow; each takes at least `smallest` bytes, so a forged count cannot make us allocate much.
+  // How many elements follow; each takes at least `smallest` bytes, so a forged count cannot make us allocate
+  // much.
   std::size_t count(std::size_t smallest) {
     const auto value = number<std::size_t>();
     if (value > rest_.size() / smallest) good_ = false;
@@ -64,7 +65,7 @@ class reader {
   bool good() const noexcept { return good_; }
   bool at_end() const noexcept { return good_ && rest_.empty(); }
 
- private:
+private:
   std::span<const std::byte> next(std::size_t size) {
     if (!good_ || size > rest_.size()) {
       good_ = false;

@@ -19,13 +19,13 @@
 namespace muster::process {
 namespace {
 
-// Written by initialise, in main before the first thread, and by a new worker before any code of the user's; read only
-// after that. So these need no ordering.
+// Written by initialise, in main before the first thread, and by a new worker before any code of the user's;
+// read only after that. So these need no ordering.
 bool initialised = false;
 bool worker = false;
 
-// MUSTER_ZYGOTE=<descriptor>:<owner's pid>. The variable alone is not believed: it may have leaked to some other
-// program. The descriptor must be a socket that the owner made.
+// MUSTER_ZYGOTE=<descriptor>:<owner's pid>. The variable alone is not believed: it may have leaked to some
+// other program. The descriptor must be a socket that the owner made.
 base::file_descriptor requested_socket() {
   const char* const value = std::getenv("MUSTER_ZYGOTE");
   if (value == nullptr) return {};
@@ -35,7 +35,8 @@ base::file_descriptor requested_socket() {
   const auto [colon, first_error] = std::from_chars(text.data(), text.data() + text.size(), descriptor);
   if (first_error != std::errc() || colon == text.data() + text.size() || *colon != ':') return {};
   const auto [end, second_error] = std::from_chars(colon + 1, text.data() + text.size(), owner);
-  if (second_error != std::errc() || end != text.data() + text.size() || descriptor < 3 || owner <= 0) return {};
+  if (second_error != std::errc() || end != text.data() + text.size() || descriptor < 3 || owner <= 0)
+    return {};
   int type = 0;
   socklen_t size = sizeof type;
   if (::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) return {};
@@ -67,11 +68,14 @@ std::expected<role, base::os_error> initialise(const hooks& functions) {
   initialised = true;
   const auto threads = base::thread_count();
   if (!threads) return std::unexpected(threads.error());
-  if (*threads > base::threads_of_a_single_threaded_program) return role::owner;  // the first pool has the program run again
+  if (*threads > base::threads_of_a_single_threaded_program)
+    return role::owner;  // the first pool has the program run again
   if (auto forked = fork_zygote(functions); !forked) return std::unexpected(forked.error());
   return role::owner;
 }
 
-std::expected<void, base::os_error> start_zygote() { return ensure_zygote(std::nullopt, std::chrono::seconds(10)); }
+std::expected<void, base::os_error> start_zygote() {
+  return ensure_zygote(std::nullopt, std::chrono::seconds(10));
+}
 
 }  // namespace muster::process

@@ -6,15 +6,18 @@
 #include "base/os_error.hpp"
 #include "ipc/birth.hpp"
 
-// How a program gets its zygote: the small single-threaded process that forks workers and outlives its owner to clean
-// up after it (docs/internals/zygote.md). One per process, made by init; pools reach it through a zygote_link.
+// How a program gets its zygote: the small single-threaded process that forks workers and outlives its owner
+// to clean up after it (docs/internals/zygote.md). One per process, made by init; pools reach it through a
+// zygote_link.
 
 namespace muster::process {
 
-// What the zygote calls in a process it has just forked. Two functions because the rooms may not know each other.
+// What the zygote calls in a process it has just forked. Two functions because the rooms may not know each
+// other.
 struct hooks {
   // Makes the process a clean worker (worker::set_up).
-  std::expected<ipc::worker_channels, ipc::failed_step> (*set_up)(ipc::worker_birth, ipc::worker_inheritance&);
+  std::expected<ipc::worker_channels, ipc::failed_step> (*set_up)(ipc::worker_birth,
+                                                                  ipc::worker_inheritance&);
   // Runs the worker; its result is the exit code.
   int (*main)(ipc::worker_channels);
 };
@@ -24,10 +27,10 @@ enum class role {
   worker,  // code inside a worker has called init again: there is nothing to do and no pool can be made here
 };
 
-// All that muster::init does about processes; call it in main, before the first thread. In a program that was run to be
-// a zygote it becomes one and never returns. Otherwise it remembers the hooks and, while this process has one thread,
-// forks the zygote; with more threads the zygote is made by the first pool that needs it. A second call does nothing.
-// Blocks for about a millisecond.
+// All that muster::init does about processes; call it in main, before the first thread. In a program that was
+// run to be a zygote it becomes one and never returns. Otherwise it remembers the hooks and, while this
+// process has one thread, forks the zygote; with more threads the zygote is made by the first pool that needs
+// it. A second call does nothing. Blocks for about a millisecond.
 std::expected<role, base::os_error> initialise(const hooks& functions);
 
 // Makes the process-wide zygote unless there is a living one. Any thread.

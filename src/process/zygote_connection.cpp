@@ -13,9 +13,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <iostream>
 #include <iterator>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -41,8 +41,8 @@ struct connection {
   bool lives() const { return zygote && !base::is_dead(zygote->get()); }
 };
 
-// Everything of one process. A fork of it sees another pid, and makes its own: its parent's mutex may have been locked
-// at the fork, so the parent's is not even looked at; it only stays reachable.
+// Everything of one process. A fork of it sees another pid, and makes its own: its parent's mutex may have
+// been locked at the fork, so the parent's is not even looked at; it only stays reachable.
 struct connections {
   const pid_t owner;
   connections* const of_the_parent;
@@ -51,7 +51,8 @@ struct connections {
 };
 
 connections& here() {
-  // Written by compare-exchange below (release), read by all threads (acquire): the pair publishes what it points to.
+  // Written by compare-exchange below (release), read by all threads (acquire): the pair publishes what it
+  // points to.
   static std::atomic<connections*> current = nullptr;
   connections* known = current.load(std::memory_order_acquire);
   while (known == nullptr || known->owner != ::getpid()) {
@@ -79,7 +80,8 @@ std::expected<base::received_message, os_error> receive_by(int socket, std::span
   }
 }
 
-// The two ends of a main socket, with the owner's hello already in it, so that the zygote never has to wait for it.
+// The two ends of a main socket, with the owner's hello already in it, so that the zygote never has to wait
+// for it.
 std::expected<std::pair<file_descriptor, file_descriptor>, os_error> prepared_socket() {
   auto ends = base::socket_pair();
   if (!ends) return ends;
@@ -97,19 +99,21 @@ std::expected<connection, os_error> await_ready(file_descriptor socket, clock::t
   std::array<std::byte, 512> buffer;
   auto message = receive_by(socket.get(), buffer, deadline);
   if (!message) {
-    if (message.error().code == ECONNRESET) return std::unexpected(os_error{.code = 0, .call = "start the zygote"});
+    if (message.error().code == ECONNRESET)
+      return std::unexpected(os_error{.code = 0, .call = "start the zygote"});
     return std::unexpected(message.error());
   }
   if (message->end()) return std::unexpected(os_error{.code = 0, .call = "start the zygote"});
   if (buffer[0] == static_cast<std::byte>(main_word::failed)) {
-    return std::unexpected(os_error{
-        .code = EPROTO,
-        .call = "start the zygote",
-        .detail = std::string(reinterpret_cast<const char*>(buffer.data()) + 1, message->size - 1)});
+    return std::unexpected(
+        os_error{.code = EPROTO,
+                 .call = "start the zygote",
+                 .detail = std::string(reinterpret_cast<const char*>(buffer.data()) + 1, message->size - 1)});
   }
   if (buffer[0] != static_cast<std::byte>(main_word::ready) || message->size != 1 + sizeof(pid_t) ||
       message->descriptors.size() != 1)
-    return std::unexpected(os_error{.code = EPROTO, .call = "start the zygote", .detail = "not a zygote's answer"});
+    return std::unexpected(
+        os_error{.code = EPROTO, .call = "start the zygote", .detail = "not a zygote's answer"});
   connection made;
   made.socket = std::move(socket);
   made.zygote = std::make_shared<const file_descriptor>(std::move(message->descriptors[0]));
@@ -172,13 +176,14 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return result;
 }
 
-// Starts the program with the socket as descriptor 3. posix_spawn shares our memory until the exec, so the size of the
-// owner and its threads do not matter.
+// Starts the program with the socket as descriptor 3. posix_spawn shares our memory until the exec, so the
+// size of the owner and its threads do not matter.
 std::expected<pid_t, os_error> run(const std::string& path, std::vector<std::string> arguments, int socket) {
   std::vector<std::string> environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)
     if (std::strncmp(*entry, "MUSTER_ZYGOTE=", 14) != 0) environment.emplace_back(*entry);
-  environment.push_back("MUSTER_ZYGOTE=" + std::to_string(socket_of_a_run_zygote) + ":" + std::to_string(::getpid()));
+  environment.push_back("MUSTER_ZYGOTE=" + std::to_string(socket_of_a_run_zygote) + ":" +
+                        std::to_string(::getpid()));
   const auto argument_pointers = pointers_to(arguments);
   const auto environment_pointers = pointers_to(environment);
 
@@ -193,15 +198,16 @@ std::expected<pid_t, os_error> run(const std::string& path, std::vector<std::str
   ::posix_spawnattr_setsigdefault(&attributes, &all);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   // A session of its own, so that a program that never answers can be ended with all it has started.
-  ::posix_spawnattr_setflags(&attributes,
-                             static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID));
+  ::posix_spawnattr_setflags(
+      &attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID));
   ::posix_spawn_file_actions_adddup2(&actions, socket, socket_of_a_run_zygote);  // also clears close-on-exec
   pid_t pid = 0;
   const int error = ::posix_spawn(&pid, path.c_str(), &actions, &attributes, argument_pointers.data(),
                                   environment_pointers.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
-  if (error != 0) return std::unexpected(os_error{.code = error, .call = "run the zygote's program", .detail = path});
+  if (error != 0)
+    return std::unexpected(os_error{.code = error, .call = "run the zygote's program", .detail = path});
   return pid;
 }
 
@@ -232,8 +238,10 @@ std::expected<connection, os_error> by_running(const std::optional<std::string>&
   }
   os_error error{.code = ETIMEDOUT, .call = "start the zygote"};
   const bool closed = made.error().code == 0;
-  // A program that has closed the socket has nearly always ended; one that has not, or took too long, is ended.
-  const bool ended = closed && program_fd && base::wait_until_dead(program_fd->get(), std::chrono::milliseconds(200));
+  // A program that has closed the socket has nearly always ended; one that has not, or took too long, is
+  // ended.
+  const bool ended =
+      closed && program_fd && base::wait_until_dead(program_fd->get(), std::chrono::milliseconds(200));
   if (!ended && program_fd && !base::is_dead(program_fd->get())) {
     ::kill(-*pid, SIGKILL);
     static_cast<void>(base::send_signal(program_fd->get(), SIGKILL));
@@ -244,7 +252,8 @@ std::expected<connection, os_error> by_running(const std::optional<std::string>&
     error.detail = path + " " + how_it_ended(status) + " before its main had called muster::init";
   } else if (closed) {
     error.code = ECHILD;
-    error.detail = path + " closed its line to us without becoming a zygote; does its main call muster::init?";
+    error.detail =
+        path + " closed its line to us without becoming a zygote; does its main call muster::init?";
   } else {
     error.detail = path + " did not reach muster::init in " + std::to_string(ready_timeout.count()) +
                    " ms; does its main call it?";
@@ -252,11 +261,13 @@ std::expected<connection, os_error> by_running(const std::optional<std::string>&
   return std::unexpected(error);
 }
 
-std::expected<connection*, os_error> living_connection(connections& all, const std::optional<std::string>& program,
+std::expected<connection*, os_error> living_connection(connections& all,
+                                                       const std::optional<std::string>& program,
                                                        std::chrono::milliseconds ready_timeout) {
   if (is_worker()) {
-    return std::unexpected(
-        os_error{.code = EPERM, .call = "start a zygote", .detail = "a worker process cannot have workers of its own"});
+    return std::unexpected(os_error{.code = EPERM,
+                                    .call = "start a zygote",
+                                    .detail = "a worker process cannot have workers of its own"});
   }
   if (!program && !is_initialised()) {
     return std::unexpected(os_error{
@@ -266,7 +277,8 @@ std::expected<connection*, os_error> living_connection(connections& all, const s
   }
   connection& known = all.by_program[program.value_or("")];
   if (known.lives()) return &known;
-  // Usually the dead zygote is not our child. It is in a host that adopts orphans, and then nobody else would reap it.
+  // Usually the dead zygote is not our child. It is in a host that adopts orphans, and then nobody else would
+  // reap it.
   siginfo_t ignored = {};
   if (known.zygote) ::waitid(P_PIDFD, static_cast<id_t>(known.zygote->get()), &ignored, WEXITED | WNOHANG);
   auto made = by_running(program, ready_timeout);
@@ -282,13 +294,15 @@ std::expected<attached_line, os_error> attach_to(connection& main, std::chrono::
   const auto word = static_cast<std::byte>(main_word::attach);
   const int theirs = ends->second.get();
   const os_error dead{.code = ECONNRESET, .call = "reach the zygote"};
-  if (!base::send_message(main.socket.get(), std::span(&word, 1), std::span(&theirs, 1))) return std::unexpected(dead);
+  if (!base::send_message(main.socket.get(), std::span(&word, 1), std::span(&theirs, 1)))
+    return std::unexpected(dead);
   ends->second.reset();
   std::array<std::byte, 8> buffer;
   auto message = receive_by(ends->first.get(), buffer, clock::now() + ready_timeout);
   if (!message && message.error().code == ETIMEDOUT) return std::unexpected(message.error());
   if (!message || message->size != 1) return std::unexpected(dead);
-  return attached_line{.socket = std::move(ends->first), .zygote = main.zygote, .zygote_pid = main.zygote_pid};
+  return attached_line{
+      .socket = std::move(ends->first), .zygote = main.zygote, .zygote_pid = main.zygote_pid};
 }
 
 }  // namespace
@@ -306,7 +320,8 @@ std::expected<void, os_error> ensure_zygote(const std::optional<std::string>& pr
                                             std::chrono::milliseconds ready_timeout) {
   connections& all = here();
   const std::lock_guard lock(all.mutex);
-  if (auto found = living_connection(all, program, ready_timeout); !found) return std::unexpected(found.error());
+  if (auto found = living_connection(all, program, ready_timeout); !found)
+    return std::unexpected(found.error());
   return {};
 }
 

@@ -13,8 +13,9 @@
 #include "base/os_error.hpp"
 #include "process/zygote.hpp"
 
-// The owner's main connection to a zygote: one for each program that was named, kept for the life of the process. Any
-// thread; a mutex inside. A fork of the owner starts with none, since the parent's zygote watches the parent.
+// The owner's main connection to a zygote: one for each program that was named, kept for the life of the
+// process. Any thread; a mutex inside. A fork of the owner starts with none, since the parent's zygote
+// watches the parent.
 
 namespace muster::process {
 
@@ -25,7 +26,8 @@ struct attached_line {
   pid_t zygote_pid = 0;
 };
 
-// nullopt as program: the zygote of this program itself. Blocks, `ready_timeout` at most, when it has to be made.
+// nullopt as program: the zygote of this program itself. Blocks, `ready_timeout` at most, when it has to be
+// made.
 std::expected<void, base::os_error> ensure_zygote(const std::optional<std::string>& program,
                                                   std::chrono::milliseconds ready_timeout);
 

@@ -44,8 +44,8 @@ zygote_link& zygote_link::operator=(zygote_link&& other) noexcept {
 zygote_link::~zygote_link() { close_line(); }
 
 void zygote_link::close_line() {
-  // Closing alone is not enough: a fork of the owner may hold a copy of the socket. In such a fork, the other way round,
-  // the line is not ours to end.
+  // Closing alone is not enough: a fork of the owner may hold a copy of the socket. In such a fork, the other
+  // way round, the line is not ours to end.
   if (socket_ && owner_ == ::getpid()) ::shutdown(socket_.get(), SHUT_RDWR);
   socket_.reset();
 }
@@ -53,8 +53,9 @@ void zygote_link::close_line() {
 std::expected<void, base::os_error> zygote_link::send(std::span<const std::byte> bytes,
                                                       std::span<const int> descriptors) {
   if (lost_ || ending_) {
-    return std::unexpected(base::os_error{
-        .code = EPIPE, .call = "order the zygote", .detail = lost_ ? "the zygote is gone" : "this line is ending"});
+    return std::unexpected(base::os_error{.code = EPIPE,
+                                          .call = "order the zygote",
+                                          .detail = lost_ ? "the zygote is gone" : "this line is ending"});
   }
   return base::send_message(socket_.get(), bytes, descriptors, base::wait::no);
 }
@@ -62,19 +63,22 @@ std::expected<void, base::os_error> zygote_link::send(std::span<const std::byte>
 std::expected<void, base::os_error> zygote_link::spawn(const spawn_request& request) {
   const auto descriptors = request.descriptors();
   if (std::ranges::any_of(descriptors, [](int descriptor) { return descriptor < 0; }))
-    return std::unexpected(base::os_error{.code = EBADF, .call = "spawn a worker", .detail = "needs six descriptors"});
+    return std::unexpected(
+        base::os_error{.code = EBADF, .call = "spawn a worker", .detail = "needs six descriptors"});
   const auto bytes = encode(request.birth);
   if (!bytes) return std::unexpected(bytes.error());
   return send(*bytes, descriptors);
 }
 
-std::expected<void, base::os_error> zygote_link::kill(std::uint32_t slot, std::uint64_t generation, int signal) {
+std::expected<void, base::os_error> zygote_link::kill(std::uint32_t slot, std::uint64_t generation,
+                                                      int signal) {
   return send(encode(kill_order{.slot = slot, .generation = generation, .signal = signal}), {});
 }
 
 std::optional<answer> zygote_link::next() {
   if (lost_) return lost{};
-  std::array<std::byte, 8192> buffer;  // the longest answer is a start_failed, whose texts the zygote has shortened
+  std::array<std::byte, 8192>
+      buffer;  // the longest answer is a start_failed, whose texts the zygote has shortened
   auto message = base::receive_message(socket_.get(), buffer, 1, base::wait::no);
   // A zygote that died with orders unread: what it had said before still lies behind this error.
   if (!message && message.error().code == ECONNRESET)
@@ -87,11 +91,13 @@ std::optional<answer> zygote_link::next() {
   } else if (!message && message.error().code == EAGAIN) {
     return std::nullopt;
   }
-  // Closed, broken, or not understood: in every case this line is over, and the zygote must see it that way too.
+  // Closed, broken, or not understood: in every case this line is over, and the zygote must see it that way
+  // too.
   lost_ = true;
   ::shutdown(socket_.get(), SHUT_RDWR);
-  // A dying zygote closes its sockets a moment before its pidfd shows the death. Its workers die with it; what they had
-  // started is still in its session, whose number no other process can get while one of them lives.
+  // A dying zygote closes its sockets a moment before its pidfd shows the death. Its workers die with it;
+  // what they had started is still in its session, whose number no other process can get while one of them
+  // lives.
   if (!ending_ && base::wait_until_dead(zygote_->get(), std::chrono::milliseconds(100)))
     base::kill_session(zygote_pid_);
   return lost{};

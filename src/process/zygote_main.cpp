@@ -59,18 +59,21 @@ struct child {
   file_descriptor report;  // the new worker says here how its set-up went; empty once it has said so
   file_descriptor pidfd;   // held until it is sent with `started`
   bool started = false;
-  bool answered = false;   // started or start_failed was sent
+  bool answered = false;  // started or start_failed was sent
 };
 
 // The zygote's whole state and its loop. Never destroyed: the process ends with _exit.
 class zygote {
- public:
+public:
   zygote(file_descriptor main_socket, file_descriptor owner, file_descriptor signals, const hooks& functions)
-      : main_(std::move(main_socket)), owner_(std::move(owner)), signals_(std::move(signals)), hooks_(functions) {}
+      : main_(std::move(main_socket)),
+        owner_(std::move(owner)),
+        signals_(std::move(signals)),
+        hooks_(functions) {}
 
   [[noreturn]] void serve();
 
- private:
+private:
   void read_main();
   void read_orders(line& pool);
   void spawn(line& pool, ipc::worker_birth birth, std::vector<file_descriptor> descriptors);
@@ -136,7 +139,8 @@ void zygote::read_main() {
   auto message = base::receive_message(main_.get(), buffer, 1, base::wait::no);
   if (!message && message.error().code == EAGAIN) return;
   if (!message || message->end()) {
-    // The owner lives but has let go of us: it ran another program, or replaced us. What still has a line is served.
+    // The owner lives but has let go of us: it ran another program, or replaced us. What still has a line is
+    // served.
     main_.reset();
     return;
   }
@@ -154,7 +158,8 @@ void zygote::read_orders(line& pool) {
   if (!message && message.error().code == EAGAIN) return;
   if (!message || message->end()) return end(pool);
   auto decoded = decode_order(std::span(buffer).first(message->size));
-  if (!decoded) return end(pool);  // owner and zygote do not speak the same language: `lost` is the honest answer
+  if (!decoded)
+    return end(pool);  // owner and zygote do not speak the same language: `lost` is the honest answer
   if (auto* spawned = std::get_if<spawn_order>(&*decoded))
     return spawn(pool, std::move(spawned->birth), std::move(message->descriptors));
   const kill_order& wanted = std::get<kill_order>(*decoded);
@@ -165,7 +170,8 @@ void zygote::read_orders(line& pool) {
 
 void zygote::spawn(line& pool, ipc::worker_birth birth, std::vector<file_descriptor> descriptors) {
   const auto fail = [&](const char* step, int code) {
-    send(pool, {.bytes = encode(start_failed{birth.slot, birth.generation, {.step = step, .code = code, .detail = {}}}),
+    send(pool, {.bytes = encode(
+                    start_failed{birth.slot, birth.generation, {.step = step, .code = code, .detail = {}}}),
                 .descriptor = {}});
   };
   if (descriptors.size() != 6) return fail("receive the descriptors", EBADF);
@@ -189,8 +195,8 @@ void zygote::spawn(line& pool, ipc::worker_birth birth, std::vector<file_descrip
   ++pool.workers;
 }
 
-void zygote::live_as_worker(ipc::worker_birth birth, std::vector<file_descriptor> descriptors, file_descriptor report,
-                            pid_t parent) {
+void zygote::live_as_worker(ipc::worker_birth birth, std::vector<file_descriptor> descriptors,
+                            file_descriptor report, pid_t parent) {
   mark_as_worker();
   ipc::worker_inheritance given;
   given.parent = parent;
@@ -202,7 +208,8 @@ void zygote::live_as_worker(ipc::worker_birth birth, std::vector<file_descriptor
   given.error_output = std::move(descriptors[5]);
   given.report = std::move(report);
   auto channels = hooks_.set_up(std::move(birth), given);
-  // One write of at most PIPE_BUF bytes into an empty pipe: it neither blocks nor tears. An empty step means "ready".
+  // One write of at most PIPE_BUF bytes into an empty pipe: it neither blocks nor tears. An empty step means
+  // "ready".
   writer out;
   out.text(channels ? std::string() : channels.error().step.substr(0, 1000));
   out.number(channels ? 0 : channels.error().code);
@@ -211,13 +218,14 @@ void zygote::live_as_worker(ipc::worker_birth birth, std::vector<file_descriptor
   if (::write(given.report.get(), bytes.data(), bytes.size()) < 0 || !channels) ::_exit(127);
   given.report.reset();
   const int code = hooks_.main(std::move(*channels));
-  // The host's exit handlers and static destructors are the owner's business; buffered output is this process's.
+  // The host's exit handlers and static destructors are the owner's business; buffered output is this
+  // process's.
   std::fflush(nullptr);
   ::_exit(code);
 }
 
-// The group and the process, which can differ for a moment at birth and for good if the worker has changed its group.
-// Both numbers still mean our child: it is not reaped as long as it is in children_.
+// The group and the process, which can differ for a moment at birth and for good if the worker has changed
+// its group. Both numbers still mean our child: it is not reaped as long as it is in children_.
 void zygote::kill_group(pid_t pid, int signal) {
   ::kill(-pid, signal);
   if (const auto status = base::status_of(pid); !status || status->group != pid) ::kill(pid, signal);
@@ -244,14 +252,13 @@ void zygote::read_report(pid_t pid, child& worker) {
     kill_group(pid, SIGKILL);
     reason = {.step = "open a pidfd", .code = EMFILE, .detail = {}};
   }
-  send(*worker.pool, {.bytes = encode(start_failed{worker.slot, worker.generation, std::move(reason)}),
-                      .descriptor = {}});
+  send(*worker.pool,
+       {.bytes = encode(start_failed{worker.slot, worker.generation, std::move(reason)}), .descriptor = {}});
 }
 
 void zygote::reap() {
   signalfd_siginfo ignored;
-  while (::read(signals_.get(), &ignored, sizeof ignored) > 0) {
-  }
+  while (::read(signals_.get(), &ignored, sizeof ignored) > 0) {}
   while (true) {
     siginfo_t dead = {};
     if (::waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) != 0 || dead.si_pid == 0) return;
@@ -275,9 +282,11 @@ void zygote::report_end(pid_t pid, child& worker, int status, const rusage& used
   if (!worker.answered) {
     std::string how = WIFSIGNALED(status) ? "killed by signal " + std::to_string(WTERMSIG(status))
                                           : "exit code " + std::to_string(WEXITSTATUS(status));
-    send(pool, {.bytes = encode(start_failed{worker.slot, worker.generation,
-                                             {.step = "set up the worker", .code = 0, .detail = std::move(how)}}),
-                .descriptor = {}});
+    send(pool,
+         {.bytes = encode(start_failed{worker.slot,
+                                       worker.generation,
+                                       {.step = "set up the worker", .code = 0, .detail = std::move(how)}}),
+          .descriptor = {}});
   }
   if (!worker.started) return;
   const auto microseconds = [](const timeval& time) {
@@ -322,14 +331,15 @@ void zygote::flush(line& pool) {
 
 void zygote::forget_ended_lines() {
   const std::size_t before = lines_.size();
-  std::erase_if(lines_, [](const auto& pool) { return pool->ending && pool->workers == 0 && pool->answers.empty(); });
+  std::erase_if(lines_,
+                [](const auto& pool) { return pool->ending && pool->workers == 0 && pool->answers.empty(); });
   if (!lines_.empty()) return;
   if (before != 0) kill_strangers();
   if (!main_) clean_up_and_exit();
 }
 
-// With no worker left, every child is what a dead worker has left behind. (While workers live nobody can tell whose an
-// orphan is, and it may belong to one of them.)
+// With no worker left, every child is what a dead worker has left behind. (While workers live nobody can tell
+// whose an orphan is, and it may belong to one of them.)
 void zygote::kill_strangers() {
   for (const pid_t pid : base::children_of(::getpid())) ::kill(pid, SIGKILL);
 }
@@ -348,8 +358,7 @@ void zygote::clean_up_and_exit() {
       ::kill(pid, SIGKILL);
     }
     pid_t reaped;
-    while ((reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0) {
-    }
+    while ((reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0) {}
     if (reaped < 0 && errno == ECHILD) break;
     const timespec pause = {.tv_sec = 0, .tv_nsec = 2'000'000};
     ::sigtimedwait(&child_ended, nullptr, &pause);
@@ -405,7 +414,8 @@ void become_zygote(file_descriptor main_socket, const hooks& functions) {
   file_descriptor signals = take_signals();
   if (!signals) refuse(main_socket, "no signalfd could be had");
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) refuse(main_socket, "it could not become a subreaper");
-  if (const auto threads = base::thread_count(); !threads || *threads > base::threads_of_a_single_threaded_program)
+  if (const auto threads = base::thread_count();
+      !threads || *threads > base::threads_of_a_single_threaded_program)
     refuse(main_socket, "it has more than one thread");
 
   std::array<std::byte, 64> buffer;
@@ -419,8 +429,8 @@ void become_zygote(file_descriptor main_socket, const hooks& functions) {
   ready.insert(ready.end(), number.begin(), number.end());
   const int pidfd = self->get();
   if (!base::send_message(main_socket.get(), ready, std::span(&pidfd, 1))) ::_exit(1);
-  static auto& self_forever = *new zygote(std::move(main_socket), std::move(hello->descriptors[0]), std::move(signals),
-                                          functions);
+  static auto& self_forever =
+      *new zygote(std::move(main_socket), std::move(hello->descriptors[0]), std::move(signals), functions);
   self_forever.serve();
 }
 

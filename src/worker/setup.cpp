@@ -49,7 +49,8 @@ void name_process(const std::string& pool, std::uint32_t slot) {
 }
 
 result stand_in_line(int parent, const ipc::worker_birth& birth) {
-  // The zygote does the same for us; whoever comes first, nobody sees this process in the zygote's group later on.
+  // The zygote does the same for us; whoever comes first, nobody sees this process in the zygote's group
+  // later on.
   if (::setpgid(0, 0) != 0 && errno != EACCES) return failed("make a process group");
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return failed("tie its life to the zygote's");
   if (::getppid() != parent) ::_exit(127);  // the zygote died before the line above could tell us
@@ -67,7 +68,8 @@ void clean_signals() {
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal)
-    if (!(keep_faults && is_fault(signal))) ::sigaction(signal, &action, nullptr);  // refused for SIGKILL and the like
+    if (!(keep_faults && is_fault(signal)))
+      ::sigaction(signal, &action, nullptr);  // refused for SIGKILL and the like
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -76,8 +78,8 @@ void clean_signals() {
 // `name` against a pattern in which '*' stands for any run of characters.
 bool matches(std::string_view pattern, std::string_view name) {
   if (pattern.empty()) return name.empty();
-  if (pattern.front() != '*') return !name.empty() && name.front() == pattern.front() &&
-                                     matches(pattern.substr(1), name.substr(1));
+  if (pattern.front() != '*')
+    return !name.empty() && name.front() == pattern.front() && matches(pattern.substr(1), name.substr(1));
   for (std::size_t skipped = 0; skipped <= name.size(); ++skipped)
     if (matches(pattern.substr(1), name.substr(skipped))) return true;
   return false;
@@ -90,9 +92,9 @@ result make_environment(const ipc::environment_rule& rule) {
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos) continue;
     const std::string_view name = text.substr(0, equals);
-    const bool passed = rule.pass_all || std::any_of(rule.pass.begin(), rule.pass.end(), [&](const auto& pattern) {
-                          return matches(pattern, name);
-                        });
+    const bool passed =
+        rule.pass_all || std::any_of(rule.pass.begin(), rule.pass.end(),
+                                     [&](const auto& pattern) { return matches(pattern, name); });
     if (passed) kept.emplace_back(name, text.substr(equals + 1));
   }
   kept.insert(kept.end(), rule.set.begin(), rule.set.end());
@@ -132,12 +134,14 @@ result limit_resources(const ipc::resource_limits& limits) {
   if (limits.data_bytes) {
     if (const std::uint64_t own = own_data_bytes(); own > *limits.data_bytes) {
       errno = ENOMEM;
-      return failed("limit the memory", "the program itself takes " + std::to_string(own >> 20) + " MiB, the limit is " +
-                                            std::to_string(*limits.data_bytes >> 20) + " MiB");
+      return failed("limit the memory", "the program itself takes " + std::to_string(own >> 20) +
+                                            " MiB, the limit is " + std::to_string(*limits.data_bytes >> 20) +
+                                            " MiB");
     }
     if (auto done = tighten(RLIMIT_DATA, *limits.data_bytes, "limit the memory"); !done) return done;
   }
-  if (limits.address_space_bytes) return tighten(RLIMIT_AS, *limits.address_space_bytes, "limit the address space");
+  if (limits.address_space_bytes)
+    return tighten(RLIMIT_AS, *limits.address_space_bytes, "limit the address space");
   return {};
 }
 
@@ -151,7 +155,8 @@ result add_nice(int nice) {
 
 // Moves `from` to exactly `to`. The source must not be one of the targets of later moves: see gather.
 result move_to(base::file_descriptor& from, int to) {
-  if (::dup3(from.get(), to, to <= 2 ? 0 : O_CLOEXEC) < 0) return failed("place the descriptors", std::to_string(to));
+  if (::dup3(from.get(), to, to <= 2 ? 0 : O_CLOEXEC) < 0)
+    return failed("place the descriptors", std::to_string(to));
   from.reset(to);
   return {};
 }
@@ -161,7 +166,8 @@ result gather(ipc::worker_inheritance& given) {
   constexpr int report_at = ipc::first_worker_descriptor + 5;
   constexpr int out_of_the_way = report_at + 1;
   ipc::worker_descriptors& d = given.descriptors;
-  const std::array all = {&d.control, &d.board, &d.requests, &d.replies, &d.bell, &given.report, &given.error_output};
+  const std::array all = {&d.control, &d.board,      &d.requests,        &d.replies,
+                          &d.bell,    &given.report, &given.error_output};
   for (base::file_descriptor* each : all) {
     if (each == &given.error_output && !*each) continue;
     const int moved = ::fcntl(each->get(), F_DUPFD_CLOEXEC, out_of_the_way);
@@ -169,7 +175,8 @@ result gather(ipc::worker_inheritance& given) {
     each->reset(moved);
   }
   for (int i = 0; i < 6; ++i)
-    if (auto done = move_to(*all[static_cast<std::size_t>(i)], ipc::first_worker_descriptor + i); !done) return done;
+    if (auto done = move_to(*all[static_cast<std::size_t>(i)], ipc::first_worker_descriptor + i); !done)
+      return done;
   if (given.error_output) {
     if (auto done = move_to(given.error_output, STDERR_FILENO); !done) return done;
     static_cast<void>(given.error_output.release());  // descriptor 2 belongs to the process
@@ -178,13 +185,15 @@ result gather(ipc::worker_inheritance& given) {
   if (!null) return failed("open /dev/null");
   if (auto done = move_to(null, STDIN_FILENO); !done) return done;
   static_cast<void>(null.release());
-  if (::syscall(SYS_close_range, out_of_the_way, ~0U, 0) != 0) return failed("close what is not the worker's");
+  if (::syscall(SYS_close_range, out_of_the_way, ~0U, 0) != 0)
+    return failed("close what is not the worker's");
   return {};
 }
 
 }  // namespace
 
-std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth birth, ipc::worker_inheritance& given) {
+std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth birth,
+                                                             ipc::worker_inheritance& given) {
   result done = join_cgroup(birth.cgroup_procs);
   if (done) done = stand_in_line(given.parent, birth);
   if (done) clean_signals();

@@ -7,18 +7,20 @@
 
 #include "ipc/birth.hpp"
 
-// The first thing a freshly forked worker process does: become a clean process that carries nothing of its zygote and
-// nothing of the owner but what the birth names. Called once, by the only thread of the new process, before any code of
-// the user runs.
+// The first thing a freshly forked worker process does: become a clean process that carries nothing of its
+// zygote and nothing of the owner but what the birth names. Called once, by the only thread of the new
+// process, before any code of the user runs.
 
 namespace muster::worker {
 
-// Makes the process a worker: own process group, dies with the zygote, clean signals, descriptors, environment, limits.
-// On success the descriptors have moved to their fixed numbers and are in the returned channels. On failure the process
-// is half set up and must end.
-std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth birth, ipc::worker_inheritance& given);
+// Makes the process a worker: own process group, dies with the zygote, clean signals, descriptors,
+// environment, limits. On success the descriptors have moved to their fixed numbers and are in the returned
+// channels. On failure the process is half set up and must end.
+std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth birth,
+                                                             ipc::worker_inheritance& given);
 
-// The arguments of the birth, for task code in this process; empty elsewhere. Valid for the life of the process.
+// The arguments of the birth, for task code in this process; empty elsewhere. Valid for the life of the
+// process.
 const std::vector<std::string>& arguments();
 
 }  // namespace muster::worker

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A program that is asked to be a zygote and does not know it: it never calls init. It either ends at once with a code
-// (named ends_with_7, by a link) or sits there; an alarm ends it should a test forget to.
+// A program that is asked to be a zygote and does not know it: it never calls init. It either ends at once
+// with a code (named ends_with_7, by a link) or sits there; an alarm ends it should a test forget to.
 #include <unistd.h>
 
 #include <string_view>

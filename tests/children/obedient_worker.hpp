@@ -22,8 +22,8 @@
 #include "process/zygote.hpp"
 #include "worker/setup.hpp"
 
-// A worker's main for tests: does what it reads on its control socket, one text command a message, and answers with one
-// text. Ends with code 0 when the owner closes. Runs in a worker process.
+// A worker's main for tests: does what it reads on its control socket, one text command a message, and
+// answers with one text. Ends with code 0 when the owner closes. Runs in a worker process.
 
 namespace muster::test {
 
@@ -45,8 +45,10 @@ inline std::string signal_state() {
     struct sigaction action = {};
     if (::sigismember(&mask, signal) == 1) blocked += " " + std::to_string(signal);
     if (::sigaction(signal, nullptr, &action) != 0) continue;
-    if (action.sa_handler == SIG_IGN) ignored += " " + std::to_string(signal);
-    else if (action.sa_handler != SIG_DFL) caught += " " + std::to_string(signal);
+    if (action.sa_handler == SIG_IGN)
+      ignored += " " + std::to_string(signal);
+    else if (action.sa_handler != SIG_DFL)
+      caught += " " + std::to_string(signal);
   }
   return "blocked:" + blocked + " ignored:" + ignored + " caught:" + caught;
 }
@@ -55,7 +57,8 @@ inline std::string identity() {
   char name[17] = {};
   ::prctl(PR_GET_NAME, name);
   std::ostringstream out;
-  out << name << " leader=" << (::getpgrp() == ::getpid()) << " privileges=" << ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+  out << name << " leader=" << (::getpgrp() == ::getpid())
+      << " privileges=" << ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
   return out.str();
 }
 
@@ -112,7 +115,8 @@ inline std::string obey(const std::string& command, const ipc::worker_channels& 
   if (verb == "raise") ::kill(::getpid(), static_cast<int>(number));
   if (verb == "environment") {
     std::string result;
-    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) result += std::string(*entry) + "\n";
+    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)
+      result += std::string(*entry) + "\n";
     return result + "(end)";
   }
   if (verb == "descriptors") return open_descriptors();

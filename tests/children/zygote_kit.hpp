@@ -21,8 +21,8 @@
 #include "base/socket.hpp"
 #include "process/zygote_link.hpp"
 
-// What tests, and the programs they run, need to order workers and talk to them: a line to a zygote with the pool's half
-// of each worker. Everything that waits has a watchdog and throws when it bites. One thread.
+// What tests, and the programs they run, need to order workers and talk to them: a line to a zygote with the
+// pool's half of each worker. Everything that waits has a watchdog and throws when it bites. One thread.
 
 namespace muster::test {
 
@@ -84,7 +84,8 @@ inline process::answer next_answer(process::zygote_link& link) {
   const auto deadline = std::chrono::steady_clock::now() + watchdog;
   while (true) {
     if (auto answer = link.next()) return std::move(*answer);
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) throw std::runtime_error("the zygote does not answer");
     pollfd wanted{.fd = link.descriptor(), .events = POLLIN, .revents = 0};
     ::poll(&wanted, 1, static_cast<int>(left.count()));
@@ -126,7 +127,8 @@ inline std::size_t still_there(const std::vector<known_process>& processes, std:
     if (is_gone(process)) continue;
     const auto pidfd = base::open_pidfd(process.pid);
     if (!pidfd || is_gone(process)) continue;
-    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto rest =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (!base::wait_until_dead(pidfd->get(), std::max(rest, 0ms))) ++left;
   }
   return left;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A program whose workers are obedient_worker's, to be an owner that tests may kill, and to be run as a zygote by
-// others. `zygote_user <what>` does one of the things below, prints what the test wants to know and ends with 0 when all
-// went well; every other code is the line that failed.
+// A program whose workers are obedient_worker's, to be an owner that tests may kill, and to be run as a
+// zygote by others. `zygote_user <what>` does one of the things below, prints what the test wants to know and
+// ends with 0 when all went well; every other code is the line that failed.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -25,12 +25,12 @@ namespace {
 using namespace muster;
 using namespace muster::test;
 
-#define CHECK(condition)                                             \
-  do {                                                               \
-    if (!(condition)) {                                              \
-      std::fprintf(stderr, "line %d: %s\n", __LINE__, #condition);   \
-      std::exit(1);                                                  \
-    }                                                                \
+#define CHECK(condition)                                           \
+  do {                                                             \
+    if (!(condition)) {                                            \
+      std::fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
+      std::exit(1);                                                \
+    }                                                              \
   } while (false)
 
 process::zygote_link opened() {
@@ -112,7 +112,8 @@ int forked() {
   return 0;
 }
 
-// The zygote is nobody's child: a host that waits for its children does not wait for it, and init leaves none behind.
+// The zygote is nobody's child: a host that waits for its children does not wait for it, and init leaves none
+// behind.
 int without_children() {
   CHECK(::wait(nullptr) < 0 && errno == ECHILD);
   auto link = opened();

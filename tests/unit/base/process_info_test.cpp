@@ -18,7 +18,7 @@ namespace {
 
 // A child that sleeps until it is killed; killed and reaped at the end.
 class sleeper {
- public:
+public:
   explicit sleeper(bool own_session = false) {
     int ends[2];
     EXPECT_EQ(::pipe(ends), 0);
@@ -43,7 +43,7 @@ class sleeper {
   sleeper& operator=(const sleeper&) = delete;
   pid_t pid() const { return pid_; }
 
- private:
+private:
   pid_t pid_ = 0;
 };
 

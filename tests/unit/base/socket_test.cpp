@@ -107,7 +107,8 @@ TEST(socket, not_waiting_means_not_waiting) {
   EXPECT_EQ(nothing.error().code, EAGAIN);
   const std::string large(32 * 1024, 'x');
   std::expected<void, os_error> sent;
-  for (int i = 0; i < 10'000 && sent; ++i) sent = send_message(pair->first.get(), bytes_of(large), {}, wait::no);
+  for (int i = 0; i < 10'000 && sent; ++i)
+    sent = send_message(pair->first.get(), bytes_of(large), {}, wait::no);
   ASSERT_FALSE(sent);
   EXPECT_EQ(sent.error().code, EAGAIN);
 }

@@ -21,14 +21,17 @@ constexpr std::uint64_t mebibyte = 1 << 20;
 
 // A made-up cgroup tree: ordinary files, so that where to look can be tested on any machine.
 class made_up_tree {
- public:
+public:
   made_up_tree() : root_(fs::temp_directory_path() / ("muster-cgroups-" + std::to_string(::getpid()))) {
     fs::create_directories(root_ / "v2/user/pool.scope");
     fs::create_directories(root_ / "v1/with blank/box");
     write("mountinfo",
           "31 23 0:28 / /proc rw - proc proc rw\n"
-          "35 31 0:32 / " + escaped(root_ / "v1") + " rw,relatime - cgroup cgroup rw,cpu,memory\n"
-          "41 31 0:38 / " + escaped(root_ / "v2") + " rw,relatime shared:9 - cgroup2 cgroup2 rw\n");
+          "35 31 0:32 / " +
+              escaped(root_ / "v1") +
+              " rw,relatime - cgroup cgroup rw,cpu,memory\n"
+              "41 31 0:38 / " +
+              escaped(root_ / "v2") + " rw,relatime shared:9 - cgroup2 cgroup2 rw\n");
     view.own_cgroups = root_ / "cgroup";
     view.mounts = root_ / "mountinfo";
     view.user = ordinary_user();
@@ -47,7 +50,7 @@ class made_up_tree {
 
   cgroup_view view;
 
- private:
+private:
   // Tests may run as root, to whom nothing is delegated by ownership.
   static uid_t ordinary_user() { return ::geteuid() == 0 ? 65534 : ::geteuid(); }
   static std::string escaped(std::string path) {
@@ -95,7 +98,8 @@ TEST(memory_limit, a_cgroup_that_nobody_gave_us_is_left_alone_even_if_it_can_be_
 
 TEST(memory_limit, a_place_that_refuses_falls_back_and_says_why) {
   const made_up_tree tree;
-  const cgroup_place place{memory_means::cgroup_v1, tree.path("v1"), "made up"};  // cannot take a limit: no such file
+  const cgroup_place place{memory_means::cgroup_v1, tree.path("v1"),
+                           "made up"};  // cannot take a limit: no such file
   auto limit = memory_limit::prepare(64 * mebibyte, "pool", 0, 1, place);
   EXPECT_NE(limit.means(), memory_means::cgroup_v1);
   EXPECT_NE(limit.text().find(tree.path("v1")), std::string::npos) << limit.text();
@@ -109,8 +113,10 @@ TEST(memory_limit, a_place_that_refuses_falls_back_and_says_why) {
 TEST(memory_limit, what_dead_owners_left_is_removed_and_nothing_else) {
   const made_up_tree tree;
   const auto self = base::status_of(::getpid());
-  const std::string mine = "muster-" + std::to_string(::getpid()) + "-" + std::to_string(self->start) + "-p-0-1";
-  const std::string reused = "muster-" + std::to_string(::getpid()) + "-" + std::to_string(self->start + 1) + "-p-0-1";
+  const std::string mine =
+      "muster-" + std::to_string(::getpid()) + "-" + std::to_string(self->start) + "-p-0-1";
+  const std::string reused =
+      "muster-" + std::to_string(::getpid()) + "-" + std::to_string(self->start + 1) + "-p-0-1";
   for (const std::string& name : {mine, reused, std::string("other"), std::string("muster-notes")})
     fs::create_directory(tree.path("v1/" + name));
   EXPECT_EQ(remove_leftover_cgroups({memory_means::cgroup_v1, tree.path("v1"), ""}), 1U);

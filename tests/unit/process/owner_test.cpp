@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What happens to workers with their owner. The owner is a program of its own, tests/children/zygote_user, so that it
-// can be killed.
+// What happens to workers with their owner. The owner is a program of its own, tests/children/zygote_user, so
+// that it can be killed.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -17,7 +17,7 @@ using namespace muster::test;
 
 // `zygote_user <what>` with its standard output read by us. Ended and reaped at the end.
 class owner_program {
- public:
+public:
   explicit owner_program(const char* what) {
     int ends[2];
     EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
@@ -67,7 +67,7 @@ class owner_program {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
   }
 
- private:
+private:
   bool wait_for_output() const {
     pollfd wanted{.fd = output_.get(), .events = POLLIN, .revents = 0};
     const bool came = ::poll(&wanted, 1, static_cast<int>(std::chrono::milliseconds(watchdog).count())) == 1;
@@ -109,7 +109,9 @@ TEST(owner, an_owner_with_threads_gets_its_zygote_by_running_itself_again) {
   EXPECT_EQ(owner_program("threads").exit_code(), 0);
 }
 
-TEST(owner, a_fork_of_the_owner_has_a_zygote_of_its_own) { EXPECT_EQ(owner_program("forked").exit_code(), 0); }
+TEST(owner, a_fork_of_the_owner_has_a_zygote_of_its_own) {
+  EXPECT_EQ(owner_program("forked").exit_code(), 0);
+}
 
 TEST(owner, the_zygote_is_no_child_of_the_host) { EXPECT_EQ(owner_program("childless").exit_code(), 0); }
 
@@ -128,8 +130,7 @@ TEST(owner, an_owner_without_standard_descriptors_has_clean_workers) {
 TEST(owner, output_buffered_before_init_is_written_once) {
   owner_program owner("buffered");
   const std::string text = owner.rest();
-  EXPECT_EQ(text,
-            "printed before init\nprinted by a worker\nprinted by a worker\nprinted by a worker\n");
+  EXPECT_EQ(text, "printed before init\nprinted by a worker\nprinted by a worker\nprinted by a worker\n");
   EXPECT_EQ(owner.exit_code(), 0);
 }
 

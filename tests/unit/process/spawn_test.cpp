@@ -63,7 +63,8 @@ TEST(spawn, no_bytes_make_the_decoder_read_outside_or_allocate_without_bound) {
     for (int change = 0; change < 4; ++change)
       bytes[random() % bytes.size()] = static_cast<std::byte>(random() % 2 == 0 ? 255 : random());
     if (const auto decoded = decode_order(bytes)) {
-      EXPECT_TRUE(std::holds_alternative<spawn_order>(*decoded) || std::holds_alternative<kill_order>(*decoded));
+      EXPECT_TRUE(std::holds_alternative<spawn_order>(*decoded) ||
+                  std::holds_alternative<kill_order>(*decoded));
     }
     static_cast<void>(decode_answer(bytes, {}));
   }
@@ -75,7 +76,8 @@ TEST(spawn, a_birth_that_is_too_large_is_an_error_that_says_how_large_it_may_be)
   const auto bytes = encode(birth);
   ASSERT_FALSE(bytes);
   EXPECT_EQ(bytes.error().code, EMSGSIZE);
-  EXPECT_NE(bytes.error().text().find(std::to_string(largest_request)), std::string::npos) << bytes.error().text();
+  EXPECT_NE(bytes.error().text().find(std::to_string(largest_request)), std::string::npos)
+      << bytes.error().text();
 }
 
 TEST(spawn, a_start_without_a_pidfd_is_no_start) {

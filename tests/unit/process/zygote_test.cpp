@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Workers come from tests/children/zygote_user run as a zygote: its workers obey commands (obedient_worker.hpp).
+// Workers come from tests/children/zygote_user run as a zygote: its workers obey commands
+// (obedient_worker.hpp).
 #include "process/zygote.hpp"
 
 #include <gtest/gtest.h>
@@ -48,7 +49,8 @@ running start(zygote_link& link, ipc::worker_birth birth) {
 TEST(zygote, twenty_workers_start_and_each_answers_as_itself) {
   auto link = opened();
   std::vector<ordered_worker> workers;
-  for (std::uint32_t slot = 0; slot < 20; ++slot) workers.push_back(order_worker(link, birth_of(slot, 100 + slot)));
+  for (std::uint32_t slot = 0; slot < 20; ++slot)
+    workers.push_back(order_worker(link, birth_of(slot, 100 + slot)));
   std::map<std::uint32_t, pid_t> pids;
   for (int i = 0; i < 20; ++i) {
     const auto born = next<started>(link);
@@ -57,7 +59,8 @@ TEST(zygote, twenty_workers_start_and_each_answers_as_itself) {
     pids[born.slot] = born.pid;
   }
   ASSERT_EQ(pids.size(), 20U);
-  for (std::uint32_t slot = 0; slot < 20; ++slot) EXPECT_EQ(workers[slot].ask("pid"), std::to_string(pids[slot]));
+  for (std::uint32_t slot = 0; slot < 20; ++slot)
+    EXPECT_EQ(workers[slot].ask("pid"), std::to_string(pids[slot]));
 }
 
 TEST(zygote, an_end_is_reported_with_its_exit_code_or_signal_and_what_it_used) {
@@ -147,7 +150,12 @@ TEST(zygote, when_it_is_killed_links_say_lost_its_workers_die_and_a_new_link_wor
   next<lost>(link);
   EXPECT_TRUE(base::wait_until_dead(link.zygote_descriptor(), watchdog));
   EXPECT_EQ(still_there(gone, watchdog), 0U);
-  EXPECT_FALSE(link.spawn({.birth = birth_of(1), .control = 0, .board = 0, .requests = 0, .replies = 0, .bell = 0,
+  EXPECT_FALSE(link.spawn({.birth = birth_of(1),
+                           .control = 0,
+                           .board = 0,
+                           .requests = 0,
+                           .replies = 0,
+                           .bell = 0,
                            .error_output = 0}));
   auto fresh = opened();
   EXPECT_NE(fresh.zygote_pid(), link.zygote_pid());
@@ -167,12 +175,14 @@ TEST(zygote, it_is_named_single_threaded_in_its_own_session_and_deaf_to_ctrl_c) 
 }
 
 TEST(zygote, a_program_that_ends_before_init_is_an_error_that_says_so_at_once) {
-  const auto path = std::filesystem::temp_directory_path() / ("muster-" + std::to_string(::getpid()) + "-ends_with_7");
+  const auto path =
+      std::filesystem::temp_directory_path() / ("muster-" + std::to_string(::getpid()) + "-ends_with_7");
   std::filesystem::create_symlink(child_program("never_initialises"), path);
   const auto link = zygote_link::open(path.string(), watchdog);
   std::filesystem::remove(path);
   ASSERT_FALSE(link);
-  EXPECT_NE(link.error().text().find("ended with exit code 7 before"), std::string::npos) << link.error().text();
+  EXPECT_NE(link.error().text().find("ended with exit code 7 before"), std::string::npos)
+      << link.error().text();
 }
 
 TEST(zygote, a_program_that_never_calls_init_is_an_error_after_the_timeout_and_is_ended) {
@@ -227,7 +237,8 @@ TEST(worker_birth, a_worker_sees_the_passed_environment_and_nothing_secret) {
   ::setenv("MUSTER_TEST_SECRET", "x", 1);
   ::setenv("LC_MUSTER_TEST", "passed", 1);
   // A zygote that was made after these variables.
-  const auto path = std::filesystem::temp_directory_path() / ("muster-" + std::to_string(::getpid()) + "-zygote");
+  const auto path =
+      std::filesystem::temp_directory_path() / ("muster-" + std::to_string(::getpid()) + "-zygote");
   std::filesystem::create_symlink(child_program("zygote_user"), path);
   auto link = zygote_link::open(path.string());
   std::filesystem::remove(path);
@@ -272,8 +283,9 @@ TEST(worker_birth, what_a_worker_writes_to_its_error_output_reaches_the_owner) {
   const auto worker = start(link, birth_of(0));
   EXPECT_EQ(worker.worker.ask("complain"), "done");
   char text[64];
-  EXPECT_EQ(std::string(text, static_cast<std::size_t>(::read(worker.worker.errors.get(), text, sizeof text))),
-            "a complaint\n");
+  EXPECT_EQ(
+      std::string(text, static_cast<std::size_t>(::read(worker.worker.errors.get(), text, sizeof text))),
+      "a complaint\n");
 }
 
 TEST(worker_birth, a_failing_step_is_reported_by_name_and_cause_and_only_once) {
@@ -297,7 +309,8 @@ TEST(worker_birth, a_failing_step_is_reported_by_name_and_cause_and_only_once) {
 
 TEST(worker_birth, a_start_that_hangs_holds_up_nobody_and_can_be_killed) {
   auto link = opened();
-  const auto fifo = std::filesystem::temp_directory_path() / ("muster-" + std::to_string(::getpid()) + "-fifo");
+  const auto fifo =
+      std::filesystem::temp_directory_path() / ("muster-" + std::to_string(::getpid()) + "-fifo");
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
   auto birth = birth_of(0, 1);
   birth.cgroup_procs = fifo;  // opening it for writing waits for a reader that never comes
