@@ -53,10 +53,9 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
   std::size_t room = 0;
   const auto look = [&](std::size_t slot) {
     const worker_process* w = workers_[slot].get();
-    const std::size_t window = w == nullptr || !w->open() || w->receiver.broken() ? 0 : pull ? w->window : ipc::slot_count;
-    const std::size_t has = w == nullptr ? 0 : w->in_flight();
-    loads[slot] = {window > has, static_cast<std::uint32_t>(has)};
-    return window > has ? window - has : 0;
+    const std::size_t left = w == nullptr ? 0 : w->room(pull ? w->window : ipc::slot_count);
+    loads[slot] = {left > 0, left > 0 ? static_cast<std::uint32_t>(w->in_flight()) : 0};
+    return left;
   };
   const auto look_at_all = [&] {
     room = 0;
@@ -189,12 +188,12 @@ void process_crew::recall_for(int priority) {
 // first, so that no task waits behind a slow one while somebody is free.
 void process_crew::steal() {
   for (const auto& thief : workers_) {
-    if (!thief || thief->state != worker_state::idle || thief->receiver.broken()) continue;
+    if (!thief || thief->state != worker_state::idle || thief->room(ipc::slot_count) == 0) continue;
     worker_process* victim = nullptr;
     for (const auto& w : workers_)
       if (w && w->in_flight() > 1 && (victim == nullptr || w->in_flight() > victim->in_flight())) victim = w.get();
     if (victim == nullptr) return;
-    std::size_t wanted = victim->in_flight() / 2;
+    std::size_t wanted = std::min(victim->in_flight() / 2, thief->room(ipc::slot_count));
     const std::uint64_t end = victim->sender.next();
     for (std::uint64_t position = victim->sender.oldest() + 1; position < end && wanted > 0; ++position) {
       task* t = take_back(*victim, position);
@@ -259,6 +258,7 @@ bool process_crew::drain(worker_process& w) {
     lock.unlock();
     for (const auto& each : to_wake) each->sender.wake();
     to_wake.clear();
+    if (pump_wanted_.load()) pump();
     for (answer_taken& each : answers) tell(each);
   }
   if (broken) violated(w, broken->what);
@@ -300,7 +300,7 @@ void process_crew::tell(answer_taken& given) {
 
 void process_crew::violated(worker_process& w, const std::string& what) {
   {
-    const std::lock_guard lock(mutex_);
+    const locked lock(*this);
     w.detail = what;
   }
   kill(w.id, death_cause::protocol_violation);
@@ -309,7 +309,7 @@ void process_crew::violated(worker_process& w, const std::string& what) {
 // --------------------------------------------------------------------------------------------- for the plan's actions
 
 revoked process_crew::revoke(task& t, bool tell, worker_id& on) {
-  const std::lock_guard lock(mutex_);
+  const locked lock(*this);
   for (const auto& w : workers_) {
     if (!w) continue;
     for (std::uint64_t position = w->sender.oldest(); position < w->sender.next(); ++position) {
@@ -329,7 +329,7 @@ revoked process_crew::revoke(task& t, bool tell, worker_id& on) {
 }
 
 void process_crew::held(std::vector<task_ref<>>& into) {
-  const std::lock_guard lock(mutex_);
+  const locked lock(*this);
   for (const auto& w : workers_) {
     if (!w) continue;
     for (std::uint64_t position = w->sender.oldest(); position < w->sender.next(); ++position)
@@ -338,7 +338,7 @@ void process_crew::held(std::vector<task_ref<>>& into) {
 }
 
 bool process_crew::holds(worker_id id, const task& t) {
-  const std::lock_guard lock(mutex_);
+  const locked lock(*this);
   if (id.slot >= workers_.size() || workers_[id.slot]->id != id) return false;
   worker_process& w = *workers_[id.slot];
   for (std::uint64_t position = w.sender.oldest(); position < w.sender.next(); ++position)

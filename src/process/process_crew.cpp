@@ -75,7 +75,7 @@ void process_crew::watch(int descriptor, source what, worker_id whose, bool edge
 }
 
 process_crew::worker_ref process_crew::find(std::uint32_t slot, std::uint32_t generation) {
-  const std::lock_guard lock(mutex_);
+  const locked lock(*this);
   if (slot >= workers_.size() || !workers_[slot] || workers_[slot]->state == worker_state::dead) return nullptr;
   return (workers_[slot]->id.generation & 0xffffffU) == (generation & 0xffffffU) ? workers_[slot] : nullptr;
 }
@@ -104,7 +104,7 @@ void process_crew::start(worker_id id) {
     if (made) {
       const worker_ref& w = *made;
       {
-        const std::lock_guard lock(mutex_);
+        const locked lock(*this);
         if (workers_.size() <= id.slot) workers_.resize(id.slot + std::size_t{1});
         workers_[id.slot] = w;
         if (w->limit) limit_means_ = w->limit->text();
@@ -113,7 +113,7 @@ void process_crew::start(worker_id id) {
       for (int* d : {&request.control, &request.error_output}) ::close(*d);
       if (asked) return;
       problem = asked.error().text();
-      const std::lock_guard lock(mutex_);
+      const locked lock(*this);
       w->step(worker_event::end);
     } else {
       problem = made.error();
@@ -175,7 +175,7 @@ void process_crew::retire(worker_id id) {
   const worker_ref w = find(id.slot, id.generation);
   if (!w) return;
   {
-    const std::lock_guard lock(mutex_);
+    const locked lock(*this);
     if (w->state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w->step(worker_event::retire);
     const std::lock_guard intake(owner_->queue().mutex());
@@ -190,7 +190,7 @@ void process_crew::kill(worker_id id, death_cause why) {
   const worker_ref w = find(id.slot, id.generation);
   if (!w) return;
   {
-    const std::lock_guard lock(mutex_);
+    const locked lock(*this);
     if (!w->killed_for) w->killed_for = why;
   }
   if (w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
@@ -206,7 +206,7 @@ void process_crew::wake() {
 
 void process_crew::wait(base::time_point until) {
   {
-    const std::lock_guard lock(mutex_);
+    const locked lock(*this);
     snapshot_ = workers_;
   }
   bool any = false;
@@ -248,7 +248,7 @@ void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t gener
     case source::bell: return;  // wait() drains every ring
     case source::control:
       if (const worker_ref w = find(slot, generation)) {
-        const std::lock_guard lock(mutex_);
+        const locked lock(*this);
         on_control(*w);
       }
       return;
@@ -327,7 +327,7 @@ void process_crew::on_zygote() {
 void process_crew::on_started(started& news) {
   const worker_ref w = find(news.slot, static_cast<std::uint32_t>(news.generation));
   if (!w) return;
-  const std::lock_guard lock(mutex_);
+  const locked lock(*this);
   w->pid = news.pid;
   w->pidfd = std::move(news.pidfd);
   if (w->killed_for) (void)base::send_signal(w->pidfd.get(), SIGKILL);
@@ -339,7 +339,7 @@ void process_crew::on_lost() {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, link_->descriptor(), nullptr);
   std::vector<worker_ref> living;
   {
-    const std::lock_guard lock(mutex_);
+    const locked lock(*this);
     living = workers_;
   }
   for (const auto& w : living)
@@ -356,7 +356,7 @@ void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const 
   if (!w) return;
   drain(*w);  // what it published before its end counts
   {
-    const std::lock_guard lock(mutex_);
+    const locked lock(*this);
     on_control(*w);
   }
   read_error_output(*w);
@@ -400,7 +400,7 @@ death process_crew::report(worker_process& w, const ended* status) const {
 void process_crew::settle_lost(worker_process& w, const death& how) {
   std::vector<task*> begun;
   {
-    const std::lock_guard lock(mutex_);
+    const locked lock(*this);
     if (w.state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w.step(worker_event::end);
     const std::lock_guard intake(owner_->queue().mutex());
@@ -432,7 +432,7 @@ void process_crew::settle_lost(worker_process& w, const death& how) {
 // ------------------------------------------------------------------------------------------------------------- queries
 
 void process_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& idle) {
-  const std::lock_guard lock(mutex_);
+  const locked lock(*this);
   for (const auto& w : workers_)
     if (w && w->state == worker_state::idle) idle.push_back({w->id, w->idle_since});
 }
@@ -443,7 +443,7 @@ std::vector<std::uint64_t> process_crew::finish() {
 }
 
 void process_crew::describe(stats& into) {
-  const std::lock_guard lock(mutex_);
+  const locked lock(*this);
   into.memory_limit_means = limit_means_;
   for (const auto& w : workers_)
     if (w)

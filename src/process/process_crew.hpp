@@ -62,6 +62,20 @@ class process_crew final : public engine::crew {
 
  private:
   using worker_ref = std::shared_ptr<worker_process>;
+  // The crew's lock. Letting go of it pumps, if somebody wanted to and found it taken.
+  class locked {
+   public:
+    explicit locked(process_crew& crew) : crew_(crew), lock_(crew.mutex_) {}
+    ~locked() {
+      lock_.unlock();
+      if (crew_.pump_wanted_.load()) crew_.pump();
+    }
+    locked(const locked&) = delete;
+
+   private:
+    process_crew& crew_;
+    std::unique_lock<std::mutex> lock_;
+  };
   enum class source : std::uint8_t { wake, zygote, control, error_output, bell };
 
   // What a worker answered, taken out of its ring and not yet told to anybody.

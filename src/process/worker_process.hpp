@@ -5,6 +5,7 @@
 // without asking it: which task is in which slot, when its head began, what it last wrote to standard error.
 // Belongs to the process crew; guarded by the crew's lock, but for what says otherwise.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -47,6 +48,12 @@ struct worker_process {
 
   [[nodiscard]] placed& at(std::uint64_t position) { return calls[position % ipc::slot_count]; }
   [[nodiscard]] std::size_t in_flight() const { return sender.in_flight(); }
+  // How many more calls it may get when it shall have at most `most`. Calls that were taken back leave gaps in the
+  // ring, so room in the ring is another matter than calls in flight.
+  [[nodiscard]] std::size_t room(std::size_t most) const {
+    const std::size_t free = ipc::slot_count - static_cast<std::size_t>(sender.next() - sender.oldest());
+    return !open() || receiver.broken() || in_flight() >= most ? 0 : std::min(most - in_flight(), free);
+  }
   [[nodiscard]] bool open() const { return state == worker_state::idle || state == worker_state::busy; }
   void step(engine::worker_event event);
   // After answers or a hand-over: how many calls it shall have at most, so that enough are there to keep it busy for

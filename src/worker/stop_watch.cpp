@@ -2,6 +2,7 @@
 #include "worker/stop_watch.hpp"
 
 #include <thread>
+#include <utility>
 
 namespace muster::worker {
 
