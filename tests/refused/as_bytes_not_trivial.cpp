@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: as_bytes<T> is true for a type that is not trivially copyable
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

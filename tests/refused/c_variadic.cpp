@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: a function with C variadic arguments (...) cannot be called in another process
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: a function object with data members cannot be called in another process
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: this function object can be neither default-constructed nor copied as bytes
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: this generic or overloaded callable cannot be called with the arguments as they arrive
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

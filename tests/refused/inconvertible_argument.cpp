@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: an argument does not convert to the function's parameter
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: a pointer means nothing in another process
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: a non-const reference parameter cannot change the caller
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: a span or reference wrapper refers to memory that another process does not have
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: the function returns a view
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

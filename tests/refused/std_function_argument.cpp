@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: a std::function cannot be called in another process, nor sent to one
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: the number of arguments is not the number of parameters
 // SPDX-License-Identifier: MIT
 #include <muster/call.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: a parameter's type cannot cross into another process
 // SPDX-License-Identifier: MIT
 #include <thread>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refused-because: the result's type cannot cross back from another process
 // SPDX-License-Identifier: MIT
 #include <thread>

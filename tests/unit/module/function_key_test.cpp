@@ -62,12 +62,12 @@ struct both_sides {
 };
 
 TEST(function_key, names_a_function_in_another_process_of_the_program) {
-  const std::string child = std::string(MUSTER_CHILDREN_DIR) + "/function_keys";
+  const std::string child = MUSTER_CHILDREN_DIR "/function_keys";
   EXPECT_EQ(std::system((child + " > /dev/null").c_str()), 0);
 }
 
 TEST(function_key, names_a_function_of_a_library_that_the_worker_has_not_loaded) {
-  const std::string child = std::string(MUSTER_CHILDREN_DIR) + "/function_keys";
+  const std::string child = MUSTER_CHILDREN_DIR "/function_keys";
   EXPECT_EQ(std::system((child + " " + library.string() + " > /dev/null").c_str()), 0);
 }
 
