@@ -91,7 +91,7 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
   }
   if (idle_workers_.load(std::memory_order_relaxed) > 0) steal();
   for (const auto& w : workers_)
-    if (w && w->in_flight() > 0 && w->open() && w->sender.ring()) to_wake.push_back(w);
+    if (w && std::exchange(w->fresh, false) && w->sender.ring()) to_wake.push_back(w);
 }
 
 bool process_crew::place(worker_process& w, task& t) {
@@ -121,6 +121,7 @@ bool process_crew::place(worker_process& w, task& t) {
   }
   note_load(w);
   w.sender.hand_over(prepared->position);
+  w.fresh = true;
   return true;
 }
 

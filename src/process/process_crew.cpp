@@ -216,7 +216,7 @@ void process_crew::wait(base::time_point until) {
 
   bell_.before_sleep();
   for (const auto& w : snapshot_)
-    if (w && w->state != worker_state::dead && w->receiver.anything()) until = base::time_point::min();
+    if (w->receiver.anything()) until = base::time_point::min();
   timespec pause{};
   const auto now = owner_->time().now();
   if (until > now && until != base::never) {
@@ -233,8 +233,14 @@ void process_crew::wait(base::time_point until) {
     on_event(static_cast<source>(data >> 56U), static_cast<std::uint32_t>(data),
              static_cast<std::uint32_t>(data >> 32U) & 0xffffffU);
   }
-  for (const auto& w : snapshot_)
-    if (w && w->state != worker_state::dead) drain(*w);
+  for (const auto& w : snapshot_) drain(*w);
+}
+
+void process_crew::look_at_workers() {
+  const locked lock(*this);
+  snapshot_.clear();
+  for (const auto& w : workers_)
+    if (w && w->state != worker_state::dead) snapshot_.push_back(w);
 }
 
 void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t generation) {
@@ -337,15 +343,11 @@ void process_crew::on_started(started& news) {
 void process_crew::on_lost() {
   link_lost_ = true;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, link_->descriptor(), nullptr);
-  std::vector<worker_ref> living;
-  {
-    const locked lock(*this);
-    living = workers_;
-  }
+  look_at_workers();
+  const std::vector<worker_ref> living = snapshot_;
   for (const auto& w : living)
-    if (w && w->state != worker_state::dead && w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
+    if (w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
   for (const auto& w : living) {
-    if (!w || w->state == worker_state::dead) continue;
     if (w->pidfd) (void)base::wait_until_dead(w->pidfd.get(), std::chrono::seconds(1));
     on_ended(w->id.slot, w->id.generation, nullptr, {});
   }
@@ -355,13 +357,15 @@ void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const 
   const worker_ref w = find(slot, generation);
   if (!w) return;
   drain(*w);  // what it published before its end counts
+  read_error_output(*w);
+  bool came_up = false;
+  death how;
   {
     const locked lock(*this);
     on_control(*w);
+    came_up = w->state != worker_state::starting;
+    how = report(*w, status);
   }
-  read_error_output(*w);
-  const death how = report(*w, status);
-  const bool came_up = w->state != worker_state::starting;
   if (!came_up && problem.empty())
     problem = w->detail.empty() ? how.summary() : w->detail + " (" + how.summary() + ")";
   settle_lost(*w, how);

@@ -104,6 +104,7 @@ class process_crew final : public engine::crew {
   bool connect(std::string& problem);
   std::expected<worker_ref, std::string> make(worker_id id, spawn_request& request);
   void watch(int descriptor, source what, worker_id whose, bool edge = false);
+  void look_at_workers();  // fills snapshot_ with those that live
   void on_event(source what, std::uint32_t slot, std::uint32_t generation);
   void on_zygote();
   void on_started(started& news);
@@ -111,7 +112,7 @@ class process_crew final : public engine::crew {
   void on_lost();
   void on_control(worker_process& w);
   void read_error_output(worker_process& w);
-  [[nodiscard]] death report(worker_process& w, const ended* status) const;
+  [[nodiscard]] death report(worker_process& w, const ended* status) const;  // with the lock
   void settle_lost(worker_process& w, const death& how);
   [[nodiscard]] worker_ref find(std::uint32_t slot, std::uint32_t generation);
 

@@ -76,6 +76,7 @@ struct worker_process {
   base::time_point head_since{};          // when its oldest call could begin
   base::time_point idle_since{};
   base::time_point born{};
+  bool fresh = false;                     // it got calls and was not rung for yet
   std::size_t served = 0;
   bool had_tasks = false;
   bool stopping_told = false;
