@@ -311,6 +311,8 @@ struct closure_traits {
 /// A call to another process: how to name it there, its encoded arguments, later its encoded result.
 template <class R>
 struct call_task final : task {
+  crossing_call crossing;
+
   explicit call_task(crossing_call what) : task(operations), crossing(std::move(what)) {}
   static void take(task& t, [[maybe_unused]] void* out) {
     if constexpr (!std::is_void_v<R>) {
@@ -325,7 +327,6 @@ struct call_task final : task {
       .call = [](task& t) -> crossing_call& { return static_cast<call_task&>(t).crossing; },
       .destroy = [](task* t) noexcept { delete static_cast<call_task*>(t); },
   };
-  crossing_call crossing;
 };
 
 }  // namespace detail

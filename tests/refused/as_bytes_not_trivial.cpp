@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // refused-because: as_bytes<T> is true for a type that is not trivially copyable
-// SPDX-License-Identifier: MIT
 #include <muster/call.hpp>
 
 struct named {

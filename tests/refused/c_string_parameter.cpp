@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a pointer means nothing in another process
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 int length(const char* text) { return text[0]; }
 
-int main() { muster::detail::check_call<decltype(length), const char(&)[4]>(); }
+int main() { pool().submit(some<std::decay_t<decltype(length)>>(), some<const char(&)[4]>()); }

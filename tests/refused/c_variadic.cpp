@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a function with C variadic arguments (...) cannot be called in another process
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 #include <cstdio>
 
-int main() { muster::detail::check_call<decltype(&std::printf), const char*>(); }
+int main() { pool().submit(some<std::decay_t<decltype(&std::printf)>>(), some<const char*>()); }

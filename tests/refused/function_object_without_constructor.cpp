@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // refused-because: this function object can be neither default-constructed nor copied as bytes
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 struct counted {
   explicit counted(int) {}
@@ -9,4 +12,4 @@ struct counted {
   int operator()(int x) const { return x; }
 };
 
-int main() { muster::detail::check_call<counted, int>(); }
+int main() { pool().submit(some<std::decay_t<counted>>(), some<int>()); }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // refused-because: this generic or overloaded callable cannot be called with the arguments as they arrive
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 int main() {
   const auto grow = [](auto& x) { x *= 2; };
-  muster::detail::check_call<decltype(grow), int&>();
+  pool().submit(some<std::decay_t<decltype(grow)>>(), some<int&>());
 }

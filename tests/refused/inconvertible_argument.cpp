@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: an argument does not convert to the function's parameter
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 int half(int x) { return x / 2; }
 
-int main() { muster::detail::check_call<decltype(half), std::string>(); }
+int main() { pool().submit(some<std::decay_t<decltype(half)>>(), some<std::string>()); }

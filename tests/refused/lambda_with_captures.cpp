@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a lambda with captures cannot be called in another process
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 int main() {
   int offset = 3;
   const auto add = [offset](int x) { return x + offset; };
-  muster::detail::check_call<decltype(add), int>();
+  pool().submit(some<std::decay_t<decltype(add)>>(), some<int>());
 }

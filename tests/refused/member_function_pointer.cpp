@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a pointer to a member cannot be called in another process
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 struct photo {
   int width() const { return 3; }
 };
 
-int main() { muster::detail::check_call<decltype(&photo::width), photo>(); }
+int main() { pool().submit(some<std::decay_t<decltype(&photo::width)>>(), some<photo>()); }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // refused-because: the first argument is not something that can be called
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
 
-int main() { muster::detail::check_call<int, int>(); }
+muster::process_pool& pool();
+template <class T>
+T some();
+
+int main() { pool().submit(some<std::decay_t<int>>(), some<int>()); }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a pointer means nothing in another process
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 int main() {
   const auto first = [](auto numbers) { return numbers[0]; };
-  muster::detail::check_call<decltype(first), int*>();
+  pool().submit(some<std::decay_t<decltype(first)>>(), some<int*>());
 }

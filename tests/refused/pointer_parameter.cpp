@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a pointer means nothing in another process
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 int first(const int* numbers) { return *numbers; }
 
-int main() { muster::detail::check_call<decltype(first), const int*>(); }
+int main() { pool().submit(some<std::decay_t<decltype(first)>>(), some<const int*>()); }

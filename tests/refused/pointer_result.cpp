@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: the function returns a pointer
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 int* make(int x) { return new int(x); }
 
-int main() { muster::detail::check_call<decltype(make), int>(); }
+int main() { pool().submit(some<std::decay_t<decltype(make)>>(), some<int>()); }

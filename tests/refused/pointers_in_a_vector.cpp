@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a parameter's type cannot cross into another process
-// SPDX-License-Identifier: MIT
 #include <vector>
 
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 std::size_t count(const std::vector<int*>& numbers) { return numbers.size(); }
 
-int main() { muster::detail::check_call<decltype(count), std::vector<int*>>(); }
+int main() { pool().submit(some<std::decay_t<decltype(count)>>(), some<std::vector<int*>>()); }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a non-const reference parameter cannot change the caller
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 void grow(int& width) { width *= 2; }
 
-int main() { muster::detail::check_call<decltype(grow), int&>(); }
+int main() { pool().submit(some<std::decay_t<decltype(grow)>>(), some<int&>()); }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: the function returns a reference
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 const int& larger(const int& left, const int& right) { return left < right ? right : left; }
 
-int main() { muster::detail::check_call<decltype(larger), int, int>(); }
+int main() { pool().submit(some<std::decay_t<decltype(larger)>>(), some<int>(), some<int>()); }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a span or reference wrapper refers to memory that another process does not have
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 #include <span>
 #include <vector>
 
 int total(std::span<const int> numbers) { return numbers[0]; }
 
-int main() { muster::detail::check_call<decltype(total), std::vector<int>>(); }
+int main() { pool().submit(some<std::decay_t<decltype(total)>>(), some<std::vector<int>>()); }

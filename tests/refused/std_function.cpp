@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a std::function cannot be called in another process
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 #include <functional>
 
-int main() { muster::detail::check_call<std::function<int(int)>, int>(); }
+int main() { pool().submit(some<std::decay_t<std::function<int(int)>>>(), some<int>()); }

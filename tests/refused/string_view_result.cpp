@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: the function returns a view
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 std::string_view name(int) { return "cat"; }
 
-int main() { muster::detail::check_call<decltype(name), int>(); }
+int main() { pool().submit(some<std::decay_t<decltype(name)>>(), some<int>()); }

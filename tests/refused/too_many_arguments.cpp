@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // refused-because: the number of arguments is not the number of parameters
-// SPDX-License-Identifier: MIT
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 int half(int x) { return x / 2; }
 
-int main() { muster::detail::check_call<decltype(half), int, int>(); }
+int main() { pool().submit(some<std::decay_t<decltype(half)>>(), some<int>(), some<int>()); }

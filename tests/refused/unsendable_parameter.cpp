@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a parameter's type cannot cross into another process
-// SPDX-License-Identifier: MIT
 #include <thread>
 
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 void wait_for(std::thread thread) { thread.join(); }
 
-int main() { muster::detail::check_call<decltype(wait_for), std::thread>(); }
+int main() { pool().submit(some<std::decay_t<decltype(wait_for)>>(), some<std::thread>()); }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // refused-because: the result's type cannot cross back from another process
-// SPDX-License-Identifier: MIT
 #include <thread>
 
-#include <muster/call.hpp>
+#include <muster/pool.hpp>
+
+muster::process_pool& pool();
+template <class T>
+T some();
 
 std::thread start(int) { return {}; }
 
-int main() { muster::detail::check_call<decltype(start), int>(); }
+int main() { pool().submit(some<std::decay_t<decltype(start)>>(), some<int>()); }
