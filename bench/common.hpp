@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What every measuring program here shares: its arguments, its clock and how it reports. One program measures one side
-// of one workload once and prints one number, so that bench/run.py can alternate the sides. Used by one thread.
+// What every measuring program here shares: its arguments, its clock and how it reports. One program measures
+// one side of one workload once and prints one number, so that bench/run.py can alternate the sides. Used by
+// one thread.
 #pragma once
 
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -11,7 +13,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <string_view>
-#include <unistd.h>
 #include <vector>
 
 namespace bench {

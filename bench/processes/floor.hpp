@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// What the floors share: a futex on memory that two processes see, and the second process. Used by one thread of each.
+// What the floors share: a futex on memory that two processes see, and the second process. Used by one thread
+// of each.
 #pragma once
 
-#include <atomic>
-#include <cerrno>
-#include <csignal>
-#include <cstdint>
 #include <linux/futex.h>
-#include <new>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <new>
 
 #include "common.hpp"
 
@@ -31,7 +32,8 @@ inline void futex_wake(word& at) { syscall(SYS_futex, &at, FUTEX_WAKE, 1, nullpt
 /// A T in memory that a forked process shares. It is never given back: the program ends soon.
 template <class T>
 T& make_shared_memory() {
-  void* memory = mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  void* memory =
+      mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   require(memory != MAP_FAILED, "no shared memory");
   return *new (memory) T();
 }

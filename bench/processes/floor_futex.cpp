@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The least that a call to another process can cost when neither side spins: two words, each side sleeps on one and
-// wakes the other. `floor_futex same|cross <count>` places both processes on one CPU or on two; prints the median
-// round trip in microseconds.
+// The least that a call to another process can cost when neither side spins: two words, each side sleeps on
+// one and wakes the other. `floor_futex same|cross <count>` places both processes on one CPU or on two;
+// prints the median round trip in microseconds.
 #include "processes/floor.hpp"
 
 namespace {
@@ -18,7 +18,8 @@ void say(bench::word& at, std::uint32_t number) {
 }
 
 void await(bench::word& at, std::uint32_t number) {
-  for (std::uint32_t seen = 0; (seen = at.load(std::memory_order_acquire)) != number;) bench::futex_wait(at, seen);
+  for (std::uint32_t seen = 0; (seen = at.load(std::memory_order_acquire)) != number;)
+    bench::futex_wait(at, seen);
 }
 
 }  // namespace

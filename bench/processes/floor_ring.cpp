@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The least that a call over shared-memory rings can cost: int to int, one worker process, a ring of requests and one
-// of replies, and a bell for each side to sleep on, rung only for a sleeper. No futures, no queue, no supervision, no
-// distrust. `floor_ring one_at_a_time <count>` prints the median round trip in microseconds, `floor_ring 256_in_flight
-// <count>` calls per second.
+// The least that a call over shared-memory rings can cost: int to int, one worker process, a ring of requests
+// and one of replies, and a bell for each side to sleep on, rung only for a sleeper. No futures, no queue, no
+// supervision, no distrust. `floor_ring one_at_a_time <count>` prints the median round trip in microseconds,
+// `floor_ring 256_in_flight <count>` calls per second.
 #include <array>
 
 #include "processes/floor.hpp"
@@ -14,12 +14,14 @@ constexpr std::size_t slots = 1'024;
 constexpr std::size_t in_flight = 256;
 
 struct bell {
-  alignas(64) bench::word rung{0};    // bumped by whoever rings
-  alignas(64) bench::word asleep{0};  // 1 by the sleeper before its last look, 0 by whoever wakes it or by itself
+  alignas(64) bench::word rung{0};  // bumped by whoever rings
+  alignas(64) bench::word asleep{
+      0};  // 1 by the sleeper before its last look, 0 by whoever wakes it or by itself
 };
 
 struct ring {
-  alignas(64) std::atomic<std::uint64_t> written{0};  // by the writing side, release; acquired by the reading side
+  alignas(64) std::atomic<std::uint64_t> written{
+      0};  // by the writing side, release; acquired by the reading side
   alignas(64) std::array<std::int64_t, slots> values{};
 };
 
@@ -38,7 +40,8 @@ void ring_it(bell& at) {
   bench::futex_wake(at.rung);
 }
 
-/// Never spins. Either its second look finds what the other side wrote, or the other side sees that it sleeps.
+/// Never spins. Either its second look finds what the other side wrote, or the other side sees that it
+/// sleeps.
 template <class Ready>
 void sleep_until_ready(bell& at, Ready ready) {
   while (!ready()) {
@@ -57,7 +60,8 @@ void sleep_until_ready(bell& at, Ready ready) {
       there = memory.requests.written.load(std::memory_order_acquire);
       return there != done;
     });
-    for (; done < there; ++done) memory.replies.values[done % slots] = memory.requests.values[done % slots] + 1;
+    for (; done < there; ++done)
+      memory.replies.values[done % slots] = memory.requests.values[done % slots] + 1;
     memory.replies.written.store(done, std::memory_order_release);
     ring_it(memory.for_owner);
   }

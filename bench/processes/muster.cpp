@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <numeric>
-#include <poll.h>
-#include <sys/syscall.h>
 #include <thread>
-#include <unistd.h>
 
 #include <muster/muster.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The pool that everyone writes by hand: one mutex, one condition variable, one deque of std::function. It is the
-// control in the measurements, not a part of muster. Owned by whoever measures; any thread may post.
+// The pool that everyone writes by hand: one mutex, one condition variable, one deque of std::function. It is
+// the control in the measurements, not a part of muster. Owned by whoever measures; any thread may post.
 #pragma once
 
 #include <condition_variable>

@@ -12,12 +12,17 @@
 
 namespace {
 
-/// An arena without a place for the submitting thread, so that tasks really queue; the group knows when all have run.
+/// An arena without a place for the submitting thread, so that tasks really queue; the group knows when all
+/// have run.
 class onetbb_side {
 public:
   explicit onetbb_side(unsigned workers)
       // The limit counts the main thread too.
-      : limit_(tbb::global_control::max_allowed_parallelism, workers + 1), arena_(static_cast<int>(workers), 0) {}
+      : limit_(tbb::global_control::max_allowed_parallelism, workers + 1),
+        arena_(static_cast<int>(workers), 0) {}
+  onetbb_side(const onetbb_side&) = delete;
+  onetbb_side& operator=(const onetbb_side&) = delete;
+  ~onetbb_side() { drain(); }
 
   template <class F>
   void post(F task) {
