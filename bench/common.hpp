@@ -34,7 +34,7 @@ inline job read_job(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s <workload> <count>\n", argv[0]);
     std::exit(2);
   }
-  alarm(60);  // the signal ends a program that hangs
+  alarm(30);  // the signal ends a program that hangs
   return {argv[1], static_cast<std::size_t>(count)};
 }
 

@@ -27,7 +27,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 NPM_PACKAGE = "@jjavery/worker-pool@0.5.0"
 NOT_SUPPORTED = 3   # the exit status of a side that has no such workload
-RUN_LIMIT = 70      # seconds for one run; the programs end themselves after 60
+RUN_LIMIT = 35      # seconds for one run; the programs end themselves after 30
+MOST_FAILURES = 2   # runs of a side that may fail before it is given up
 NOISY = 1.5         # a side whose slowest run is so many times its fastest
 
 
@@ -40,10 +41,12 @@ class Skipped(Exception):
 def run_program(command):
     """Runs a program in a session of its own, whose processes are all ended afterwards; returns its last line.
 
-    Its output goes to a file: workers that outlive their owner would keep a pipe open.
+    Its output goes to files: workers that outlive their owner would keep a pipe open. What it says on standard error
+    is shown only when it fails, for some workers complain when they are ended.
     """
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, start_new_session=True)
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+", errors="replace") as complaints:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=complaints,
+                                   start_new_session=True)
         try:
             status = process.wait(RUN_LIMIT)
         except subprocess.TimeoutExpired:
@@ -54,10 +57,12 @@ def run_program(command):
             process.wait()
         out.seek(0)
         lines = out.read().split()
+        complaints.seek(0)
+        complaint = complaints.read().strip()[-1000:]
     if status == NOT_SUPPORTED:
         raise Skipped("has no such workload, or this machine not enough CPUs for it")
     if status != 0 or not lines:
-        raise RuntimeError(f"{' '.join(map(str, command))}: exit status {status}")
+        raise RuntimeError(f"{' '.join(map(str, command))}: exit status {status}\n{complaint}".rstrip())
     return float(lines[-1])
 
 
@@ -213,9 +218,11 @@ def say(text):
 
 
 def measure_rounds(bench, name, workload, arguments, deadline):
-    """Runs all sides once a round. Returns the numbers of each side that could be measured, and whether ours could."""
+    """Runs all sides once a round. Returns the numbers of each side that could be measured, and whether ours always
+    could."""
     sides = {"muster": workload.ours, **workload.peers}
     numbers = {side: [] for side in sides}
+    failures = dict.fromkeys(sides, 0)
     runs = workload.runs or arguments.runs
     for round_number in range(runs):
         # Every other round runs backwards, so that nobody is always measured after the same neighbour.
@@ -233,8 +240,12 @@ def measure_rounds(bench, name, workload, arguments, deadline):
                 del numbers[side]
             except (RuntimeError, OSError, subprocess.SubprocessError) as problem:
                 say(f"{name}: {side} FAILED: {problem}")
-                del numbers[side]
-    return numbers, "muster" in numbers
+                failures[side] += 1
+                if failures[side] == MOST_FAILURES:
+                    say(f"{name}: {side} is given up")
+                    del numbers[side]
+    measured = {side: values for side, values in numbers.items() if values}
+    return measured, "muster" in measured and failures["muster"] == 0
 
 
 def rounded(value):
