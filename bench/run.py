@@ -314,6 +314,8 @@ def read_arguments():
     arguments.names = [name for name in WORKLOADS if fnmatch.fnmatchcase(name, arguments.workload)]
     if not arguments.names:
         parser.error(f"no workload is called {arguments.workload}; there are: {' '.join(WORKLOADS)}")
+    if arguments.quick and arguments.record is not None:
+        parser.error("--quick measures nothing that is worth a record")
     if arguments.runs < 1:
         parser.error("--runs is at least 1")
     return arguments
@@ -335,7 +337,9 @@ def main():
             results.append(result)
         say(f"{name}: {time.monotonic() - begin:.0f} s")
     say(table(results))
-    if arguments.record is not None:
+    if arguments.record is not None and not complete:
+        say("not recorded, because something is missing")
+    elif arguments.record is not None:
         record(record_path(machine, arguments.record), machine, results)
     return 0 if complete else 1
 
