@@ -12,10 +12,12 @@ TSAN_LABELS ?= .
 CHECK_LABELS ?= house|refused|unit|conformance
 # What `make test-long` runs.
 LONG_LABELS ?= sim|stress|crash|model
+# What bench/run.py is asked for. QUICK=1: small sizes, to see that it works.
+BENCH_OPTIONS = $(if $(WORKLOAD),--workload "$(WORKLOAD)") $(if $(QUICK),--quick)
 
 .PHONY: help
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: needs-build-test  ## build with g++ and run every test
@@ -47,9 +49,14 @@ demo: needs-build-demo  ## build and run the demonstration
 	@$(if $(wildcard demo/run),demo/run build/demo,echo "there is no demonstration yet" >&2; exit 1)
 
 .PHONY: bench
-bench: needs-build-bench  ## build and run the benchmarks
+bench: needs-build-bench  ## build and run the benchmarks; WORKLOAD=name: only that one
 	@$(MAKE) built-bench
-	@$(if $(wildcard bench/run),bench/run build/bench,echo "there are no benchmarks yet" >&2; exit 1)
+	@python3 bench/run.py build/bench $(BENCH_OPTIONS)
+
+.PHONY: bench-record
+bench-record: needs-build-bench  ## the same, kept in bench/results/; MACHINE=name: what to call this machine
+	@$(MAKE) built-bench
+	@python3 bench/run.py build/bench $(BENCH_OPTIONS) --record "$(MACHINE)"
 
 .PHONY: clean
 clean:  ## remove everything that was built

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <numeric>
+#include <thread>
+
+#include <muster/muster.hpp>
+
+#include "common.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using bench::clock;
+using bench::require;
+
+// ---- what the workers run ----
+
+int increment(int value) { return value + 1; }
+int own_pid() { return static_cast<int>(getpid()); }
+void sleep_for_milliseconds(int time) { std::this_thread::sleep_for(std::chrono::milliseconds(time)); }
+
+// ---- what the owner does ----
+
+muster::process_options plain(int workers) {
+  return {.workers = {workers}, .queue = {.capacity = std::nullopt}};
+}
+
+void warm_up(muster::process_pool& pool) {
+  for (int i = 0; i < 300; ++i) require(pool.submit(increment, i).get() == i + 1, "a result is wrong");
+}
+
+/// Returns when the pool has handed a task to a worker, and a little later, so that the worker has begun it.
+void wait_until_running(const muster::process_pool& pool, std::size_t tasks) {
+  const auto begin = clock::now();
+  while (pool.stats().running < tasks) {
+    require(bench::seconds_since(begin) < 20, "the tasks do not start");
+    std::this_thread::sleep_for(1ms);
+  }
+  std::this_thread::sleep_for(20ms);
+}
+
+double calls(std::size_t count) {
+  muster::process_pool pool(plain(2));
+  warm_up(pool);
+  std::vector<muster::future<int>> results;
+  results.reserve(count);
+  const auto begin = clock::now();
+  for (std::size_t i = 0; i < count; ++i) results.push_back(pool.submit(increment, static_cast<int>(i)));
+  std::int64_t sum = 0;
+  for (auto& result : results) sum += result.get();
+  const double time = bench::seconds_since(begin);
+  const auto n = static_cast<std::int64_t>(count);
+  require(sum == n * (n + 1) / 2, "the results are wrong");
+  return static_cast<double>(count) / time;
+}
+
+double map(std::size_t count) {
+  muster::process_pool pool(plain(2));
+  warm_up(pool);
+  std::vector<int> inputs(count);
+  std::iota(inputs.begin(), inputs.end(), 0);
+  std::int64_t sum = 0;
+  const auto begin = clock::now();
+  for (const int result : pool.map(increment, inputs)) sum += result;
+  const double time = bench::seconds_since(begin);
+  const auto n = static_cast<std::int64_t>(count);
+  require(sum == n * (n + 1) / 2, "the results are wrong");
+  return static_cast<double>(count) / time;
+}
+
+double latency(std::size_t count) {
+  muster::process_pool pool(plain(2));
+  warm_up(pool);
+  return bench::median_microseconds(count, [&pool] { pool.submit(increment, 1).get(); });
+}
+
+double start() {
+  const auto begin = clock::now();
+  muster::process_pool pool(plain(2));
+  require(pool.submit(increment, 1).get() == 2, "the result is wrong");
+  return bench::seconds_since(begin) * 1e3;
+}
+
+/// One worker, so that the next task can only run on its replacement.
+double crash() {
+  muster::process_pool pool(plain(1));
+  warm_up(pool);
+  const int victim = pool.submit(own_pid).get();
+  auto lost = pool.submit(sleep_for_milliseconds, 30'000);
+  wait_until_running(pool, 1);
+  const auto begin = clock::now();
+  require(kill(victim, SIGKILL) == 0, "the worker cannot be killed");
+  const int replacement = pool.submit(own_pid).get();
+  const double time = bench::seconds_since(begin);
+  require(replacement != victim, "the worker did not die");
+  try {
+    lost.get();
+    require(false, "a killed task has a result");
+  } catch (const muster::unexpected_exit&) {  // as it should be
+  }
+  return time * 1e3;
+}
+
+double hung() {
+  constexpr auto limit = 50ms;
+  muster::process_options options = plain(1);
+  options.grace = 0ns;
+  muster::process_pool pool(options);
+  warm_up(pool);
+  const int victim = pool.submit(own_pid).get();
+  pollfd gone{.fd = static_cast<int>(syscall(SYS_pidfd_open, victim, 0)), .events = POLLIN, .revents = 0};
+  require(gone.fd >= 0, "the worker cannot be watched");
+  const auto begin = clock::now();
+  auto late = pool.submit({.run_timeout = limit}, sleep_for_milliseconds, 30'000);
+  require(poll(&gone, 1, 20'000) == 1, "the worker is still there");
+  const double time = bench::seconds_since(begin) * 1e3;
+  close(gone.fd);
+  try {
+    late.get();
+    require(false, "a hung task has a result");
+  } catch (const muster::task_timeout&) {  // as it should be
+  }
+  return time - std::chrono::duration<double, std::milli>(limit).count();
+}
+
+/// Bytes that each waiting call costs the owner, its future included.
+double memory(std::size_t count) {
+  muster::process_pool pool(plain(2));
+  warm_up(pool);
+  std::vector<muster::future<void>> blockers;
+  for (int i = 0; i < 2; ++i) blockers.push_back(pool.submit(sleep_for_milliseconds, 30'000));
+  wait_until_running(pool, 2);
+  std::vector<muster::future<int>> results;
+  const double before = bench::resident_bytes();
+  results.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) results.push_back(pool.submit(increment, static_cast<int>(i)));
+  const double after = bench::resident_bytes();
+  pool.terminate();
+  return (after - before) / static_cast<double>(count);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  muster::init(argc, argv);
+  const bench::job what = bench::read_job(argc, argv);
+  if (what.workload == "process_calls") return bench::report(calls(what.count));
+  if (what.workload == "process_map") return bench::report(map(what.count));
+  if (what.workload == "process_latency") return bench::report(latency(what.count));
+  if (what.workload == "process_start") return bench::report(start());
+  if (what.workload == "process_crash") return bench::report(crash());
+  if (what.workload == "process_hung") return bench::report(hung());
+  if (what.workload == "process_memory") return bench::report(memory(what.count));
+  return bench::not_supported;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#include <muster/muster.hpp>
+
+#include "threads/workloads.hpp"
+
+namespace {
+
+class muster_side {
+public:
+  explicit muster_side(unsigned workers)
+      : pool_({.workers = {static_cast<int>(workers)}, .queue = {.capacity = std::nullopt}}) {}
+
+  template <class F>
+  void post(F task) {
+    pool_.post(std::move(task));
+  }
+  template <class F>
+  auto submit(F task) {
+    return pool_.submit(std::move(task));
+  }
+  void drain() { pool_.wait_idle(); }
+  void prepare() {}
+
+private:
+  muster::thread_pool pool_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) { return bench::run_threads<muster_side>(argc, argv); }

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+#include <cstdio>
+
+int main() { std::puts("hello"); }
