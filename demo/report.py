@@ -47,7 +47,7 @@ def cause_of(result):
         return "never came to an end"
     if kind == "unexpected_exit":
         number = error.get("signal")
-        return f"crashed: {SIGNALS.get(number, f'signal {number}')}" if number else "its process ended"
+        return f"crashed ({SIGNALS.get(number, f'signal {number}')})" if number else "its process ended"
     first = (error.get("message") or error["kind"]).strip().splitlines()[0]
     return re.sub(r"^(\w+::)*\w*(error|exception|failure)\w*: ", "", first)
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Draws who ran what, and when, as an SVG: a lane for each place in the pool, a bar for each task, a line for each
 worker process under it, a cross where one died. The same run always gives the same drawing."""
+import collections
 import html
+import itertools
 import pathlib
 
 WIDTH = 1000
@@ -101,18 +103,68 @@ class drawing:
             f'<rect width="{WIDTH}" height="{height:.0f}" fill="{GROUND}"/>', *self.parts, "</svg>", ""])
 
 
-def place_labels(wanted):
-    """[(x of what it points to, text)] -> [(row, x, pointed to, text)]: from the left, each in the lowest row with room."""
-    rows, placed = [], []
-    for pointed, text in sorted(wanted):
-        wide = len(text) * CHARACTER
-        x = max(8.0, min(pointed, WIDTH - RIGHT - wide))
-        row = next((number for number, end in enumerate(rows) if end + 14 <= x), len(rows))
-        if row == len(rows):
-            rows.append(0.0)
-        rows[row] = x + wide
-        placed.append((row, x, pointed, text))
-    return placed
+class label:
+    """A text, and the x of the bar it speaks of: a thin line connects them at one of the text's ends."""
+
+    def __init__(self, pointed, text):
+        self.pointed, self.text, self.wide = pointed, text, len(text) * CHARACTER
+
+    def spot(self, row, to_the_left):
+        left = self.pointed - self.wide if to_the_left else self.pointed
+        return spot(self, row, left, left + self.wide)
+
+
+spot = collections.namedtuple("spot", "label row left right")
+
+
+def fits(one, placed):
+    """Whether a label's text and line keep clear of the drawing's edges and of the texts and lines that are there."""
+    if one.left < 8 or one.right > WIDTH - 8:
+        return False
+    for other in placed:
+        if other.row == one.row and other.left - 14 < one.right and one.left - 14 < other.right:
+            return False
+        if other.row < one.row and other.left - 3 < one.label.pointed < other.right + 3:  # our line, its text
+            return False
+        if other.row > one.row and one.left - 3 < other.label.pointed < one.right + 3:  # its line, our text
+            return False
+    return True
+
+
+def place_in_turn(turn):
+    """[(label, whether its text reaches to the left)]: each takes the lowest row in which it fits.
+
+    Returns (how good that is, less is better; the spots).
+    """
+    placed, misplaced = [], 0
+    for one, to_the_left in turn:
+        spots = (one.spot(row, to_the_left) for row in range(len(turn) + 1))
+        found = next((each for each in spots if fits(each, placed)), None)
+        if found is None:  # a row of its own, above all others
+            misplaced += 1
+            left = max(8.0, min(one.pointed, WIDTH - 8 - one.wide))
+            found = spot(one, 1 + max((each.row for each in placed), default=0), left, left + one.wide)
+        placed.append(found)
+    return (misplaced, sum(each.row for each in placed), sum(to_the_left for _, to_the_left in turn)), placed
+
+
+def turns_of(labels):
+    """Ways to place the labels. Texts that reach to the right are best placed from right to left, each above those
+    before it, and the others from left to right. Which should reach where is tried out, as long as they are few."""
+    labels = sorted(labels, key=lambda each: (each.pointed, each.text))
+    if len(labels) <= 8:
+        choices = itertools.product((False, True), repeat=len(labels))
+    else:
+        choices = ([number >= turning for number in range(len(labels))] for turning in range(len(labels) + 1))
+    for choice in choices:
+        leftwards = [(one, True) for one, to_the_left in zip(labels, choice) if to_the_left]
+        rightwards = [(one, False) for one, to_the_left in zip(labels, choice) if not to_the_left][::-1]
+        yield leftwards + rightwards
+        yield rightwards + leftwards
+
+
+def place_labels(labels):
+    return min((place_in_turn(turn) for turn in turns_of(labels)), key=lambda each: each[0])[1]
 
 
 def stem(result):
@@ -121,12 +173,12 @@ def stem(result):
 
 def draw_bar(on, result, kind, cause, y):
     left, right = on.x(result["began"]), on.x(result["ended"])
-    wide = max(2.0, right - left - 1)  # a narrow gap keeps neighbours apart
+    wide = max(3.0, right - left - 1)  # a narrow gap keeps neighbours apart
     outcome = "a thumbnail" if result["ok"] else cause
     on.rectangle(left, y, wide, BAR, COLOURS[kind], ' rx="2.5"',
                  f"{stem(result)}: {outcome}, {result['ended'] - result['began']:.3f} s")
     text = stem(result)
-    room = int((wide - 8) / 5.4)
+    room = int((wide - 8) / 5.8)
     if room >= 5:
         shown = text if len(text) <= room else text[:room - 1].rstrip() + "…"
         on.text(left + 5, y + BAR / 2 + 3.5, shown, 10, "#ffffff", ' pointer-events="none"')
@@ -144,20 +196,20 @@ def draw_life(on, one, end, y):
     if until - start > len(one.title()) * 5.4 + 12:
         on.text(start + (9 if one.number > 1 else 0), y + LINE + 11, one.title(), 10, SOFT)
     if one.died:
-        on.cross(until, y + LINE / 2, 4.5)
+        on.cross(until, y + LINE / 2)
 
 
 def draw_lane(on, slot, results, lives, end, y, kind_of, cause_of):
     """Draws one place of the pool from y on, and returns where the next begins."""
-    failed = [result for result in results if not result["ok"]]
-    labels = place_labels([(on.x(max(result["began"], 0)) + 3, f"{stem(result)}: {cause_of(result)}")
-                           for result in failed])
-    rows = 1 + max((row for row, *_ in labels), default=-1)
-    bars = y + rows * LABEL + 4
-    for row, x, pointed, text in labels:
-        base = bars - 8 - row * LABEL
-        on.line(pointed, base + 3, pointed, bars, SOFT, 0.8)
-        on.text(x, base, text, 11.5, INK)
+    labels = [label(on.x(result["began"]) + 2, f"{stem(result)}: {cause_of(result)}")
+              for result in results if not result["ok"]]
+    spots = place_labels(labels)
+    bars = y + (1 + max((each.row for each in spots), default=-1)) * LABEL + 4
+    for each in spots:
+        on.line(each.label.pointed, bars - 5 - each.row * LABEL, each.label.pointed, bars, SOFT, 0.8)
+    for each in spots:  # a rim in the colour of the ground keeps a text legible where a line had to cross it
+        on.text(each.left, bars - 8 - each.row * LABEL, each.label.text, 11.5, INK,
+                f' stroke="{GROUND}" stroke-width="3" paint-order="stroke"')
     on.text(20, bars + BAR / 2 + 4, f"worker {slot}", 13, INK, ' font-weight="600"')
     on.rectangle(LEFT, bars, WIDTH - LEFT - RIGHT, BAR, "#eef2f6", ' rx="2.5"')
     for result in sorted(results, key=lambda each: each["began"]):
@@ -165,16 +217,13 @@ def draw_lane(on, slot, results, lives, end, y, kind_of, cause_of):
         draw_bar(on, result, kind, "" if result["ok"] else cause_of(result), bars)
     for one in lives:
         draw_life(on, one, end, bars + BAR + 5)
-    for one in lives:
-        if one.died:
-            on.cross(on.x(one.ended), bars + BAR / 2)
     return bars + BAR + 5 + LINE + 14 + LANE_GAP
 
 
 def draw_head(on, summary):
     failures = summary["tasks"] - summary["succeeded"]
-    on.text(20, 36, f"{summary['tasks']} files, {summary['succeeded']} thumbnails, {failures} failures, "
-                    f"{summary['workers_died']} dead workers — and nothing else was lost", 20, INK, ' font-weight="700"')
+    on.text(20, 36, f"{summary['tasks']} files: {summary['succeeded']} thumbnails, {failures} failures, "
+                    f"{summary['workers_died']} dead workers", 20, INK, ' font-weight="700"')
     left = "no process was" if summary["orphans"] == 0 else f"{summary['orphans']} processes were"
     on.text(20, 60, f"{summary['seconds']:.1f} s. A worker that died was replaced, and cost only the task it was "
                     f"running. {summary['workers_started']} worker processes were started; {left} left behind.", 12.5, SOFT)
