@@ -202,8 +202,8 @@ def report(run_directory, out, contact_sheet=None):
         print(f"demo: {why}", file=sys.stderr)
         return 1
     print("\n" + paint(headline(summary), "1"))
-    print(f"{summary['workers_started']} workers were started for {run['workers']} places; {summary['orphans']} processes "
-          "were left behind")
+    print(f"{summary['workers_started']} workers were started for {run['workers']} places; "
+          f"{summary['orphans']} processes were left behind")
     for name in made:
         print(f"    {os.path.relpath(out / name)}")
     sys.stdout.flush()

@@ -226,7 +226,8 @@ def draw_head(on, summary):
                     f"{summary['workers_died']} dead workers", 20, INK, ' font-weight="700"')
     left = "no process was" if summary["orphans"] == 0 else f"{summary['orphans']} processes were"
     on.text(20, 60, f"{summary['seconds']:.1f} s. A worker that died was replaced, and cost only the task it was "
-                    f"running. {summary['workers_started']} worker processes were started; {left} left behind.", 12.5, SOFT)
+                    f"running. {summary['workers_started']} worker processes were started; {left} left behind.",
+            12.5, SOFT)
     x, y = 20.0, 88
     for kind, text in LEGEND:
         on.rectangle(x, y - 10, 12, 12, COLOURS[kind], ' rx="2"')
