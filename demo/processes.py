@@ -2,7 +2,8 @@
 """Which processes of a run are still there, from /proc.
 
 A run is started with a mark in its environment, which every process descended from it inherits, whoever its parent has
-become since. The pids that the run's events named are looked at as well: a worker might have lost its environment.
+become since. A process may have been given another environment; so those that run the same program since the run began
+count as well, and the pids that the run's events named.
 """
 import os
 import pathlib
@@ -44,18 +45,38 @@ def started_ticks(pid, proc):
         return None
 
 
-def still_there(mark, pids, ended_ticks, proc=pathlib.Path("/proc")):
-    """The living processes of a run. A pid whose process began after the run had ended is somebody else's by now."""
-    named = {pid for pid in pids if (started_ticks(pid, proc) or ended_ticks + 1) <= ended_ticks}
-    return {pid for pid in marked(mark, proc) | named if lives(pid, proc)}
+def running(program, proc):
+    found = set()
+    for place in proc.iterdir():
+        try:
+            if place.name.isdigit() and os.path.samefile(place / "exe", program):
+                found.add(int(place.name))
+        except OSError:
+            continue
+    return found
 
 
-def wait_until_gone(mark, pids):
+class run:
+    """One run: its mark, its program, and when it began and ended, in clock ticks since boot."""
+
+    def __init__(self, mark, program, began, ended):
+        self.mark, self.program, self.began, self.ended = mark, program, began, ended
+
+    def still_there(self, pids, proc=pathlib.Path("/proc")):
+        """Its living processes. A pid whose process began before or after the run is somebody else's."""
+        suspects = {pid for pid in set(pids) | running(self.program, proc)
+                    if self.began <= (started_ticks(pid, proc) or -1) <= self.ended}
+        return {pid for pid in marked(self.mark, proc) | suspects if lives(pid, proc)}
+
+
+def now_ticks():
+    return int(float(pathlib.Path("/proc/uptime").read_text().split()[0]) * os.sysconf("SC_CLK_TCK"))
+
+
+def wait_until_gone(over, pids):
     """Looks until nothing of the run is there, or its time is up. Returns what was left, after having ended it."""
-    uptime = float(pathlib.Path("/proc/uptime").read_text().split()[0])
-    ended_ticks = int(uptime * os.sysconf("SC_CLK_TCK"))
     until = time.monotonic() + PATIENCE_SECONDS
-    while (left := still_there(mark, pids, ended_ticks)) and time.monotonic() < until:
+    while (left := over.still_there(pids)) and time.monotonic() < until:
         time.sleep(0.01)
     for pid in left:  # one of the hostile files makes a process run for ever
         try:

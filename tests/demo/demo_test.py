@@ -43,7 +43,8 @@ def event(time, what, worker, generation, **more):
 
 RESULTS = [
     good(0, "sea.jpg", 0, 0.01, 0.4),
-    bad(1, "cut.jpg", 1, 0.01, 0.2, "worker_error", "std::runtime_error: Premature end of JPEG file"),
+    bad(1, "cut.jpg", 1, 0.01, 0.2, "worker_error",
+        "task 2 (cut.jpg), worker 1: std::runtime_error: Premature end of JPEG file"),
     bad(2, "crash.jpg", 1, 0.2, 0.22, "unexpected_exit", "worker 1 (pid 102) was ended by SIGSEGV", signal=11),
     bad(3, "endless.jpg", 0, 0.4, 2.4, "task_timeout", "the task ran longer than its run timeout"),
     bad(4, "bomb.jpg", 1, 0.3, 0.5, "out_of_memory", "worker 1 met its memory limit", signal=9),
@@ -254,37 +255,49 @@ class left_behind(unittest.TestCase):
 
     def test_a_process_with_no_parent_left_is_found_and_ended(self):
         mark = "test-" + os.urandom(8).hex()
+        now = processes.now_ticks()
+        over = processes.run(mark, "/no/such/program", now, now)
         parent = subprocess.Popen([sys.executable, "-c", self.LEAVES_A_CHILD], env={**os.environ, processes.MARK: mark},
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         with parent:
             orphan = int(parent.stdout.readline())
             parent.wait(60)
-            self.assertIn(orphan, processes.marked(mark, pathlib.Path("/proc")))
+            self.assertEqual(over.still_there(set()), {orphan})
             with unittest.mock.patch.object(processes, "PATIENCE_SECONDS", 0):  # it never ends by itself
-                self.assertEqual(processes.wait_until_gone(mark, set()), {orphan})
+                self.assertEqual(processes.wait_until_gone(over, set()), {orphan})
             parent.stdout.read()  # ends when the orphan has ended
-        self.assertEqual(processes.wait_until_gone(mark, {orphan}), set())
+        self.assertEqual(processes.wait_until_gone(over, {orphan}), set())
 
     def test_a_process_of_another_run_is_not_ours(self):
-        self.assertEqual(processes.wait_until_gone("no run has this mark", set()), set())
+        now = processes.now_ticks()
+        self.assertEqual(processes.wait_until_gone(processes.run("no run has this mark", "/none", now, now), set()),
+                         set())
 
-    def proc(self, pid, state, started):
-        place = tempfile.TemporaryDirectory()
-        self.addCleanup(place.cleanup)
-        process = pathlib.Path(place.name) / str(pid)
-        process.mkdir()
-        (process / "environ").write_bytes(b"HOME=/\0")
-        (process / "stat").write_text(f"{pid} (a ) name) {state} " + " ".join(["0"] * 18) + f" {started} 0\n")
-        return pathlib.Path(place.name)
+    def found(self, pids, state, started, program="other"):
+        """What of a made-up /proc, which holds process 77, belongs to a run from tick 300 to tick 500."""
+        with tempfile.TemporaryDirectory() as place:
+            process, programs = pathlib.Path(place) / "proc" / "77", pathlib.Path(place)
+            process.mkdir(parents=True)
+            for name in ("muster", "other"):
+                (programs / name).write_bytes(b"")
+            (process / "environ").write_bytes(b"HOME=/\0")
+            (process / "exe").symlink_to(programs / program)
+            (process / "stat").write_text(f"77 (a ) name) {state} " + " ".join(["0"] * 18) + f" {started} 0\n")
+            return processes.run("mark", programs / "muster", 300, 500).still_there(pids, process.parent)
 
     def test_a_worker_that_lost_its_environment_is_found_by_its_pid(self):
-        self.assertEqual(processes.still_there("mark", {77}, 500, self.proc(77, "S", 400)), {77})
+        self.assertEqual(self.found({77}, "S", 400), {77})
+        self.assertEqual(self.found(set(), "S", 400), set())
+
+    def test_a_helper_that_lost_its_environment_is_found_by_its_program(self):
+        self.assertEqual(self.found(set(), "S", 400, "muster"), {77})
 
     def test_a_pid_that_was_given_to_somebody_else_is_not_ours(self):
-        self.assertEqual(processes.still_there("mark", {77}, 500, self.proc(77, "S", 501)), set())
+        self.assertEqual(self.found({77}, "S", 501), set())
+        self.assertEqual(self.found({77}, "S", 299, "muster"), set())
 
     def test_a_zombie_is_not_alive(self):
-        self.assertEqual(processes.still_there("mark", {77}, 500, self.proc(77, "Z", 400)), set())
+        self.assertEqual(self.found({77}, "Z", 400, "muster"), set())
 
 
 class own_photographs(scratch):
