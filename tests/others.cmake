@@ -51,3 +51,6 @@ muster_test(house.spdx house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/ch
 muster_test(house.words house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_house.py words)
 muster_test(house.tools house Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/house/tools_test.py)
 set_tests_properties(house.tools PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")
+
+# ---- how the demonstration judges its runs ----
+muster_test(demo.judgement demo Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/demo/demo_test.py)
