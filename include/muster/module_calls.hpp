@@ -59,6 +59,12 @@ R call_module_as(context& about, const std::string& path, const std::string& fun
   }
 }
 
+/// As what an argument of pool.call is passed: itself, but character arrays as strings. (A string_view stays one, since
+/// it does not convert to a string; it is stored as one.)
+template <class A>
+using call_parameter_t =
+    std::conditional_t<is_string_view<std::decay_t<A>>, std::decay_t<A>, stored_argument_t<A>>;
+
 /// Encodes a call of a function of type R(Ps...) and passes everything to `submit`, which takes what a pool's does.
 template <class R, class... Ps, class Submit, class... Args>
 auto submit_module_call(Submit&& submit, std::string path, std::string function, Args&&... args) {

@@ -135,7 +135,7 @@ template <class T>
 struct group_text;
 
 template <class... Ts>
-void append_group(std::string& out, const open_type* open, const char* between, const char* after_one) {
+void append_group(std::string& out, [[maybe_unused]] const open_type* open, const char* between, const char* after_one) {
   std::size_t written = 0;
   out += "(";
   ((out += written++ == 0 ? "" : between, append_type<Ts>(out, open)), ...);
