@@ -156,13 +156,13 @@ json decode_tuple(decoding& from, const value_type& type) {
 json decode_map(decoding& from, const value_type& type, std::size_t count) {
   json pairs = json::array();
   json object = json::object();
-  bool as_object = true;
+  bool as_object = type.parts[0].kind == type_kind::string;
   for (std::size_t i = 0; i < count; ++i) {
     json pair = decode_tuple(from, type);
-    as_object = as_object && pair[0].is_string() && type.parts[0].kind == type_kind::string;
+    as_object = as_object && pair[0].is_string();  // it is not where the key is not UTF-8
     pairs.push_back(std::move(pair));
   }
-  if (!as_object && (count != 0 || type.parts[0].kind != type_kind::string)) return pairs;
+  if (!as_object) return pairs;
   for (const json& pair : pairs) {
     if (!object.emplace(pair[0].get_ref<const std::string&>(), pair[1]).second) return pairs;
   }
