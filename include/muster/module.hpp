@@ -10,10 +10,11 @@
 //       m.add("halve", [](double x) { return x / 2; });
 //     }
 //
-// Build it as a shared object with this header on the include path; link nothing of muster's. All that the functions
-// above need is inline here, so the program that loads the module need not export its symbols. (A module that runs
-// pools itself needs the library: from a program that exports it, or by linking the shared library.)
-// The body runs once, on the thread that first loads the module in a process; the functions run on any worker.
+// Build it as a shared object with this header on the include path; link nothing of muster's. All that the
+// functions above need is inline here, so the program that loads the module need not export its symbols. (A
+// module that runs pools itself needs the library: from a program that exports it, or by linking the shared
+// library.) The body runs once, on the thread that first loads the module in a process; the functions run on
+// any worker.
 #pragma once
 
 #include <cstddef>
@@ -60,18 +61,20 @@ public:
   /// The author's own name for this edition of the module. It appears in messages.
   void version(std::string_view text) { version_ = text; }
 
-  /// Makes `function` callable as `name` (letters, digits, `_`, `-` and `.`; each name once). It may be whatever could
-  /// be submitted to a process pool and has one list of parameters: a function, or a lambda or function object without
-  /// data. A first parameter of type std::stop_token or muster::context& is supplied by the worker.
+  /// Makes `function` callable as `name` (letters, digits, `_`, `-` and `.`; each name once). It may be
+  /// whatever could be submitted to a process pool and has one list of parameters: a function, or a lambda or
+  /// function object without data. A first parameter of type std::stop_token or muster::context& is supplied
+  /// by the worker.
   template <class F>
   void add(std::string_view name, F function) {
     using parts = typename decltype(detail::parts_of<F>())::type;
     if constexpr (detail::judge_callable<F>() != detail::refusal::none) {
       detail::check_call<F>();
     } else {
-      static_assert(parts::known,
-                    "muster: a generic or overloaded function has no single signature to be called by. Wrap it in a "
-                    "lambda that names its parameters' types.");
+      static_assert(
+          parts::known,
+          "muster: a generic or overloaded function has no single signature to be called by. Wrap it in a "
+          "lambda that names its parameters' types.");
       if constexpr (parts::known) {
         using rest = typename detail::without_injection<typename parts::parameters>::rest;
         using exported = detail::export_of<F, rest>;
@@ -141,7 +144,9 @@ public:
         .identity = identity_.c_str(),
         .compiler = compiler_name,
         .version = builder_.version_.c_str(),
-        .problem = out_of_memory_ ? "ran out of memory" : builder_.problem_.empty() ? nullptr : builder_.problem_.c_str(),
+        .problem = out_of_memory_              ? "ran out of memory"
+                   : builder_.problem_.empty() ? nullptr
+                                               : builder_.problem_.c_str(),
         .exports = builder_.exports_.data(),
         .export_count = builder_.exports_.size(),
     };
@@ -161,13 +166,14 @@ private:
 }  // namespace detail
 }  // namespace muster
 
-/// Once in a module, followed by a body in braces that says what it exports. `m` names the muster::module_builder.
-#define MUSTER_MODULE(m)                                                                                  \
-  static void muster_fill_module(::muster::module_builder& m);                                            \
-  extern "C" __attribute__((visibility("default"), used)) const ::muster::detail::module_description*     \
-  muster_module_1() noexcept;                                                                             \
-  extern "C" const ::muster::detail::module_description* muster_module_1() noexcept {                     \
-    static const ::muster::detail::module_record record(&muster_fill_module);                             \
-    return record.description();                                                                          \
-  }                                                                                                       \
+/// Once in a module, followed by a body in braces that says what it exports. `m` names the
+/// muster::module_builder.
+#define MUSTER_MODULE(m)                                                                              \
+  static void muster_fill_module(::muster::module_builder& m);                                        \
+  extern "C" __attribute__((visibility("default"), used)) const ::muster::detail::module_description* \
+  muster_module_1() noexcept;                                                                         \
+  extern "C" const ::muster::detail::module_description* muster_module_1() noexcept {                 \
+    static const ::muster::detail::module_record record(&muster_fill_module);                         \
+    return record.description();                                                                      \
+  }                                                                                                   \
   static void muster_fill_module(::muster::module_builder& m)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Calls of functions in modules (shared objects made with <muster/module.hpp>): what pool.call and pool.proxy are made
-// of. A pool sees such a call as an ordinary task: `call_module` with the path, the name and the encoded arguments,
-// which runs in a worker, thread or process, and loads the module there. The owner of a process pool loads nothing.
-// find_module and the encoding run on the caller's thread, the rest on a worker; all of it may run on any thread.
+// Calls of functions in modules (shared objects made with <muster/module.hpp>): what pool.call and pool.proxy
+// are made of. A pool sees such a call as an ordinary task: `call_module` with the path, the name and the
+// encoded arguments, which runs in a worker, thread or process, and loads the module there. The owner of a
+// process pool loads nothing. find_module and the encoding run on the caller's thread, the rest on a worker;
+// all of it may run on any thread.
 #pragma once
 
 #include <cstddef>
@@ -21,10 +22,11 @@
 
 namespace muster {
 
-/// The absolute path of a module. A path with a slash is taken relative to `base` (a directory; empty: the working
-/// directory, now). A bare name is looked for in the directories of the environment variable MUSTER_MODULE_PATH
-/// (colons between them; relative ones are relative to `base`), then in `base`. Throws invalid_call when a bare name is
-/// in none of them; a path with a slash is not looked at before it is loaded.
+/// The absolute path of a module. A path with a slash is taken relative to `base` (a directory; empty: the
+/// working directory, now). A bare name is looked for in the directories of the environment variable
+/// MUSTER_MODULE_PATH (colons between them; relative ones are relative to `base`), then in `base`. Throws
+/// invalid_call when a bare name is in none of them; a path with a slash is not looked at before it is
+/// loaded.
 std::string find_module(const std::string& module, const std::string& base = {});
 
 namespace detail {
@@ -35,13 +37,16 @@ struct export_text {
   std::string signature;  // "(string, i32) -> string"
 };
 
-/// Calls a function of a module and returns its encoded result. Runs in the worker, and loads the module there when it
-/// is not loaded yet. Throws invalid_call when the module cannot be loaded, has no such function, or the function's
-/// signature is not `expected_signature`; what the function throws passes through. `path` is absolute.
+/// Calls a function of a module and returns its encoded result. Runs in the worker, and loads the module
+/// there when it is not loaded yet. Throws invalid_call when the module cannot be loaded, has no such
+/// function, or the function's signature is not `expected_signature`; what the function throws passes
+/// through. `path` is absolute.
 std::vector<std::byte> call_module(context& about, const std::string& path, const std::string& function,
-                                   const std::string& expected_signature, const std::vector<std::byte>& arguments);
+                                   const std::string& expected_signature,
+                                   const std::vector<std::byte>& arguments);
 
-/// What the module exports. Loads it: submit it to a process pool to keep a stranger's module out of this process.
+/// What the module exports. Loads it: submit it to a process pool to keep a stranger's module out of this
+/// process.
 std::vector<export_text> list_exports(const std::string& path);
 
 /// call_module for a caller that knows the result's type.
@@ -59,13 +64,14 @@ R call_module_as(context& about, const std::string& path, const std::string& fun
   }
 }
 
-/// As what an argument of pool.call is passed: itself, but character arrays as strings. (A string_view stays one, since
-/// it does not convert to a string; it is stored as one.)
+/// As what an argument of pool.call is passed: itself, but character arrays as strings. (A string_view stays
+/// one, since it does not convert to a string; it is stored as one.)
 template <class A>
 using call_parameter_t =
     std::conditional_t<is_string_view<std::decay_t<A>>, std::decay_t<A>, stored_argument_t<A>>;
 
-/// Encodes a call of a function of type R(Ps...) and passes everything to `submit`, which takes what a pool's does.
+/// Encodes a call of a function of type R(Ps...) and passes everything to `submit`, which takes what a pool's
+/// does.
 template <class R, class... Ps, class Submit, class... Args>
 auto submit_module_call(Submit&& submit, std::string path, std::string function, Args&&... args) {
   using pointer = R (*)(Ps...);
@@ -86,12 +92,12 @@ auto submit_module_call(Submit&& submit, std::string path, std::string function,
 
 template <>
 struct fields<detail::export_text> {
-  static constexpr auto list =
-      std::make_tuple(field("name", &detail::export_text::name), field("signature", &detail::export_text::signature));
+  static constexpr auto list = std::make_tuple(field("name", &detail::export_text::name),
+                                               field("signature", &detail::export_text::signature));
 };
 
-/// A function of a module as a function object: `f(args...)` gives a future. Any thread may call it, also several at
-/// once. It must not be called after its pool is gone.
+/// A function of a module as a function object: `f(args...)` gives a future. Any thread may call it, also
+/// several at once. It must not be called after its pool is gone.
 template <class Pool, class Function>
 class module_proxy;
 
@@ -105,7 +111,9 @@ public:
   /// The arguments are converted to the parameters' types as in an ordinary call.
   template <class... Args>
   auto operator()(Args&&... args) const {
-    const auto submit = [this](auto&&... parts) { return pool_->submit(std::forward<decltype(parts)>(parts)...); };
+    const auto submit = [this](auto&&... parts) {
+      return pool_->submit(std::forward<decltype(parts)>(parts)...);
+    };
     return detail::submit_module_call<R, Ps...>(submit, path_, function_, std::forward<Args>(args)...);
   }
 

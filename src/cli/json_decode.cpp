@@ -72,7 +72,8 @@ json decode_number(decoding& from, const value_type& type) {
   }
 }
 
-/// The bytes of a sequence of UTF-8 that begins with `lead`, and the least and largest value of its second byte.
+/// The bytes of a sequence of UTF-8 that begins with `lead`, and the least and largest value of its second
+/// byte.
 struct utf8_form {
   std::size_t length;
   unsigned least = 0x80;
@@ -92,7 +93,9 @@ utf8_form form_of(unsigned lead) {
 bool is_utf8(std::string_view text) {
   std::size_t at = 0;
   while (at < text.size()) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(text[at + i])); };
+    const auto byte = [&](std::size_t i) {
+      return static_cast<unsigned>(static_cast<unsigned char>(text[at + i]));
+    };
     const utf8_form form = form_of(byte(0));
     if (form.length == 0 || form.length > text.size() - at) return false;
     if (form.length > 1 && (byte(1) < form.least || byte(1) > form.largest)) return false;
@@ -152,7 +155,8 @@ json decode_tuple(decoding& from, const value_type& type) {
   return list;
 }
 
-/// An object when every key is a string and none comes twice; otherwise a list of pairs, in which nothing is lost.
+/// An object when every key is a string and none comes twice; otherwise a list of pairs, in which nothing is
+/// lost.
 json decode_map(decoding& from, const value_type& type, std::size_t count) {
   json pairs = json::array();
   json object = json::object();
@@ -193,9 +197,11 @@ json decode(decoding& from, const value_type& type) {
     case type_kind::bytes: return to_base64(get_block(from));
     case type_kind::bits: return decode_bits(from);
     case type_kind::list:
-      return decode_sized(from, [&](std::size_t count) { return decode_elements(from, type.parts[0], count); });
+      return decode_sized(from,
+                          [&](std::size_t count) { return decode_elements(from, type.parts[0], count); });
     case type_kind::array: return decode_elements(from, type.parts[0], type.count);
-    case type_kind::map: return decode_sized(from, [&](std::size_t count) { return decode_map(from, type, count); });
+    case type_kind::map:
+      return decode_sized(from, [&](std::size_t count) { return decode_map(from, type, count); });
     case type_kind::tuple: return decode_tuple(from, type);
     case type_kind::variant: return decode_variant(from, type);
     case type_kind::optional: return get_bool(from) ? decode(from, type.parts[0]) : json();

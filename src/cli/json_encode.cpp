@@ -73,7 +73,8 @@ void encode_integer(writer& out, const value_type& type, const json& value) {
     return put(out, static_cast<T>(number));
   }
   std::optional<std::int64_t> number;
-  if (value.is_number_integer()) number = value.get<std::int64_t>();
+  if (value.is_number_integer())
+    number = value.get<std::int64_t>();
   else if (value.is_number_float()) {
     const auto real = value.get<double>();
     if (std::isfinite(real) && real == std::trunc(real) && !integer_in(real)) out_of_range<T>(type, value);
@@ -88,8 +89,9 @@ double real_in(const value_type& type, const json& value) {
   if (value.is_number()) {
     const auto number = value.get<double>();
     if (!std::isfinite(number)) {
-      throw misfit{"expected " + type.text +
-                   ", was given a number that JSON cannot hold; write \"NaN\", \"Infinity\" or \"-Infinity\""};
+      throw misfit{
+          "expected " + type.text +
+          ", was given a number that JSON cannot hold; write \"NaN\", \"Infinity\" or \"-Infinity\""};
     }
     return number;
   }
@@ -113,10 +115,18 @@ void encode_number(writer& out, const value_type& type, const json& value) {
   if (type.kind == type_kind::floating) return encode_real(out, type, value);
   const bool is_signed = type.kind == type_kind::signed_integer;
   switch (type.bits) {
-    case 8: return is_signed ? encode_integer<std::int8_t>(out, type, value) : encode_integer<std::uint8_t>(out, type, value);
-    case 16: return is_signed ? encode_integer<std::int16_t>(out, type, value) : encode_integer<std::uint16_t>(out, type, value);
-    case 32: return is_signed ? encode_integer<std::int32_t>(out, type, value) : encode_integer<std::uint32_t>(out, type, value);
-    default: return is_signed ? encode_integer<std::int64_t>(out, type, value) : encode_integer<std::uint64_t>(out, type, value);
+    case 8:
+      return is_signed ? encode_integer<std::int8_t>(out, type, value)
+                       : encode_integer<std::uint8_t>(out, type, value);
+    case 16:
+      return is_signed ? encode_integer<std::int16_t>(out, type, value)
+                       : encode_integer<std::uint16_t>(out, type, value);
+    case 32:
+      return is_signed ? encode_integer<std::int32_t>(out, type, value)
+                       : encode_integer<std::uint32_t>(out, type, value);
+    default:
+      return is_signed ? encode_integer<std::int64_t>(out, type, value)
+                       : encode_integer<std::uint64_t>(out, type, value);
   }
 }
 
@@ -164,7 +174,8 @@ void encode_bits(writer& out, const value_type& type, const json& value) {
     unsigned byte = 0;
     for (std::size_t i = first; i < std::min(value.size(), first + 8); ++i) {
       if (!value[i].is_boolean()) {
-        throw misfit{"expected true or false, was given " + show(value[i]), "element " + std::to_string(i + 1)};
+        throw misfit{"expected true or false, was given " + show(value[i]),
+                     "element " + std::to_string(i + 1)};
       }
       if (value[i].get<bool>()) byte |= 1U << (i - first);
     }
@@ -286,7 +297,8 @@ void encode(writer& out, const value_type& type, const json& value) {
     case type_kind::variant: return encode_variant(out, type, value);
     case type_kind::optional: return encode_optional(out, type, value);
     case type_kind::structure: return encode_structure(out, type, value);
-    case type_kind::opaque: throw misfit{type.text + " cannot be given as JSON; only C++ that knows the type can"};
+    case type_kind::opaque:
+      throw misfit{type.text + " cannot be given as JSON; only C++ that knows the type can"};
   }
 }
 
@@ -384,13 +396,15 @@ const value_type* find_opaque(const value_type& type) {
 
 encoded encode_arguments(const call_signature& signature, const json& arguments) {
   if (!arguments.is_array()) {
-    return std::unexpected("the arguments of " + signature.title() + " are an array, was given " + show(arguments));
+    return std::unexpected("the arguments of " + signature.title() + " are an array, was given " +
+                           show(arguments));
   }
   return encode_call(signature, arguments.size(), [&](std::size_t i) -> const json& { return arguments[i]; });
 }
 
 encoded encode_words(const call_signature& signature, std::span<const std::string> words) {
-  return encode_call(signature, words.size(), [&](std::size_t i) { return value_in(signature.parameters[i], words[i]); });
+  return encode_call(signature, words.size(),
+                     [&](std::size_t i) { return value_in(signature.parameters[i], words[i]); });
 }
 
 encoded encode_value(const value_type& type, const json& value) {
@@ -409,7 +423,8 @@ std::string why_not_from_json(const call_signature& signature) {
     if (found == nullptr) found = find_opaque(parameter);
   }
   if (found == nullptr) return {};
-  return signature.title() + " cannot be called from JSON, because only C++ that knows the type has the encoding of " +
+  return signature.title() +
+         " cannot be called from JSON, because only C++ that knows the type has the encoding of " +
          found->text + "; give it muster::fields";
 }
 

@@ -50,7 +50,7 @@ bool in_word(char c) {
 
 /// Reads from left to right; throws malformed.
 class parser {
- public:
+public:
   explicit parser(std::string_view text) : text_(text) {
     if (text.size() > max_signature_length) fail("it is too long");
   }
@@ -83,7 +83,7 @@ class parser {
     if (at_ != text_.size()) fail("it should end here");
   }
 
- private:
+private:
   [[noreturn]] void fail(const std::string& why) const {
     const std::string rest(text_.substr(at_, 20));
     throw malformed{why + (rest.empty() ? " (at the end)" : " (at '" + rest + "')")};
@@ -217,8 +217,10 @@ class parser {
     if (accept(")")) return made;
     made.parts.push_back(type());
     const std::string_view separator = accept("|") ? "|" : ",";
-    if (separator == "|") made.kind = type_kind::variant;
-    else expect(",");
+    if (separator == "|")
+      made.kind = type_kind::variant;
+    else
+      expect(",");
     if (accept(")")) return made;
     do made.parts.push_back(type());
     while (accept(separator));
@@ -233,7 +235,8 @@ class parser {
 
 }  // namespace
 
-std::expected<call_signature, std::string> parse_signature(const std::string& function, std::string_view text) {
+std::expected<call_signature, std::string> parse_signature(const std::string& function,
+                                                           std::string_view text) {
   try {
     parser read(text);
     call_signature made = read.signature();
@@ -253,7 +256,8 @@ std::expected<value_type, std::string> parse_type(std::string_view text) {
     read.finish();
     return made;
   } catch (const malformed& error) {
-    return std::unexpected("the type '" + std::string(text.substr(0, 200)) + "' cannot be read: " + error.why);
+    return std::unexpected("the type '" + std::string(text.substr(0, 200)) +
+                           "' cannot be read: " + error.why);
   }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The signature of a module's function as the command sees it: its text, as a module writes it, taken apart into a
-// small tree of types. Plain values; the functions work on the caller's thread. The text may come from a stranger, so
-// it is refused when it is not of the grammar (docs/guide/modules.md), too long or too deep.
+// The signature of a module's function as the command sees it: its text, as a module writes it, taken apart
+// into a small tree of types. Plain values; the functions work on the caller's thread. The text may come from
+// a stranger, so it is refused when it is not of the grammar (docs/guide/modules.md), too long or too deep.
 #pragma once
 
 #include <cstddef>
@@ -55,7 +55,8 @@ struct call_signature {
 };
 
 /// Takes "(string, i32) -> string" apart. An error says where it is not of the grammar.
-std::expected<call_signature, std::string> parse_signature(const std::string& function, std::string_view text);
+std::expected<call_signature, std::string> parse_signature(const std::string& function,
+                                                           std::string_view text);
 
 /// Takes one type apart.
 std::expected<value_type, std::string> parse_type(std::string_view text);

@@ -12,14 +12,16 @@ namespace {
 
 using loaded = std::expected<std::shared_ptr<const exported_module>, std::string>;
 
-/// What the dynamic linker last complained about on this thread, without the path that our sentence begins with.
+/// What the dynamic linker last complained about on this thread, without the path that our sentence begins
+/// with.
 std::string linker_complaint(const std::string& path) {
   const char* said = ::dlerror();
   std::string why = said != nullptr ? said : "for an unknown reason";
   if (why.starts_with(path + ": ")) why.erase(0, path.size() + 2);
   if (why.contains("undefined symbol") && why.contains("6muster")) {
-    why += " (it uses more of muster than <muster/module.hpp>; link it with the shared library, or export the "
-           "program's symbols)";
+    why +=
+        " (it uses more of muster than <muster/module.hpp>; link it with the shared library, or export the "
+        "program's symbols)";
   }
   return why;
 }
@@ -45,9 +47,11 @@ std::shared_ptr<const exported_module> find_used(const std::string& path) {
 }  // namespace
 
 loaded exported_module::load(const std::string& path) {
-  if (!path.starts_with('/')) return std::unexpected("module '" + path + "' is not named by an absolute path");
+  if (!path.starts_with('/'))
+    return std::unexpected("module '" + path + "' is not named by an absolute path");
   void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) return std::unexpected("module '" + path + "' cannot be loaded: " + linker_complaint(path));
+  if (handle == nullptr)
+    return std::unexpected("module '" + path + "' cannot be loaded: " + linker_complaint(path));
   const std::shared_ptr<exported_module> module(new exported_module(path, handle));
   const std::string problem = module->read_description();
   if (!problem.empty()) return std::unexpected(module->title_ + " " + problem);

@@ -53,9 +53,10 @@ std::string find_bare(const std::string& name, const fs::path& base) {
     if (!searched.empty()) searched += ", ";
     searched += directory.string();
   }
-  throw invalid_call("there is no module '" + name + "' in " + searched +
-                     " (a name without a slash is looked for in the directories of MUSTER_MODULE_PATH, then in the "
-                     "base directory)");
+  throw invalid_call(
+      "there is no module '" + name + "' in " + searched +
+      " (a name without a slash is looked for in the directories of MUSTER_MODULE_PATH, then in the "
+      "base directory)");
 }
 
 }  // namespace
@@ -74,19 +75,21 @@ std::string find_module(const std::string& module, const std::string& base) {
 namespace detail {
 
 std::vector<std::byte> call_module(context& about, const std::string& path, const std::string& function,
-                                   const std::string& expected_signature, const std::vector<std::byte>& arguments) {
+                                   const std::string& expected_signature,
+                                   const std::vector<std::byte>& arguments) {
   const auto module = use(path);
   const module_export* const found = module->find(function);
   if (found == nullptr) {
     throw invalid_call(module->title() + " has no function '" + function + "'; " + list_of(*module));
   }
   if (expected_signature != found->signature) {
-    throw invalid_call(module->title() + " has " + function + found->signature + ", which was called as " + function +
-                       expected_signature);
+    throw invalid_call(module->title() + " has " + function + found->signature + ", which was called as " +
+                       function + expected_signature);
   }
   reader in(arguments);
   writer out;
-  call_site site{.target = found->target, .arguments = in, .result = out, .stop = about.stop(), .ctx = &about};
+  call_site site{
+      .target = found->target, .arguments = in, .result = out, .stop = about.stop(), .ctx = &about};
   found->thunk(site);
   const std::span<const std::byte> result = out.bytes();
   return {result.begin(), result.end()};

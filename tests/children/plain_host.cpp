@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A program that keeps its symbols to itself (see CMakeLists.txt) and loads the module named by its argument: the
-// module must bring all that it needs. Says "ok", or what went wrong.
+// A program that keeps its symbols to itself (see CMakeLists.txt) and loads the module named by its argument:
+// the module must bring all that it needs. Says "ok", or what went wrong.
 #include <muster/module_calls.hpp>
 
 #include <dlfcn.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a module of a muster to come may look like: of its description only the number is known to be where it was.
+// What a module of a muster to come may look like: of its description only the number is known to be where it
+// was.
 #include <cstdint>
 
 namespace {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What a module and the program that loads it must agree on: the description that the module gives of itself, and the
-// text by which each says how it was built. The description belongs to the module and is constant; any thread may read
-// it. The loader reads `abi` first, which stays where it is for ever, and nothing else when the number is not its own.
+// What a module and the program that loads it must agree on: the description that the module gives of itself,
+// and the text by which each says how it was built. The description belongs to the module and is constant;
+// any thread may read it. The loader reads `abi` first, which stays where it is for ever, and nothing else
+// when the number is not its own.
 #pragma once
 
 #include <cstddef>
@@ -49,8 +50,8 @@ inline constexpr const char* compiler_name = __VERSION__;
 inline constexpr const char* compiler_name = "GCC " __VERSION__;
 #endif
 
-/// How this translation unit was built, as far as both sides must agree: the standard library, whose types a thunk is
-/// given, and the sizes of what it is given.
+/// How this translation unit was built, as far as both sides must agree: the standard library, whose types a
+/// thunk is given, and the sizes of what it is given.
 inline std::string module_identity_text() {
   std::string text = "muster " + std::to_string(version_major) + "." + std::to_string(version_minor);
 #if defined(_GLIBCXX_USE_CXX11_ABI)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The types of a function as text: `(string, i32) -> string`. A type's text determines its encoding, so two programs
-// that agree on a signature understand each other's bytes, and the command can build them from JSON. Texts are made
-// once a type and program, on the thread that first asks. docs/guide/modules.md has the grammar.
+// The types of a function as text: `(string, i32) -> string`. A type's text determines its encoding, so two
+// programs that agree on a signature understand each other's bytes, and the command can build them from JSON.
+// Texts are made once a type and program, on the thread that first asks. docs/guide/modules.md has the
+// grammar.
 #pragma once
 
 #include <cstddef>
@@ -51,9 +52,12 @@ void append_arithmetic(std::string& out) {
   if constexpr (std::same_as<T, bool>) {
     out += "bool";
   } else if constexpr (std::is_floating_point_v<T>) {
-    if constexpr (std::numeric_limits<T>::digits == 24) out += "f32";
-    else if constexpr (std::numeric_limits<T>::digits == 53) out += "f64";
-    else append_opaque<T>(out);
+    if constexpr (std::numeric_limits<T>::digits == 24)
+      out += "f32";
+    else if constexpr (std::numeric_limits<T>::digits == 53)
+      out += "f64";
+    else
+      append_opaque<T>(out);
   } else if constexpr (sizeof(T) <= 8) {
     out += std::is_signed_v<T> ? 'i' : 'u';
     append_number(out, sizeof(T) * 8);
@@ -68,14 +72,22 @@ void append_ticks(std::string& out, const open_type* open) {
   append_type<typename Duration::rep>(out, open);
   constexpr auto num = Duration::period::num;
   constexpr auto den = Duration::period::den;
-  if constexpr (num == 1 && den == 1'000'000'000) out += " ns";
-  else if constexpr (num == 1 && den == 1'000'000) out += " us";
-  else if constexpr (num == 1 && den == 1'000) out += " ms";
-  else if constexpr (num == 1 && den == 1) out += " s";
-  else if constexpr (num == 60 && den == 1) out += " min";
-  else if constexpr (num == 3600 && den == 1) out += " h";
-  else if constexpr (num == 86400 && den == 1) out += " d";
-  else out += " " + std::to_string(num) + "/" + std::to_string(den);
+  if constexpr (num == 1 && den == 1'000'000'000)
+    out += " ns";
+  else if constexpr (num == 1 && den == 1'000'000)
+    out += " us";
+  else if constexpr (num == 1 && den == 1'000)
+    out += " ms";
+  else if constexpr (num == 1 && den == 1)
+    out += " s";
+  else if constexpr (num == 60 && den == 1)
+    out += " min";
+  else if constexpr (num == 3600 && den == 1)
+    out += " h";
+  else if constexpr (num == 86400 && den == 1)
+    out += " d";
+  else
+    out += " " + std::to_string(num) + "/" + std::to_string(den);
 }
 
 /// std::map and std::unordered_map, but not those with several values a key: these are lists of pairs.
@@ -84,9 +96,9 @@ concept unique_map_shape = map_shape<T> && requires(T& t, const typename T::key_
 
 /// A word that begins a type, which a field of that name must not be mistaken for.
 inline bool is_type_word(std::string_view word) {
-  static constexpr std::string_view words[] = {"bool", "i8",  "i16", "i32",    "i64",   "u8",   "u16",      "u32",
-                                               "u64",  "f32", "f64", "string", "bytes", "bits", "duration", "time",
-                                               "null", "opaque"};
+  static constexpr std::string_view words[] = {"bool",  "i8",   "i16",      "i32",  "i64",  "u8",
+                                               "u16",   "u32",  "u64",      "f32",  "f64",  "string",
+                                               "bytes", "bits", "duration", "time", "null", "opaque"};
   for (const std::string_view each : words) {
     if (each == word) return true;
   }
@@ -118,13 +130,14 @@ void append_fields(std::string& out, const open_type* open) {
   }
   const open_type self{name_of<T>(), open};
   [[maybe_unused]] const char* separator = "";
-  [[maybe_unused]] const auto append_one = [&]<class Owner, class Value>(const named_field<Owner, Value>& each) {
-    out += separator;
-    append_field_name(out, each.name);
-    out += ": ";
-    append_type<Value>(out, &self);
-    separator = ", ";
-  };
+  [[maybe_unused]] const auto append_one =
+      [&]<class Owner, class Value>(const named_field<Owner, Value>& each) {
+        out += separator;
+        append_field_name(out, each.name);
+        out += ": ";
+        append_type<Value>(out, &self);
+        separator = ", ";
+      };
   out += "{";
   std::apply([&](const auto&... each) { (append_one(each), ...); }, fields<T>::list);
   out += "}";
@@ -135,7 +148,8 @@ template <class T>
 struct group_text;
 
 template <class... Ts>
-void append_group(std::string& out, [[maybe_unused]] const open_type* open, const char* between, const char* after_one) {
+void append_group(std::string& out, [[maybe_unused]] const open_type* open, const char* between,
+                  const char* after_one) {
   std::size_t written = 0;
   out += "(";
   ((out += written++ == 0 ? "" : between, append_type<Ts>(out, open)), ...);
@@ -218,8 +232,10 @@ void append_class(std::string& out, const open_type* open) {
   } else if constexpr (complex_shape<T>) {
     append_group<typename T::value_type, typename T::value_type>(out, open, ", ", "");
   } else if constexpr (is_string<T>) {
-    if constexpr (std::same_as<typename T::value_type, char>) out += "string";
-    else append_units<typename T::value_type>(out, open);
+    if constexpr (std::same_as<typename T::value_type, char>)
+      out += "string";
+    else
+      append_units<typename T::value_type>(out, open);
   } else if constexpr (is_fixed_template<T>) {
     group_text<T>::append(out, open);
   } else if constexpr (unique_map_shape<T>) {

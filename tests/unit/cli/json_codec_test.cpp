@@ -45,13 +45,16 @@ struct place {
 
 template <>
 struct muster::fields<place> {
-  static constexpr auto list = std::make_tuple(muster::field("name", &place::name), muster::field("height", &place::height),
-                                               muster::field("corners", &place::corners));
+  static constexpr auto list =
+      std::make_tuple(muster::field("name", &place::name), muster::field("height", &place::height),
+                      muster::field("corners", &place::corners));
 };
 
 namespace {
 
-std::vector<std::byte> bytes_of(const muster::writer& out) { return {out.bytes().begin(), out.bytes().end()}; }
+std::vector<std::byte> bytes_of(const muster::writer& out) {
+  return {out.bytes().begin(), out.bytes().end()};
+}
 
 muster::cli::value_type type_of(const std::string& text) {
   auto type = muster::cli::parse_type(text);
@@ -139,7 +142,8 @@ TEST(json_codec, text_and_bytes_have_the_encoding_of_the_library) {
   expect_json(std::filesystem::path("/tmp/x"), "\"/tmp/x\"");
   expect_json(std::vector<std::byte>{}, "\"\"");
   expect_json(std::vector<std::byte>{std::byte{1}}, "\"AQ==\"");
-  expect_json(std::vector<std::byte>{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{255}}, "\"AQID/w==\"");
+  expect_json(std::vector<std::byte>{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{255}},
+              "\"AQID/w==\"");
 }
 
 TEST(json_codec, containers_have_the_encoding_of_the_library) {
@@ -178,16 +182,19 @@ TEST(json_codec, groups_and_structs_have_the_encoding_of_the_library) {
   expect_json(std::variant<int>(9), "9");
   expect_json(std::optional<std::variant<int, std::vector<int>>>(std::vector<int>{1}), "[1]");
   expect_json(place{"a", 2.5, {{1, 2}}}, R"({"name": "a", "height": 2.5, "corners": [[1, 2]]})");
-  expect_json(std::vector<place>{{}, {"b", {}, {}}},
-              R"([{"name": "", "height": null, "corners": []}, {"name": "b", "height": null, "corners": []}])");
+  expect_json(
+      std::vector<place>{{}, {"b", {}, {}}},
+      R"([{"name": "", "height": null, "corners": []}, {"name": "b", "height": null, "corners": []}])");
 }
 
 TEST(json_codec, json_may_say_the_same_in_other_ways) {
   EXPECT_EQ(from_json<int>("5.0"), 5);
   EXPECT_EQ(from_json<double>("5"), 5.0);
   EXPECT_EQ(from_json<std::uint64_t>("9007199254740992.0"), 9007199254740992U);
-  EXPECT_EQ(from_json<place>(R"({"corners": [], "name": "n"})"), (place{"n", {}, {}})) << "an optional may be missing";
-  EXPECT_EQ(from_json<std::vector<std::byte>>("[0, 255]"), (std::vector<std::byte>{std::byte{0}, std::byte{255}}));
+  EXPECT_EQ(from_json<place>(R"({"corners": [], "name": "n"})"), (place{"n", {}, {}}))
+      << "an optional may be missing";
+  EXPECT_EQ(from_json<std::vector<std::byte>>("[0, 255]"),
+            (std::vector<std::byte>{std::byte{0}, std::byte{255}}));
   EXPECT_EQ(from_json<std::vector<std::byte>>("\"AQ\""), (std::vector<std::byte>{std::byte{1}}));
   EXPECT_EQ((from_json<std::map<std::string, int>>(R"([["a", 1]])")), (std::map<std::string, int>{{"a", 1}}));
   EXPECT_TRUE(std::isnan(from_json<float>("\"NaN\"")));
@@ -210,14 +217,18 @@ TEST(json_codec, what_does_not_fit_is_refused_with_what_was_expected_and_given) 
   EXPECT_EQ(said_of("bits", "[true, 0]"), "element 2: expected true or false, was given 0");
   EXPECT_EQ(said_of("[i32; 2]", "[1]"), "expected [i32; 2], was given 1 element");
   EXPECT_EQ(said_of("(i32, bool)", "[1, true, 3]"), "expected (i32, bool), was given 3 elements");
-  EXPECT_EQ(said_of("{string: [f64]}", R"({"a": [1, "x"]})"), "key \"a\", element 2: expected f64, was given \"x\"");
+  EXPECT_EQ(said_of("{string: [f64]}", R"({"a": [1, "x"]})"),
+            "key \"a\", element 2: expected f64, was given \"x\"");
   EXPECT_EQ(said_of("{i32: bool}", "[[1]]"), "element 1: expected [i32, bool], was given 1 element");
-  EXPECT_EQ(said_of("{x: f64, y: f64}", R"({"x": 1})"), "expected {x: f64, y: f64}, but the field \"y\" is missing");
+  EXPECT_EQ(said_of("{x: f64, y: f64}", R"({"x": 1})"),
+            "expected {x: f64, y: f64}, but the field \"y\" is missing");
   EXPECT_EQ(said_of("{x: f64}", R"({"x": 1, "z": 2})"), "expected {x: f64}, which has no field \"z\"");
   EXPECT_EQ(said_of("{x: f64}", R"({"x": true})"), "field \"x\": expected f64, was given true");
   EXPECT_EQ(said_of("(i32 | bool)", "\"x\""), "expected (i32 | bool), was given \"x\"");
-  EXPECT_EQ(said_of("opaque<a<b>>", "1"), "opaque<a<b>> cannot be given as JSON; only C++ that knows the type can");
-  const auto number = muster::cli::encode_value(type_of("f64"), json(std::numeric_limits<double>::infinity()));
+  EXPECT_EQ(said_of("opaque<a<b>>", "1"),
+            "opaque<a<b>> cannot be given as JSON; only C++ that knows the type can");
+  const auto number =
+      muster::cli::encode_value(type_of("f64"), json(std::numeric_limits<double>::infinity()));
   ASSERT_FALSE(number.has_value());
   EXPECT_THAT(number.error(), HasSubstr("a number that JSON cannot hold"));
   const auto broken = muster::cli::encode_value(type_of("i32"), json("\xff"));
@@ -248,22 +259,28 @@ TEST(json_codec, words_are_read_by_the_types_of_the_parameters) {
   const auto call = [](const std::string& text, const words& given) {
     return muster::cli::encode_words(signature(text), given);
   };
-  EXPECT_EQ(*call("(string, string) -> null", {"5", "\xff \"x\""}), encoded(std::string("5"), std::string("\xff \"x\"")));
+  EXPECT_EQ(*call("(string, string) -> null", {"5", "\xff \"x\""}),
+            encoded(std::string("5"), std::string("\xff \"x\"")));
   EXPECT_EQ(*call("(i32, u64, f64) -> null", {"-5", "18446744073709551615", "1e3"}),
             encoded(-5, std::numeric_limits<std::uint64_t>::max(), 1000.0));
   EXPECT_EQ(*call("(f32) -> null", {"-Infinity"}), encoded(-std::numeric_limits<float>::infinity()));
   EXPECT_EQ(*call("(bytes) -> null", {"AQ=="}), encoded(std::vector<std::byte>{std::byte{1}}));
   EXPECT_EQ(*call("(bool, [i32]) -> null", {"true", "[1, 2]"}), encoded(true, std::vector<int>{1, 2}));
-  EXPECT_EQ(*call("(?string, ?i32) -> null", {"null", "4"}), encoded(std::optional<std::string>(), std::optional(4)));
+  EXPECT_EQ(*call("(?string, ?i32) -> null", {"null", "4"}),
+            encoded(std::optional<std::string>(), std::optional(4)));
   EXPECT_EQ(*call("((i32 | string)) -> null", {"4"}), encoded(std::variant<int, std::string>(4)));
   EXPECT_EQ(*call("((i32 | string)) -> null", {"four"}), encoded(std::variant<int, std::string>("four")));
-  EXPECT_EQ(call("(i32) -> null", {"5x"}).error(), "argument 1 of f(i32) -> null: expected i32, was given \"5x\"");
+  EXPECT_EQ(call("(i32) -> null", {"5x"}).error(),
+            "argument 1 of f(i32) -> null: expected i32, was given \"5x\"");
   EXPECT_EQ(call("(i32) -> null", {"5000000000"}).error(),
-            "argument 1 of f(i32) -> null: 5000000000 is out of the range of i32, which is -2147483648 to 2147483647");
-  EXPECT_THAT(call("(u64) -> null", {"99999999999999999999"}).error(), HasSubstr("is out of the range of u64"));
+            "argument 1 of f(i32) -> null: 5000000000 is out of the range of i32, which is -2147483648 to "
+            "2147483647");
+  EXPECT_THAT(call("(u64) -> null", {"99999999999999999999"}).error(),
+              HasSubstr("is out of the range of u64"));
   EXPECT_THAT(call("(f64) -> null", {"nan"}).error(), HasSubstr("expected f64, was given \"nan\""));
   EXPECT_THAT(call("(i32) -> null", {""}).error(), HasSubstr("expected i32, was given \"\""));
-  EXPECT_THAT(call("(bool) -> null", {"maybe"}).error(), HasSubstr("expected bool as JSON, was given \"maybe\""));
+  EXPECT_THAT(call("(bool) -> null", {"maybe"}).error(),
+              HasSubstr("expected bool as JSON, was given \"maybe\""));
   EXPECT_EQ(call("(i32) -> null", {}).error(), "f(i32) -> null takes 1 argument, was given 0");
 }
 
@@ -283,7 +300,8 @@ TEST(json_codec, result_bytes_that_lie_are_an_error) {
   for (const char* type : {"string", "bytes", "[i32]", "[null]", "{i32: i32}", "[[[string]]]"}) {
     EXPECT_THAT(said(type, huge), HasSubstr("a size is larger than the bytes that follow")) << type;
   }
-  EXPECT_THAT(said("bits", encoded(std::numeric_limits<std::uint64_t>::max())), HasSubstr("a size is larger"));
+  EXPECT_THAT(said("bits", encoded(std::numeric_limits<std::uint64_t>::max())),
+              HasSubstr("a size is larger"));
   EXPECT_THAT(said("i32", encoded(std::uint8_t{1})), HasSubstr("the bytes end before the value does"));
   EXPECT_THAT(said("i32", encoded(1, 2)), HasSubstr("go on after the value"));
   EXPECT_THAT(said("bool", encoded(std::uint8_t{2})), HasSubstr("neither true nor false"));
@@ -297,8 +315,9 @@ TEST(json_codec, random_result_bytes_do_no_harm) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const std::vector<std::string> types = {"[string]", "{string: [?(i32 | string)]}", "[(bits, bytes)]", "[null]",
-                                          "{a: ?{b: [f32]}, c: [bool; 3]}", "{(i32, u8): {string: null}}"};
+  const std::vector<std::string> types = {
+      "[string]", "{string: [?(i32 | string)]}",    "[(bits, bytes)]",
+      "[null]",   "{a: ?{b: [f32]}, c: [bool; 3]}", "{(i32, u8): {string: null}}"};
   std::size_t accepted = 0;
   for (int round = 0; round < 20'000; ++round) {
     std::vector<std::byte> bytes(random() % 24);
@@ -312,7 +331,8 @@ TEST(json_codec, random_result_bytes_do_no_harm) {
 }
 
 TEST(json_types, a_signature_is_taken_apart_and_malformed_ones_are_refused) {
-  const auto made = signature("({string: [f64; 3]}, ?(null | u8)) -> {\"string\": i32, x: duration<i64 1/25>}");
+  const auto made =
+      signature("({string: [f64; 3]}, ?(null | u8)) -> {\"string\": i32, x: duration<i64 1/25>}");
   ASSERT_EQ(made.parameters.size(), 2U);
   EXPECT_EQ(made.parameters[0].kind, muster::cli::type_kind::map);
   EXPECT_EQ(made.parameters[0].parts[1].count, 3U);
@@ -320,11 +340,27 @@ TEST(json_types, a_signature_is_taken_apart_and_malformed_ones_are_refused) {
   EXPECT_EQ(made.result.kind, muster::cli::type_kind::structure);
   EXPECT_EQ(made.result.names, (std::vector<std::string>{"string", "x"}));
   EXPECT_EQ(made.result.parts[1].text, "duration<i64 1/25>");
-  for (const char* text :
-       {"", "(", "()", "() ->", "() -> ", "() -> i33", "(i32 i32) -> null", "(i32,) -> null", "() -> [i32", "() -> [i32; x]",
-        "() -> [i32; 99999999999999999999]", "() -> (i32 | u8, f32)", "() -> (i32", "() -> {x: i32, string: i32}", "({string: i32, x: u8}) -> null",
-        "() -> {x i32}", "() -> {\"x: i32}", "() -> opaque<a", "() -> duration<string s>", "() -> duration<i64>",
-        "() -> null null"}) {
+  for (const char* text : {"",
+                           "(",
+                           "()",
+                           "() ->",
+                           "() -> ",
+                           "() -> i33",
+                           "(i32 i32) -> null",
+                           "(i32,) -> null",
+                           "() -> [i32",
+                           "() -> [i32; x]",
+                           "() -> [i32; 99999999999999999999]",
+                           "() -> (i32 | u8, f32)",
+                           "() -> (i32",
+                           "() -> {x: i32, string: i32}",
+                           "({string: i32, x: u8}) -> null",
+                           "() -> {x i32}",
+                           "() -> {\"x: i32}",
+                           "() -> opaque<a",
+                           "() -> duration<string s>",
+                           "() -> duration<i64>",
+                           "() -> null null"}) {
     EXPECT_FALSE(muster::cli::parse_signature("f", text).has_value()) << text;
   }
   EXPECT_FALSE(muster::cli::parse_type(std::string(10'000, '[')).has_value());

@@ -47,7 +47,7 @@ std::string refusal_of(Call call) {
 
 /// A directory that is gone with the test.
 class directory {
- public:
+public:
   directory() {
     std::string made = (fs::temp_directory_path() / "muster-XXXXXX").string();
     if (::mkdtemp(made.data()) == nullptr) throw std::runtime_error("no temporary directory");
@@ -59,24 +59,26 @@ class directory {
   const fs::path& path() const { return path_; }
   void put(const std::string& name) const { fs::create_symlink(sums, path_ / name); }
 
- private:
+private:
   fs::path path_;
 };
 
 class working_directory {
- public:
+public:
   explicit working_directory(const fs::path& there) { fs::current_path(there); }
   working_directory(const working_directory&) = delete;
   working_directory& operator=(const working_directory&) = delete;
   ~working_directory() { fs::current_path(before_); }
 
- private:
+private:
   fs::path before_ = fs::current_path();
 };
 
 class module_path_variable {
- public:
-  explicit module_path_variable(const std::string& value) { ::setenv("MUSTER_MODULE_PATH", value.c_str(), 1); }
+public:
+  explicit module_path_variable(const std::string& value) {
+    ::setenv("MUSTER_MODULE_PATH", value.c_str(), 1);
+  }
   module_path_variable(const module_path_variable&) = delete;
   module_path_variable& operator=(const module_path_variable&) = delete;
   ~module_path_variable() { ::unsetenv("MUSTER_MODULE_PATH"); }
@@ -91,7 +93,8 @@ struct vector2 {  // as the module's point, under another name: what counts are 
 
 template <>
 struct muster::fields<vector2> {
-  static constexpr auto list = std::make_tuple(muster::field("x", &vector2::x), muster::field("y", &vector2::y));
+  static constexpr auto list =
+      std::make_tuple(muster::field("x", &vector2::x), muster::field("y", &vector2::y));
 };
 
 TEST(module_calls, a_function_is_called_by_its_name) {
@@ -179,10 +182,12 @@ TEST(module_calls, a_module_that_is_no_module_is_refused_with_a_sentence) {
   const auto why = [](const std::string& name) {
     return refusal_of([&] { muster::detail::list_exports(in_modules(name)); });
   };
-  EXPECT_THAT(why("no_description.so"), HasSubstr("no_description.so' exports no functions: it has no MUSTER_MODULE"));
+  EXPECT_THAT(why("no_description.so"),
+              HasSubstr("no_description.so' exports no functions: it has no MUSTER_MODULE"));
   EXPECT_THAT(why("wrong_abi.so"), HasSubstr("its layout has number 4711, this program's has 1"));
-  EXPECT_THAT(why("wrong_identity.so"), AllOf(HasSubstr("a library of its own"), HasSubstr("a compiler of its own"),
-                                              HasSubstr(muster::detail::module_identity_text())));
+  EXPECT_THAT(why("wrong_identity.so"),
+              AllOf(HasSubstr("a library of its own"), HasSubstr("a compiler of its own"),
+                    HasSubstr(muster::detail::module_identity_text())));
   EXPECT_THAT(why("same_name_twice.so"), HasSubstr("(version 3) exports two functions named 'twice'"));
   EXPECT_THAT(why("throws_in_body.so"), HasSubstr("could not list its functions: the licence has expired"));
   EXPECT_THAT(why("not_there.so"), AllOf(HasSubstr("cannot be loaded: "), HasSubstr("No such file")));
@@ -235,7 +240,8 @@ TEST(find_module, a_path_with_a_slash_is_relative_to_the_base) {
   EXPECT_EQ(muster::find_module("./b.so", "/base"), "/base/b.so");
   EXPECT_EQ(muster::find_module(".//b.so", "/base"), "/base/b.so");
   EXPECT_EQ(muster::find_module("lib/b.so", "/base"), "/base/lib/b.so");
-  EXPECT_EQ(muster::find_module("../b.so", "/base"), "/base/../b.so") << "links in /base are not for us to follow";
+  EXPECT_EQ(muster::find_module("../b.so", "/base"), "/base/../b.so")
+      << "links in /base are not for us to follow";
   EXPECT_EQ(muster::find_module("./b.so", "dir"), (fs::current_path() / "dir/b.so").string());
   EXPECT_EQ(muster::find_module("./b.so"), (fs::current_path() / "b.so").string());
 }
@@ -252,8 +258,9 @@ TEST(find_module, a_bare_name_is_looked_for_in_the_stated_list) {
   }
   EXPECT_EQ(muster::find_module("bare.so", base.path()), (base.path() / "bare.so").string());
   const module_path_variable variable(first.path().string());
-  EXPECT_THAT(refusal_of([&] { muster::find_module("none.so", base.path()); }),
-              HasSubstr("there is no module 'none.so' in " + first.path().string() + ", " + base.path().string()));
+  EXPECT_THAT(
+      refusal_of([&] { muster::find_module("none.so", base.path()); }),
+      HasSubstr("there is no module 'none.so' in " + first.path().string() + ", " + base.path().string()));
   EXPECT_THROW(muster::find_module("", base.path()), muster::invalid_call);
 }
 

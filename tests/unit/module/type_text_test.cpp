@@ -57,8 +57,8 @@ struct muster::fields<empty_one> {
 };
 template <>
 struct muster::fields<odd_names> {
-  static constexpr auto list =
-      std::make_tuple(muster::field("string", &odd_names::string), muster::field("a \"b\"", &odd_names::with_space));
+  static constexpr auto list = std::make_tuple(muster::field("string", &odd_names::string),
+                                               muster::field("a \"b\"", &odd_names::with_space));
 };
 template <>
 struct muster::fields<tree> {
@@ -125,7 +125,8 @@ TEST(type_text, durations_and_times_say_their_unit) {
 
 TEST(type_text, structs_show_their_fields_or_only_their_name) {
   EXPECT_EQ(text_of<empty_one>(), "{}");
-  EXPECT_EQ(text_of<odd_names>(), R"({"string": i32, "a \"b\"": f64})") << "as a map's {string: i32} it must not read";
+  EXPECT_EQ(text_of<odd_names>(), R"({"string": i32, "a \"b\"": f64})")
+      << "as a map's {string: i32} it must not read";
   EXPECT_TRUE(text_of<tree>().starts_with("{value: i32, children: [opaque<")) << text_of<tree>();
   EXPECT_TRUE(text_of<block>().starts_with("opaque<")) << text_of<block>();
   EXPECT_TRUE(text_of<block>().ends_with("block>")) << text_of<block>();
