@@ -148,11 +148,12 @@ class pool_calls : public pool_base {
     return map_with(true, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
   }
 
-  /// Calls a function of a module (see module.hpp), which is loaded in the worker: call<std::string>("./libphotos.so",
-  /// "shrink", path, 200). The types of the arguments must be those of its parameters exactly; a proxy converts them.
-  /// `path` is resolved now, against the working directory, as find_module says. Throws what submit throws, and
-  /// invalid_call when a name without a slash is not found; the future throws invalid_call when the module cannot be
-  /// loaded or has no such function.
+  /// Calls a function of a module (see module.hpp), which is loaded in the worker:
+  ///     pool.call<std::string>("./libphotos.so", "shrink", path, 200)
+  /// The types of the arguments must be those of the parameters exactly; a proxy converts them. The module's path
+  /// is resolved now, against the working directory, as find_module says. Throws what submit throws, and
+  /// invalid_call when a name without a slash is not found. The future throws invalid_call when the module cannot
+  /// be loaded, has no such function, or it has another signature.
   template <class R, class... Args>
   future<R> call(const std::string& path, const std::string& function, Args&&... args) {
     const auto submit_parts = [this](auto&&... parts) { return submit(std::forward<decltype(parts)>(parts)...); };
@@ -168,8 +169,9 @@ class pool_calls : public pool_base {
     return submit_module_call<R, call_parameter_t<Args>...>(submit_parts, find_module(path), function,
                                                              std::forward<Args>(args)...);
   }
-  /// A function object for a function of a module: auto shrink = pool.proxy<photo(std::string, int)>(path, "shrink").
-  /// `path` is resolved now, as in call. Nothing is loaded before the first call.
+  /// A function object that calls a function of a module:
+  ///     auto shrink = pool.proxy<photo(std::string, int)>("./libphotos.so", "shrink");
+  /// The path is resolved now, as in call, and the module loaded at the first call. Must not outlive the pool.
   template <class Function>
   module_proxy<Pool, Function> proxy(const std::string& path, std::string function) {
     return module_proxy<Pool, Function>(static_cast<Pool&>(*this), find_module(path), std::move(function));

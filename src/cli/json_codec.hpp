@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <expected>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +39,10 @@ encoded encode_arguments(const call_signature& signature, const json& arguments)
 /// it is, a number is the whole word, one that may be missing (?T) is missing when the word is null, anything
 /// else is JSON.
 encoded encode_words(const call_signature& signature, std::span<const std::string> words);
+
+/// Encodes a call: as many arguments as there are `given`, of which `value_at(i)` gives number i.
+encoded encode_call(const call_signature& signature, std::size_t given,
+                    const std::function<std::expected<json, std::string>(std::size_t)>& value_at);
 
 /// Encodes one value.
 encoded encode_value(const value_type& type, const json& value);

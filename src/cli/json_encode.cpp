@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <muster/bytes.hpp>
 
-#include <charconv>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <string_view>
-#include <system_error>
 
 #include "cli/json_base64.hpp"
 #include "cli/json_codec.hpp"
@@ -304,86 +303,6 @@ void encode(writer& out, const value_type& type, const json& value) {
 
 std::vector<std::byte> bytes_of(const writer& out) { return {out.bytes().begin(), out.bytes().end()}; }
 
-std::string wrong_count(const call_signature& signature, std::size_t given) {
-  return signature.title() + " takes " + count_of(signature.parameters.size(), "argument") + ", was given " +
-         std::to_string(given);
-}
-
-/// `value_at(i)` gives the value of parameter i, as JSON.
-template <class ValueAt>
-encoded encode_call(const call_signature& signature, std::size_t given, ValueAt value_at) {
-  if (given != signature.parameters.size()) return std::unexpected(wrong_count(signature, given));
-  writer out;
-  for (std::size_t i = 0; i < given; ++i) {
-    try {
-      encode(out, signature.parameters[i], value_at(i));
-    } catch (const misfit& error) {
-      return std::unexpected("argument " + std::to_string(i + 1) + " of " + signature.title() +
-                             (error.where.empty() ? "" : ", " + error.where) + ": " + error.what);
-    }
-  }
-  return bytes_of(out);
-}
-
-// Words.
-
-json number_in(const value_type& type, const std::string& word) {
-  const char* const end = word.data() + word.size();
-  const auto read = [&](auto number) -> std::optional<json> {
-    const auto [stopped, wrong] = std::from_chars(word.data(), end, number);
-    if (wrong == std::errc::result_out_of_range && stopped == end) {
-      throw misfit{word + " is out of the range of " + type.text};
-    }
-    if (wrong != std::errc() || stopped != end) return std::nullopt;
-    return json(number);
-  };
-  std::optional<json> number;
-  if (type.kind == type_kind::floating) {
-    if (word == "NaN" || word == "Infinity" || word == "-Infinity") return word;
-    number = read(double());
-    if (number && !std::isfinite(number->get<double>())) number.reset();
-  } else if (word.starts_with('-')) {
-    number = read(std::int64_t());
-  } else {
-    number = read(std::uint64_t());
-  }
-  if (!number) refuse(type, word);
-  return *number;
-}
-
-json value_in(const value_type& type, const std::string& word);
-
-/// The first alternative that the word fits.
-json alternative_in(const value_type& type, const std::string& word) {
-  for (const value_type& alternative : type.parts) {
-    try {
-      json value = value_in(alternative, word);
-      writer ignored;
-      encode(ignored, alternative, value);
-      return value;
-    } catch (const misfit&) {
-      continue;
-    }
-  }
-  refuse(type, word);
-}
-
-json value_in(const value_type& type, const std::string& word) {
-  switch (type.kind) {
-    case type_kind::string:
-    case type_kind::bytes: return word;
-    case type_kind::signed_integer:
-    case type_kind::unsigned_integer:
-    case type_kind::floating: return number_in(type, word);
-    case type_kind::optional: return word == "null" ? json() : value_in(type.parts[0], word);
-    case type_kind::variant: return alternative_in(type, word);
-    default: break;
-  }
-  json value = json::parse(word, nullptr, false);
-  if (value.is_discarded()) throw misfit{"expected " + type.text + " as JSON, was given " + show(word)};
-  return value;
-}
-
 const value_type* find_opaque(const value_type& type) {
   if (type.kind == type_kind::opaque) return &type;
   for (const value_type& part : type.parts) {
@@ -394,17 +313,32 @@ const value_type* find_opaque(const value_type& type) {
 
 }  // namespace
 
+encoded encode_call(const call_signature& signature, std::size_t given,
+                    const std::function<std::expected<json, std::string>(std::size_t)>& value_at) {
+  if (given != signature.parameters.size()) {
+    return std::unexpected(signature.title() + " takes " + count_of(signature.parameters.size(), "argument") +
+                           ", was given " + std::to_string(given));
+  }
+  std::vector<std::byte> all;
+  for (std::size_t i = 0; i < given; ++i) {
+    const auto value = value_at(i);
+    const encoded one =
+        value ? encode_value(signature.parameters[i], *value) : std::unexpected(value.error());
+    if (!one) {
+      return std::unexpected("argument " + std::to_string(i + 1) + " of " + signature.title() + ": " +
+                             one.error());
+    }
+    all.insert(all.end(), one->begin(), one->end());
+  }
+  return all;
+}
+
 encoded encode_arguments(const call_signature& signature, const json& arguments) {
   if (!arguments.is_array()) {
     return std::unexpected("the arguments of " + signature.title() + " are an array, was given " +
                            show(arguments));
   }
-  return encode_call(signature, arguments.size(), [&](std::size_t i) -> const json& { return arguments[i]; });
-}
-
-encoded encode_words(const call_signature& signature, std::span<const std::string> words) {
-  return encode_call(signature, words.size(),
-                     [&](std::size_t i) { return value_in(signature.parameters[i], words[i]); });
+  return encode_call(signature, arguments.size(), [&](std::size_t i) { return arguments[i]; });
 }
 
 encoded encode_value(const value_type& type, const json& value) {

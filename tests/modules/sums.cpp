@@ -67,4 +67,5 @@ MUSTER_MODULE(m) {
   m.add("group", group);
   m.add("add", adder());
   m.add("calls", calls);
+  m.add("crash", [] { std::abort(); });
 }

@@ -251,7 +251,7 @@ TEST(json_codec, arguments_are_counted_and_numbered) {
             "the arguments of shrink(string, i32) -> string are an array, was given {\"path\":1}");
   const auto nested = signature("([i32]) -> null");
   EXPECT_EQ(muster::cli::encode_arguments(nested, json::parse("[[1, null]]")).error(),
-            "argument 1 of f([i32]) -> null, element 2: expected i32, was given null");
+            "argument 1 of f([i32]) -> null: element 2: expected i32, was given null");
 }
 
 TEST(json_codec, words_are_read_by_the_types_of_the_parameters) {

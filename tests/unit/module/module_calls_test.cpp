@@ -232,7 +232,7 @@ TEST(module_calls, the_exports_are_listed_with_their_signatures) {
   EXPECT_EQ(listed.at("fail"), "(string) -> null");
   EXPECT_EQ(listed.at("sum_raw"), "(opaque<raw>) -> i32");
   EXPECT_EQ(listed.at("group"), "([i32]) -> {string: [i32]}");
-  EXPECT_EQ(listed.size(), 12U);
+  EXPECT_EQ(listed.size(), 13U);
 }
 
 TEST(find_module, a_path_with_a_slash_is_relative_to_the_base) {
