@@ -15,6 +15,7 @@
 #include <variant>
 
 #include <muster/codec.hpp>
+#include <muster/error.hpp>
 
 #include "module/demangle.hpp"
 
@@ -53,7 +54,8 @@ struct standard_type {
   maker make;
 };
 
-/// The kinds that arrive as themselves. The number of a row is what is sent: both sides are the same program.
+/// The kinds that arrive as themselves: standard ones, and those of ours that arise in a worker. The number
+/// of a row is what is sent: both sides are the same program.
 const auto& standard_types() {
   static const std::array table = {
       standard_type{&typeid(std::system_error), make_system_error},
@@ -76,6 +78,9 @@ const auto& standard_types() {
       standard_type{&typeid(std::bad_function_call), make_plain<std::bad_function_call>},
       standard_type{&typeid(std::bad_optional_access), make_plain<std::bad_optional_access>},
       standard_type{&typeid(std::bad_variant_access), make_plain<std::bad_variant_access>},
+      standard_type{&typeid(invalid_call), make_with_text<invalid_call>},
+      standard_type{&typeid(muster::decode_error), make_with_text<muster::decode_error>},
+      standard_type{&typeid(muster::encode_error), make_with_text<muster::encode_error>},
   };
   return table;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// An exception on its way from a worker to its owner. The standard exception types arrive as themselves;
-// anything else arrives as its type's name and its text, from which the owner makes a worker_error.
-// encode_current_exception runs in the worker inside a catch block, decode_exception in the owner on bytes
-// that it does not trust.
+// An exception on its way from a worker to its owner. The standard exception types, and those of muster that
+// arise in a worker (invalid_call, decode_error, encode_error), arrive as themselves; anything else arrives
+// as its type's name and its text, from which the owner makes a worker_error. encode_current_exception runs
+// in the worker inside a catch block, decode_exception in the owner on bytes that it does not trust.
 #pragma once
 
 #include <cstddef>
