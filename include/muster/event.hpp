@@ -29,7 +29,7 @@ enum class event_kind : std::uint8_t {
   degraded,         ///< Workers cannot be started at the moment; the pool keeps trying.
   recovered,        ///< They can again.
   scaled,           ///< The number of workers wanted changed; the text says from, to and why.
-  task_began,       ///< An attempt began. Only sent for tasks with a timeout, a retry, or a stop token.
+  task_began,       ///< An attempt began. Only sent for tasks with a timeout, a deadline, or task_options::report.
   task_failed,      ///< A task started by `post` failed: see event::error.
   task_retried,     ///< An attempt failed and the task will run again.
   task_stuck,       ///< A thread task was told to stop and has not returned.

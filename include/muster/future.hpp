@@ -21,6 +21,16 @@
 
 namespace muster {
 
+/// Where and when a task ran.
+struct task_report {
+  int attempts = 0;                  ///< 0: it never began.
+  std::optional<unsigned> worker{};  ///< The slot of the worker that had it last.
+  /// When its last attempt began, as the pool saw it: of calls so short that several are answered at once, not before
+  /// the pool heard of them. None: it never began.
+  std::optional<std::chrono::steady_clock::time_point> began{};
+  std::chrono::steady_clock::time_point ended{};  ///< When it settled.
+};
+
 template <class T>
 class [[nodiscard]] future {
  public:
@@ -54,6 +64,19 @@ class [[nodiscard]] future {
   /// once; a process that has not stopped after the pool's `grace` is killed. The future settles as `cancelled`,
   /// unless a result was there first. Does not block; harmless when the task has settled.
   void cancel() { detail::cancel(*task_); }
+
+  /// Waits, then says where and when the task ran; before get. None where task_options::report was not set.
+  [[nodiscard]] std::optional<task_report> report() const {
+    wait();
+    const detail::task& t = *task_;
+    if ((t.flags & detail::task::reported) == 0) return std::nullopt;
+    task_report made{.attempts = t.extras->attempts, .ended = t.extras->ended};
+    if (made.attempts == 0) return made;
+    made.worker = t.extras->ran_on;
+    if (const auto began = t.extras->began.load(std::memory_order_relaxed); began != 0)
+      made.began = detail::time_point(detail::time_point::duration(began));
+    return made;
+  }
 
   /// Runs `f` when the task has settled, on the pool's callback executor, and returns a future of its result.
   /// f takes the value (nothing for void) and is skipped when the task failed, the failure going to the returned

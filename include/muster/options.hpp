@@ -225,6 +225,8 @@ struct task_options {
   std::string id{};
   /// Instead of the pool's.
   std::optional<retry_options> retry{};
+  /// Keep where and when it ran, for future::report.
+  bool report = false;
 };
 
 }  // namespace muster

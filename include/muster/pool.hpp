@@ -63,6 +63,10 @@ class pool_base {
   /// The same for at most so long. False: not idle by then.
   [[nodiscard]] bool wait_idle_for(duration longest);
 
+  /// Cancels the tasks that have not begun, also those that wait for another attempt; what runs goes on. Does not
+  /// block: their futures settle soon.
+  void cancel_queued();
+
   /// Refuses new tasks at once, finishes those there are, ends the workers, and returns when nothing is left. At the
   /// deadline it settles what waits as pool_stopped, tells what runs to stop, and after `grace` kills (processes) or
   /// reports as stuck (threads). Idempotent; a second call may shorten the deadline.

@@ -149,14 +149,20 @@ struct task_extras {
     void operator()() const;
   };
   std::optional<std::stop_callback<cancel_task>> on_outer_stop{};
+  // For task::reported. `began` is relaxed: written where an attempt begins, which can be while the task settles by a
+  // deadline; 0: never began. The others are written before the task is published.
+  std::atomic<time_point::rep> began{0};
+  time_point ended{};
+  std::uint32_t ran_on = 0;
+  std::uint16_t attempts = 0;
 };
 
 struct task {
   // Bits of outcome; those from outcome_nudged up count how often waiters were told to look again.
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
                                  outcome_continued = 8, outcome_nudged = 16;
-  // Bits of flags: it has no future; its function takes a stop token; the plan knows it.
-  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4;
+  // Bits of flags: it has no future; its function takes a stop token; the plan knows it; future::report is asked for.
+  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8;
 
   explicit task(const task_ops& operations) : ops(&operations) {}
   task(const task&) = delete;

@@ -208,9 +208,13 @@ void engine::run(task& t, worker_id worker) {
 void engine::run_here(task& t, std::uint32_t slot) { run(t, {slot, 0}); }
 
 void engine::note_began(task& t, worker_id worker) {
-  happened::task_began began{t.id, worker, {}};
-  if (t.extras->run_timeout) began.finish_by = base::after(time_->now(), *t.extras->run_timeout);
-  tell({.what = began}, began.finish_by.value_or(base::never));
+  if ((t.flags & task::reported) != 0)
+    t.extras->began.store(time_->now().time_since_epoch().count(), std::memory_order_relaxed);
+  if ((t.flags & task::watched) != 0) {
+    happened::task_began began{t.id, worker, {}};
+    if (t.extras->run_timeout) began.finish_by = base::after(time_->now(), *t.extras->run_timeout);
+    tell({.what = began}, began.finish_by.value_or(base::never));
+  }
   if (listened_to_.load(std::memory_order_relaxed))
     announce({.kind = event_kind::task_began, .text = "attempt " + std::to_string(t.attempt) + " began",
               .worker = worker.slot, .generation = worker.generation, .task = t.id, .task_id = t.extras->id});
@@ -286,6 +290,11 @@ void engine::count_and_publish(task& t, outcome as) {
       std::terminate();
     }
   }
+  if ((t.flags & task::reported) != 0) {
+    t.extras->ended = time_->now();
+    t.extras->attempts = t.attempt;
+    t.extras->ran_on = t.worker.load(std::memory_order_relaxed);
+  }
   publish(t);
   if (unsettled_.fetch_sub(1) != 1) return;
   if (idle_waiters_.load() > 0) {
@@ -323,6 +332,35 @@ void engine::cancel_now(const task_ref<>& t, base::time_point now) {
     return forget(t->id, now);
   }
   take_away(t, death_cause::cancelled, make<cancelled>(*t, "cancelled before it began"), now);
+}
+
+void engine::cancel_queued() { tell({.cancel = true}); }
+
+void engine::cancel_queued_now(base::time_point now) {
+  for (;;) {
+    std::unique_lock lock(intake_.mutex());
+    task* t = intake_.take();
+    lock.unlock();
+    if (t == nullptr) break;
+    settle(*t, outcome::cancelled, make<cancelled>(*t, "cancelled before it began"));
+    let_go(*t);
+  }
+  std::vector<task_ref<>> waiting;
+  for (auto& [id, known] : known_)
+    if (known.held) waiting.push_back(known.ref);
+  for (const auto& t : waiting) {
+    settle(*t, outcome::cancelled, make<cancelled>(*t, "cancelled before its next attempt"));
+    forget(t->id, now);
+  }
+  std::vector<task_ref<>> held;
+  crew_->held(held);
+  std::ranges::reverse(held);  // from the back of each ring, so that none begins because the one before it went
+  for (const auto& t : held) {
+    worker_id on;
+    if (crew_->revoke(*t, false, on) != revoked::taken_back) continue;
+    settle(*t, outcome::cancelled, make<cancelled>(*t, "cancelled before it began"));
+    let_go(*t);
+  }
 }
 
 void engine::take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as,

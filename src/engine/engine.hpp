@@ -64,6 +64,7 @@ class engine final : public detail::task_home {
   void submit(task_ref<> t);
 
   bool wait_idle(std::optional<base::time_point> until);
+  void cancel_queued();
   // Blocks until the pool is done. See pool.hpp.
   stop_report stop(base::time_point deadline, bool at_once);
   [[nodiscard]] stats snapshot();
@@ -90,9 +91,9 @@ class engine final : public detail::task_home {
   void worker_ready(worker_id worker, int pid = 0);
   // With a death where there is one to tell of (processes). `problem`: why it did not come up, where it did not.
   void worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how = {}, std::string problem = {});
-  // An attempt began on this worker. Cheap for a task that is not watched.
+  // An attempt began on this worker. Cheap for a task that is neither watched nor reported.
   void began(task& t, worker_id worker) {
-    if ((t.flags & task::watched) != 0) note_began(t, worker);
+    if ((t.flags & (task::watched | task::reported)) != 0) note_began(t, worker);
   }
   // It was with a worker but never began: it goes to the front of its lane. Needs the intake's lock.
   void put_back(task& t);
@@ -118,7 +119,7 @@ class engine final : public detail::task_home {
     std::optional<occurrence> what{};
     task_ref<> about{};
     std::exception_ptr error{};
-    bool cancel = false;
+    bool cancel = false;  // `about`, or without one everything that has not begun
   };
   struct known_task {
     task_ref<> ref{};
@@ -138,6 +139,7 @@ class engine final : public detail::task_home {
   void note_began(task& t, worker_id worker);
   void take_in(note& n, base::time_point now);
   void cancel_now(const task_ref<>& t, base::time_point now);
+  void cancel_queued_now(base::time_point now);
   // Takes t away from its worker, or tells it to stop. `settled_as`: the error for a task that had not begun.
   void take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as, base::time_point now);
   void look_for_backlog(base::time_point now);

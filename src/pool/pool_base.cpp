@@ -49,6 +49,8 @@ bool pool_base::wait_idle_for(duration longest) {
   return engine_->wait_idle(base::after(std::chrono::steady_clock::now(), longest));
 }
 
+void pool_base::cancel_queued() { engine_->cancel_queued(); }
+
 stop_report pool_base::stop(duration deadline) {
   return engine_->stop(base::after(std::chrono::steady_clock::now(), deadline), false);
 }
@@ -66,7 +68,7 @@ namespace {
 void apply(detail::task& t, const task_options& o) {
   t.priority = o.priority.value;
   const bool timed = o.queue_timeout || o.run_timeout || o.deadline;
-  if (!timed && !o.stop.stop_possible() && o.id.empty() && !o.retry) return;
+  if (!timed && !o.stop.stop_possible() && o.id.empty() && !o.retry && !o.report) return;
   if (const auto bad = pool::problems_of(o); !bad.empty())
     throw invalid_options("the options of the task are not usable:\n" + bad);
   if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
@@ -77,6 +79,7 @@ void apply(detail::task& t, const task_options& o) {
   t.extras->id = o.id;
   t.extras->outer_stop = o.stop;
   if (timed) t.flags |= detail::task::watched;
+  if (o.report) t.flags |= detail::task::reported;
 }
 }  // namespace
 

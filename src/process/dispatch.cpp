@@ -241,6 +241,9 @@ bool process_crew::drain(worker_process& w) {
         }
       }
       w.sender.finished(r.position);
+      // Answered together with the one before it, it was never seen at the head.
+      const worker_process::placed& entry = w.at(r.position);
+      if (!entry.begun) owner_->began(*entry.task, w.id);
       reply_here.task = std::exchange(w.at(r.position), {}).task;
       reply_here.status = static_cast<ipc::reply_status>(r.status);
       reply_here.worker = w.id;
