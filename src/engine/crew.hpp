@@ -57,6 +57,8 @@ class crew {
   virtual void wake() = 0;
   // A task was queued. Called with the intake's lock, which it may release.
   virtual void queued(std::unique_lock<std::mutex>& intake_lock) = 0;
+  // The worker in this slot is about to block: what it has taken and not begun goes back. With the intake's lock.
+  virtual void surrender(std::uint32_t /*slot*/) {}
   // No worker is free for another task. With the intake's lock.
   [[nodiscard]] virtual bool saturated() const = 0;
   // The workers' part of a snapshot.

@@ -61,12 +61,17 @@ bool engine::wait_idle(std::optional<base::time_point> until) {
     if (at->home == this) throw would_deadlock("wait_idle was called inside a task of the pool it would wait for");
   idle_waiters_.fetch_add(1);
   std::unique_lock lock(notes_mutex_);
-  const auto idle = [this] { return unsettled_.load() == 0; };
+  const auto is_idle = [this, &lock] {
+    lock.unlock();  // idle() takes the intake's lock, which comes first
+    const bool is = idle();
+    lock.lock();
+    return is;
+  };
   bool reached = true;
   if (until)
-    reached = changed_.wait_until(lock, *until, idle);
+    reached = changed_.wait_until(lock, *until, is_idle);
   else
-    changed_.wait(lock, idle);
+    changed_.wait(lock, is_idle);
   idle_waiters_.fetch_sub(1);
   return reached;
 }
@@ -83,7 +88,7 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
   if (!started) return {};
   stopping_.store(true);
   tell({.what = happened::stop_asked{deadline, at_once}});
-  if (unsettled_.load() == 0) tell({.what = happened::drained{}});
+  if (idle()) tell({.what = happened::drained{}});
   std::thread ending;
   std::unique_lock lock(notes_mutex_);
   changed_.wait(lock, [this] { return finished_; });
@@ -95,6 +100,7 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
 }
 
 void engine::loop() {
+  const counting apart(*this);
   for (;;) {
     const auto until = act();
     if (plan_.finished()) break;
@@ -153,7 +159,6 @@ void engine::submit(task_ref<> t) {
   }
 
   t->id = ++last_id_;
-  unsettled_.fetch_add(1);
   if ((t->flags & task::watched) != 0) {
     const auto& extras = *t->extras;
     happened::task_watched watched{t->id, {}, extras.settle_by};
@@ -181,11 +186,13 @@ void engine::submit(task_ref<> t) {
 
 namespace {
 thread_local const inside* here_now = nullptr;
+thread_local const engine* counting_for = nullptr;
+thread_local tally* counted_here = nullptr;
 }  // namespace
 
 const inside* here() { return here_now; }
 
-void engine::run(task& t, worker_id worker) {
+bool engine::run(task& t, worker_id worker) {
   const retry_options& retry = retry_of(t);
   ++t.attempt;
   t.worker.store(worker.slot, std::memory_order_relaxed);
@@ -199,13 +206,18 @@ void engine::run(task& t, worker_id worker) {
   const auto how = t.ops->run(t, about, t.attempt < retry.attempts, error);
   here_now = outer;
   switch (how) {
-    case detail::ran::stored: return succeeded(t);
-    case detail::ran::late: return too_late(t);
-    case detail::ran::threw: return failed(t, std::move(error), policy::failure::error);
+    case detail::ran::stored: count_and_publish(t, outcome::succeeded); break;
+    case detail::ran::late: late_.fetch_add(1, std::memory_order_relaxed); break;
+    case detail::ran::threw: return end_attempt(t, std::move(error), policy::failure::error);
   }
+  leave(t);
+  return true;
 }
 
-void engine::run_here(task& t, std::uint32_t slot) { run(t, {slot, 0}); }
+void engine::run_here(task& t, std::uint32_t slot) {
+  if (run(t, {slot, 0})) release(t);
+  look_idle();
+}
 
 void engine::note_began(task& t, worker_id worker) {
   if ((t.flags & task::reported) != 0)
@@ -237,21 +249,30 @@ void engine::too_late(task& t) {
 }
 
 void engine::failed(task& t, std::exception_ptr error, policy::failure why) {
+  if (end_attempt(t, std::move(error), why)) release(t);
+}
+
+bool engine::end_attempt(task& t, std::exception_ptr error, policy::failure why) {
   const retry_options& retry = retry_of(t);
-  if (t.settled()) return too_late(t);
-  if ((t.flags & task::watched) == 0 && !policy::run_again(retry, why, t.attempt)) {
-    if (!settle(t, outcome::failed, std::move(error))) return too_late(t);
-    return let_go(t);
+  if (!t.settled() && ((t.flags & task::watched) != 0 || policy::run_again(retry, why, t.attempt))) {
+    move(t, task_event::wait);
+    waiting_.fetch_add(1, std::memory_order_relaxed);
+    const happened::attempt_failed what{t.id, t.attempt, retry, why};
+    tell({.what = what, .about = task_ref<>::adopt(&t), .error = std::move(error)});
+    return false;
   }
-  move(t, task_event::wait);
-  waiting_.fetch_add(1, std::memory_order_relaxed);
-  const happened::attempt_failed what{t.id, t.attempt, retry, why};
-  tell({.what = what, .about = task_ref<>::adopt(&t), .error = std::move(error)});
+  if (!settle(t, outcome::failed, std::move(error))) late_.fetch_add(1, std::memory_order_relaxed);
+  leave(t);
+  return true;
+}
+
+void engine::leave(task& t) {
+  move(t, task_event::settle);
+  if ((t.flags & task::watched) != 0) tell({.what = happened::task_over{t.id}}, base::never);
 }
 
 void engine::let_go(task& t) {
-  move(t, task_event::settle);
-  if ((t.flags & task::watched) != 0) tell({.what = happened::task_over{t.id}}, base::never);
+  leave(t);
   release(t);
 }
 
@@ -276,11 +297,16 @@ bool engine::settle(task& t, outcome as, std::exception_ptr error) {
 }
 
 void engine::count_and_publish(task& t, outcome as) {
-  switch (as) {
-    case outcome::succeeded: succeeded_.fetch_add(1, std::memory_order_relaxed); break;
-    case outcome::failed: failed_.fetch_add(1, std::memory_order_relaxed); break;
-    case outcome::cancelled: cancelled_.fetch_add(1, std::memory_order_relaxed); break;
-  }
+  static constexpr std::atomic<std::size_t> tally::*counts[] = {&tally::succeeded, &tally::failed, &tally::cancelled};
+  const auto which = counts[static_cast<std::size_t>(as)];
+  tally* const mine = counting_for == this ? counted_here : nullptr;
+  const auto count = [&](std::atomic<std::size_t> tally::*what, std::memory_order order) {
+    if (mine != nullptr)
+      (mine->*what).store((mine->*what).load(std::memory_order_relaxed) + 1, order);
+    else
+      (shared_.*what).fetch_add(1, order);
+  };
+  count(which, std::memory_order_relaxed);
   if (as == outcome::failed && (t.flags & task::is_post) != 0) {
     announce({.kind = event_kind::task_failed, .text = "a posted task failed",
               .worker = t.worker.load(std::memory_order_relaxed), .task = t.id,
@@ -296,12 +322,50 @@ void engine::count_and_publish(task& t, outcome as) {
     t.extras->ran_on = t.worker.load(std::memory_order_relaxed);
   }
   publish(t);
-  if (unsettled_.fetch_sub(1) != 1) return;
-  if (idle_waiters_.load() > 0) {
+  count(&tally::published, std::memory_order_release);
+  if (mine == nullptr) look_idle();  // others look when they have nothing more to do
+}
+
+engine::counting::counting(engine& home) : home_(home) {
+  const std::lock_guard lock(home.tallies_mutex_);
+  if (home.unused_tallies_.empty()) {
+    home.tallies_.push_back(std::make_unique<tally>());
+    home.unused_tallies_.push_back(home.tallies_.back().get());
+  }
+  counted_here = home.unused_tallies_.back();
+  counting_for = &home;
+  home.unused_tallies_.pop_back();
+}
+
+engine::counting::~counting() {
+  const std::lock_guard lock(home_.tallies_mutex_);
+  home_.unused_tallies_.push_back(counted_here);
+  counting_for = nullptr;
+}
+
+std::size_t engine::total(std::atomic<std::size_t> tally::*which, std::memory_order order) const {
+  const std::lock_guard lock(tallies_mutex_);
+  std::size_t sum = (shared_.*which).load(order);
+  for (const auto& each : tallies_) sum += ((*each).*which).load(order);
+  return sum;
+}
+
+// What had settled is added up before what was submitted is read: were they equal, nothing was unsettled then.
+bool engine::idle() {
+  const std::size_t settled = total(&tally::published, std::memory_order_acquire);
+  const std::lock_guard lock(intake_.mutex());
+  return settled == last_id_;
+}
+
+void engine::look_idle() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool stopping = stopping_.load(std::memory_order_relaxed);
+  if ((!stopping && idle_waiters_.load(std::memory_order_relaxed) == 0) || !idle()) return;
+  {
     const std::lock_guard lock(notes_mutex_);
     changed_.notify_all();
   }
-  if (stopping_.load()) tell({.what = happened::drained{}});
+  if (stopping) tell({.what = happened::drained{}});
 }
 
 bool engine::unqueue(task& t) {
@@ -389,12 +453,18 @@ void engine::take_away(const task_ref<>& t, death_cause why, const std::exceptio
 // Tasks that wait may run others on their own stack so deep; beyond that they wait like anybody else.
 inline constexpr int deepest_help = 200;
 
+// True: nobody had begun t, and it is the caller's now.
+bool engine::take_to_help(task& t) {
+  worker_id on;
+  return unqueue(t) || crew_->revoke(t, false, on) == revoked::taken_back;
+}
+
 bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   const inside* me = here();
   for (;;) {
     const std::uint32_t seen = detail::look_before_sleep(t);
     if (t.settled()) return true;
-    if (me->depth < deepest_help && unqueue(t)) {
+    if (me->depth < deepest_help && take_to_help(t)) {
       move(t, task_event::begin);
       run_here(t, me->slot);
       continue;
@@ -402,6 +472,7 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
     std::unique_lock lock(intake_.mutex());
     const std::string chain = chain_to(t, me->slot);
     if (!chain.empty()) throw would_deadlock("a task would wait for itself: " + chain, subject_of(t));
+    crew_->surrender(me->slot);
     const blocked_worker blocked(*this, "task " + std::to_string(t.id));
     {
       const std::lock_guard waits(waits_mutex_);
@@ -459,9 +530,9 @@ stats engine::snapshot() {
     s.submitted = last_id_;
     s.queued = intake_.size();
     s.peak_queued = intake_.peak();
-    s.succeeded = succeeded_.load();
-    s.failed = failed_.load();
-    s.cancelled = cancelled_.load();
+    s.succeeded = total(&tally::succeeded, std::memory_order_relaxed);
+    s.failed = total(&tally::failed, std::memory_order_relaxed);
+    s.cancelled = total(&tally::cancelled, std::memory_order_relaxed);
     s.waiting = waiting_.load();
     const std::size_t elsewhere = s.queued + s.succeeded + s.failed + s.cancelled + s.waiting;
     s.running = s.submitted > elsewhere ? s.submitted - elsewhere : 0;

@@ -46,6 +46,12 @@ struct settings {
   std::string name = "muster";
 };
 
+// How many tasks settled, counted by one thread at a time, so that counting costs no contention; readers add up all.
+// Relaxed but for `published`, which is stored (release) after the task was published and pairs with idle().
+struct alignas(64) tally {
+  std::atomic<std::size_t> succeeded{0}, failed{0}, cancelled{0}, published{0};
+};
+
 class engine final : public detail::task_home {
  public:
   engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<const base::clock> time);
@@ -104,8 +110,22 @@ class engine final : public detail::task_home {
   // The attempt failed: another follows, or it settles with `error`. Lets go of the task.
   void failed(task& t, std::exception_ptr error, policy::failure why);
   void announce(event e);
-  // The run of t as this engine counts it: how it ended is told to the engine. For crews that run tasks in threads.
-  void run(task& t, worker_id worker);
+  // Runs t in this thread and sees to how it ended. True: the caller still holds its reference, and lets go of it.
+  // For crews that run tasks in threads.
+  [[nodiscard]] bool run(task& t, worker_id worker);
+  // While it lives, what this thread settles for this engine is counted apart. For workers and the loop.
+  class counting {
+   public:
+    explicit counting(engine& home);
+    ~counting();
+    counting(const counting&) = delete;
+
+   private:
+    engine& home_;
+  };
+  // After tasks were settled and nothing else is at hand: tells those who wait for the pool to be idle. Cheap when
+  // nobody does. Not with the intake's lock.
+  void look_idle();
 
   // ------------------------------------------------------------------------------------------ the loop
 
@@ -160,9 +180,15 @@ class engine final : public detail::task_home {
   void count_and_publish(task& t, outcome as);
   // The holder lets go of a task that has settled.
   void let_go(task& t);
+  void leave(task& t);  // the same, but the caller keeps the reference
+  // False: it did not settle, and the loop has the reference now.
+  bool end_attempt(task& t, std::exception_ptr error, policy::failure why);
+  [[nodiscard]] bool idle();
+  [[nodiscard]] std::size_t total(std::atomic<std::size_t> tally::*which, std::memory_order order) const;
   void forget(task_id id, base::time_point now);
   // True: it was queued, and is now the caller's.
   bool unqueue(task& t);
+  bool take_to_help(task& t);
   void run_here(task& t, std::uint32_t slot);
   [[nodiscard]] const retry_options& retry_of(const task& t) const;
   [[nodiscard]] error_subject subject_of(const task& t) const;
@@ -200,14 +226,15 @@ class engine final : public detail::task_home {
   bool finished_ = false;                         // guarded by notes_mutex_
   bool stop_begun_ = false;                       // guarded by notes_mutex_
 
-  // Counted by whoever settles a task; read by snapshots.
-  std::atomic<std::size_t> unsettled_{0};   // up at submit, down at settle; at 0 idle waiters are woken
-  std::atomic<int> idle_waiters_{0};        // seq_cst with unsettled_: a waiter either sees 0 or is seen
-  std::atomic<bool> stopping_{false};       // set by stop before it looks at unsettled_ (seq_cst, as above)
+  mutable std::mutex tallies_mutex_;
+  std::vector<std::unique_ptr<tally>> tallies_;  // guarded by tallies_mutex_
+  std::vector<tally*> unused_tallies_;           // guarded by tallies_mutex_
+  tally shared_;                                 // for threads without one, by fetch_add
+  std::atomic<int> idle_waiters_{0};   // a waiter raises it, then looks whether the pool is idle; who settles looks the
+  std::atomic<bool> stopping_{false};  // other way round, with a seq_cst fence between: one of them sees the other
   std::atomic<bool> grow_wanted_{false};    // the plan would like to hear of a backlog; cleared by who tells it
   std::atomic<bool> degraded_{false};
-  std::atomic<std::size_t> succeeded_{0}, failed_{0}, cancelled_{0}, rejected_{0}, retried_{0}, late_{0},
-      waiting_{0}, workers_started_{0}, workers_died_{0};
+  std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0}, workers_died_{0};
 
   std::mutex listeners_mutex_;
   std::vector<std::shared_ptr<const listener>> listeners_;  // guarded by listeners_mutex_

@@ -27,6 +27,7 @@ base::time_point engine::act() {
     const auto now = time_->now();
     for (note& n : taken) take_in(n, now);
     taken.clear();
+    look_idle();
     look_for_backlog(now);
     while (const auto next = plan_.next(now)) std::visit([this](const auto& what) { perform(what); }, *next);
     degraded_.store(plan_.degraded(), std::memory_order_relaxed);
@@ -208,8 +209,8 @@ void engine::perform(const todo::fail_task& a) {
 void engine::perform(const todo::cancel_all&) {
   const auto now = time_->now();
   cancelling_all_ = true;
-  report_.forced = unsettled_.load() > 0;
-  const std::size_t before = cancelled_.load();
+  report_.forced = !idle();
+  const std::size_t before = total(&tally::cancelled, std::memory_order_relaxed);
   for (;;) {
     std::unique_lock lock(intake_.mutex());
     task* t = intake_.take();
@@ -227,7 +228,7 @@ void engine::perform(const todo::cancel_all&) {
   }
   std::vector<task_ref<>> held;
   crew_->held(held);
-  report_.cancelled += cancelled_.load() - before + held.size();
+  report_.cancelled += total(&tally::cancelled, std::memory_order_relaxed) - before + held.size();
   for (const auto& t : held)
     take_away(t, death_cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"), now);
 }

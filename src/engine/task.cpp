@@ -25,7 +25,6 @@ void run_continuations(task& t) {
 }  // namespace
 
 void publish(task& t) noexcept {
-  const task_ref<> keep = task_ref<>::share(t);  // a waiter may drop the last other reference at once
   const std::uint32_t before = t.outcome.fetch_or(task::outcome_settled, std::memory_order_acq_rel);
   if ((before & task::outcome_waited_for) != 0) base::futex_wake(t.outcome);
   if ((before & task::outcome_continued) != 0) run_continuations(t);

@@ -31,41 +31,133 @@ void thread_crew::set_state(worker& w, worker_event event) {
 
 void thread_crew::work(worker& me) {
   pthread_setname_np(pthread_self(), (name_.substr(0, 10) + "-" + std::to_string(me.id.slot)).substr(0, 15).c_str());
+  const engine::engine::counting counting(*owner_);
   owner_->worker_ready(me.id);
-  engine::intake& intake = owner_->queue();
-  task_ref<> previous;  // what it captured is destroyed outside the lock
+  std::vector<task*> finished;  // run, and not let go of yet
   std::unique_lock lock(mutex());
   set_state(me, worker_event::ready);
   for (;;) {
-    task* t = std::exchange(me.handed, nullptr);
-    if (t == nullptr) t = intake.take();
-    if (t == nullptr) {
+    const std::size_t count = refill(me);
+    if (count == 0 && finished.empty()) {
       if (me.retiring) break;
-      lock.unlock();
-      previous = {};
-      lock.lock();
-      if (intake.size() == 0 && me.handed == nullptr && !me.retiring) sleep(me, lock);
+      sleep(me, lock);
       continue;
     }
-    move(*t, task_event::begin);
-    t->worker.store(me.id.slot, std::memory_order_relaxed);
-    me.running = task_ref<>::share(*t);
-    if (me.state == worker_state::idle) set_state(me, worker_event::begin);
-    if (intake.size() > 0 && !sleeping_.empty() && !wake_on_its_way_)
+    if (count > 0 && me.state == worker_state::idle) set_state(me, worker_event::begin);
+    if ((count > 1 || owner_->queue().size() > 0) && !sleeping_.empty() && !wake_on_its_way_)
       wake_one(lock);
     else
       lock.unlock();
-    previous = {};
-    owner_->run(*t, me.id);
+    for (task* t : finished) release(*t);  // destroys what they captured: not under the lock
+    finished.clear();
+    if (count > 0)
+      run_batch(me, count, finished);
+    else
+      owner_->look_idle();
     lock.lock();
-    previous = std::move(me.running);
-    ++me.done;
   }
   set_state(me, worker_event::end);
-  const bool had_tasks = me.done > 0;
+  const bool had_tasks = me.done.load(std::memory_order_relaxed) > 0;
   lock.unlock();
-  previous = {};
   owner_->worker_ended(me.id, had_tasks);
+}
+
+// How many tasks to take at once: as many as fit into a few microseconds, and no more than a fair share of what waits.
+std::size_t thread_crew::share(const worker& me) const {
+  constexpr duration target = std::chrono::microseconds(10);
+  if (me.per_task == duration::zero() || how_ != strategy::pull) return 1;
+  const auto fits = static_cast<std::size_t>(target / me.per_task);
+  return std::clamp(fits, std::size_t{1}, std::min(longest_batch, 1 + owner_->queue().size() / workers_.size()));
+}
+
+std::size_t thread_crew::refill(worker& me) {
+  me.running.store(nullptr, std::memory_order_relaxed);
+  if (me.batch[0].load(std::memory_order_relaxed) != nullptr) return 1;  // it was handed one
+  engine::intake& intake = owner_->queue();
+  const std::size_t wanted = intake.size() == 0 ? 0 : share(me);
+  std::size_t count = 0;
+  while (count < wanted) {
+    task* t = intake.take();
+    if (t == nullptr) break;
+    move(*t, task_event::place);
+    t->worker.store(me.id.slot, std::memory_order_relaxed);
+    if (count > 0) lowest_in_batches_ = std::min(lowest_in_batches_, static_cast<int>(t->priority));
+    me.batch[count++].store(t, std::memory_order_relaxed);
+  }
+  if (count > 0) return count;
+  if (task* t = steal()) {
+    t->worker.store(me.id.slot, std::memory_order_relaxed);
+    me.batch[0].store(t, std::memory_order_relaxed);
+    return 1;
+  }
+  return 0;
+}
+
+// The first task that some worker has taken and not begun.
+task* thread_crew::steal() {
+  for (const auto& w : workers_) {
+    if (!w || w->state == worker_state::dead) continue;
+    for (auto& entry : w->batch)
+      if (entry.load(std::memory_order_relaxed) != nullptr)
+        if (task* t = entry.exchange(nullptr, std::memory_order_acq_rel)) return t;
+  }
+  return nullptr;
+}
+
+void thread_crew::run_batch(worker& me, std::size_t count, std::vector<task*>& finished) {
+  const auto begin = owner_->time().now();
+  std::size_t ran = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    task* t = me.batch[i].exchange(nullptr, std::memory_order_acq_rel);
+    if (t == nullptr) continue;  // somebody was faster
+    move(*t, task_event::begin);
+    me.running.store(t, std::memory_order_relaxed);
+    if (owner_->run(*t, me.id)) finished.push_back(t);
+    me.done.store(me.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    ++ran;
+  }
+  if (ran == 0) return;
+  const duration latest = (owner_->time().now() - begin) / static_cast<duration::rep>(ran) + duration(1);
+  me.per_task = me.per_task == duration::zero() ? latest : (me.per_task + latest) / 2;
+}
+
+// Gives tasks that were placed back to the queue, before their equals and in their order; their waiters may look again.
+void thread_crew::give_back(std::vector<task*>& tasks) {
+  std::sort(tasks.begin(), tasks.end(), [](const task* a, const task* b) { return a->id > b->id; });
+  for (task* t : tasks) {
+    owner_->put_back(*t);
+    detail::nudge(*t);
+  }
+}
+
+void thread_crew::recall() {
+  std::vector<task*> back;
+  for (const auto& w : workers_) {
+    if (!w || w->state == worker_state::dead) continue;
+    for (auto& entry : w->batch) {
+      task* t = entry.load(std::memory_order_relaxed);
+      // An entry that is loaded with the lock is changed by its worker alone, and only to null.
+      if (t == nullptr || !entry.compare_exchange_strong(t, nullptr, std::memory_order_acq_rel)) continue;
+      back.push_back(t);
+    }
+  }
+  give_back(back);
+  lowest_in_batches_ = std::numeric_limits<int>::max();
+}
+
+void thread_crew::surrender(std::uint32_t slot) {
+  if (slot >= workers_.size()) return;
+  std::vector<task*> back;
+  for (auto& entry : workers_[slot]->batch)
+    if (task* t = entry.exchange(nullptr, std::memory_order_acq_rel)) back.push_back(t);
+  if (back.empty()) return;
+  give_back(back);
+  if (sleeping_.empty()) return;
+  worker* next = sleeping_.back();
+  sleeping_.pop_back();
+  next->woken = true;
+  wake_on_its_way_ = true;
+  next->wake.notify_one();
 }
 
 void thread_crew::sleep(worker& me, std::unique_lock<std::mutex>& lock) {
@@ -74,7 +166,7 @@ void thread_crew::sleep(worker& me, std::unique_lock<std::mutex>& lock) {
   me.woken = false;
   sleeping_.push_back(&me);
   me.wake.wait(lock, [&me] { return me.woken; });
-  if (me.handed == nullptr) wake_on_its_way_ = false;
+  if (me.batch[0].load(std::memory_order_relaxed) == nullptr) wake_on_its_way_ = false;
 }
 
 // Wakes the worker that fell asleep last, whose caches are warmest; releases the lock.
@@ -88,6 +180,8 @@ void thread_crew::wake_one(std::unique_lock<std::mutex>& lock) {
 }
 
 void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
+  if (lowest_in_batches_ != std::numeric_limits<int>::max() && owner_->queue().top_priority() > lowest_in_batches_)
+    recall();
   if (sleeping_.empty()) return lock.unlock();
   if (how_ == strategy::pull) {
     if (wake_on_its_way_) return lock.unlock();
@@ -104,8 +198,11 @@ void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
   worker* next = *chosen;
   sleeping_.erase(chosen);
   cursor_ = next->id.slot + std::size_t{1};
-  next->handed = owner_->queue().take();
-  if (next->handed != nullptr) move(*next->handed, task_event::place);
+  if (task* t = owner_->queue().take()) {
+    move(*t, task_event::place);
+    t->worker.store(next->id.slot, std::memory_order_relaxed);
+    next->batch[0].store(t, std::memory_order_relaxed);
+  }
   next->woken = true;
   lock.unlock();
   next->wake.notify_one();
@@ -152,13 +249,13 @@ revoked thread_crew::revoke(task& t, bool tell, worker_id& on) {
   const std::lock_guard lock(mutex());
   for (const auto& w : workers_) {
     if (!w) continue;
-    if (w->handed == &t) {
-      w->handed = nullptr;
-      return revoked::taken_back;
+    for (auto& entry : w->batch) {
+      task* expected = &t;
+      if (entry.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel)) return revoked::taken_back;
     }
-    if (w->running.get() != &t) continue;
+    if (w->running.load(std::memory_order_relaxed) != &t) continue;
     on = w->id;
-    return tell ? revoked::told : revoked::gone;
+    return tell && t.state.load(std::memory_order_relaxed) == detail::task_state::running ? revoked::told : revoked::gone;
   }
   return revoked::gone;
 }
@@ -167,14 +264,22 @@ void thread_crew::held(std::vector<task_ref<>>& into) {
   const std::lock_guard lock(mutex());
   for (const auto& w : workers_) {
     if (!w) continue;
-    if (w->running) into.push_back(w->running);
-    if (w->handed != nullptr) into.push_back(task_ref<>::share(*w->handed));
+    if (task* t = w->running.load(std::memory_order_relaxed)) into.push_back(task_ref<>::share(*t));
+    for (auto& entry : w->batch) {
+      // Taken for a moment, so that its worker does not begin and drop it meanwhile.
+      task* t = entry.exchange(nullptr, std::memory_order_acq_rel);
+      if (t == nullptr) continue;
+      into.push_back(task_ref<>::share(*t));
+      owner_->put_back(*t);
+    }
   }
 }
 
 bool thread_crew::holds(worker_id id, const task& t) {
   const std::lock_guard lock(mutex());
-  return id.slot < workers_.size() && workers_[id.slot]->id == id && workers_[id.slot]->running.get() == &t;
+  return id.slot < workers_.size() && workers_[id.slot]->id == id &&
+         workers_[id.slot]->running.load(std::memory_order_relaxed) == &t &&
+         t.state.load(std::memory_order_relaxed) == detail::task_state::running;
 }
 
 void thread_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& idle) {
@@ -204,8 +309,9 @@ std::vector<std::uint64_t> thread_crew::finish() {
     if (!w) continue;
     {
       const std::lock_guard lock(mutex());
-      if (w->running) {
-        stuck.push_back(w->running->id);
+      const task* t = w->running.load(std::memory_order_relaxed);
+      if (t != nullptr && t->state.load(std::memory_order_relaxed) == detail::task_state::running) {
+        stuck.push_back(t->id);
         continue;  // the destructor waits for it
       }
     }
@@ -219,7 +325,7 @@ void thread_crew::describe(stats& into) {
   for (const auto& w : workers_)
     if (w)
       into.workers.push_back({.slot = w->id.slot, .generation = w->id.generation, .state = w->state,
-                              .tasks_done = w->done});
+                              .tasks_done = w->done.load(std::memory_order_relaxed)});
 }
 
 }  // namespace muster::thread
