@@ -86,9 +86,9 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
     started = started_;
   }
   if (!started) return {};
-  stopping_.store(true);
   tell({.what = happened::stop_asked{deadline, at_once}});
-  if (idle()) tell({.what = happened::drained{}});
+  stopping_.store(true);  // after the note above: who sees it may say that all is drained
+  look_idle();
   std::thread ending;
   std::unique_lock lock(notes_mutex_);
   changed_.wait(lock, [this] { return finished_; });
@@ -365,7 +365,7 @@ void engine::look_idle() {
     const std::lock_guard lock(notes_mutex_);
     changed_.notify_all();
   }
-  if (stopping) tell({.what = happened::drained{}});
+  if (stopping && !drained_told_.exchange(true)) tell({.what = happened::drained{}});
 }
 
 bool engine::unqueue(task& t) {

@@ -232,6 +232,7 @@ class engine final : public detail::task_home {
   tally shared_;                                 // for threads without one, by fetch_add
   std::atomic<int> idle_waiters_{0};   // a waiter raises it, then looks whether the pool is idle; who settles looks the
   std::atomic<bool> stopping_{false};  // other way round, with a seq_cst fence between: one of them sees the other
+  std::atomic<bool> drained_told_{false};  // nothing is admitted any more, so once is enough
   std::atomic<bool> grow_wanted_{false};    // the plan would like to hear of a backlog; cleared by who tells it
   std::atomic<bool> degraded_{false};
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0}, workers_died_{0};
