@@ -155,8 +155,9 @@ struct task {
   // Bits of outcome; those from outcome_nudged up count how often waiters were told to look again.
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
                                  outcome_continued = 8, outcome_nudged = 16;
-  // Bits of flags: it has no future; its function takes a stop token; the plan knows it.
-  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4;
+  // Bits of flags: it has no future; its function takes a stop token; the plan knows it; it is the result of
+  // `then`, which no queue and no worker ever has.
+  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, is_continuation = 8;
 
   explicit task(const task_ops& operations) : ops(&operations) {}
   task(const task&) = delete;
@@ -174,7 +175,7 @@ struct task {
   std::atomic<std::uint32_t> references{1};
   std::atomic<std::uint32_t> outcome{0};  // also the word that waiters sleep on
   task* next = nullptr;
-  task* previous = nullptr;
+  task* previous = nullptr;  // of a continuation: the task it goes on from, which it keeps
   std::uint64_t id = 0;
   std::int32_t priority = 0;
   std::uint16_t attempt = 0;

@@ -353,6 +353,14 @@ inline constexpr int deepest_help = 200;
 
 bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   const inside* me = here();
+  if ((t.flags & task::is_continuation) != 0) {  // the task before it may need us, its own part does not
+    if (!detail::wait_until(*t.previous, until)) return false;
+    for (;;) {
+      const std::uint32_t seen = detail::look_before_sleep(t);
+      if (t.settled()) return true;
+      if (!detail::sleep_while(t, seen, until)) return t.settled();
+    }
+  }
   for (;;) {
     const std::uint32_t seen = detail::look_before_sleep(t);
     if (t.settled()) return true;
