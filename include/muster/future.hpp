@@ -40,7 +40,7 @@ class [[nodiscard]] future {
   void wait() const { detail::wait_until(*task_, std::nullopt); }
   /// False: not settled after `longest`.
   [[nodiscard]] bool wait_for(duration longest) const {
-    return detail::wait_until(*task_, std::chrono::steady_clock::now() + longest);
+    return detail::wait_until(*task_, detail::from_now(longest));
   }
 
   /// Waits, then returns the value or throws what the task ended with. Once: the future is not valid afterwards.

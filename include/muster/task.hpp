@@ -38,6 +38,11 @@ class context;
 namespace muster::detail {
 
 using time_point = std::chrono::steady_clock::time_point;
+/// Without overflow: the longest time there is ends at the end of time.
+inline time_point from_now(duration longest) {
+  const auto now = std::chrono::steady_clock::now();
+  return longest >= time_point::max() - now ? time_point::max() : now + longest;
+}
 struct task;
 
 /// Bytes owned by a task: an encoded call, later its encoded result. Short ones are stored in place.
