@@ -369,6 +369,10 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
       run_here(t, me->slot);
       continue;
     }
+    if (t.state.load(std::memory_order_relaxed) == task_state::waiting) {  // the loop nudges us when it is queued
+      if (!detail::sleep_while(t, seen, until)) return t.settled();
+      continue;
+    }
     std::unique_lock lock(intake_.mutex());
     const std::string chain = chain_to(t, me->slot);
     if (!chain.empty()) throw would_deadlock("a task would wait for itself: " + chain, subject_of(t));
