@@ -141,6 +141,7 @@ class engine final : public detail::task_home {
   // Takes t away from its worker, or tells it to stop. `settled_as`: the error for a task that had not begun.
   void take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as, base::time_point now);
   void look_for_backlog(base::time_point now);
+  void kill(worker_id worker, death_cause why);
 
   void perform(const todo::start_worker& a);
   void perform(const todo::retire_worker& a);
@@ -185,6 +186,7 @@ class engine final : public detail::task_home {
   std::unordered_map<task_id, known_task> known_;
   bool cancelling_all_ = false;
   stop_report report_{};
+  std::vector<worker_id> killed_;  // those that report_ counts
 
   std::unique_ptr<crew> crew_;
   std::thread thread_;

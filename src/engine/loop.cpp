@@ -127,8 +127,17 @@ void engine::perform(const todo::start_worker& a) {
 void engine::perform(const todo::retire_worker& a) { crew_->retire(a.worker); }
 
 void engine::perform(const todo::kill_worker& a) {
-  if (a.why == death_cause::stopped) ++report_.killed;
-  crew_->kill(a.worker, a.why);
+  kill(a.worker, a.why);
+}
+
+// A worker that was told twice to go, for its task and for itself, counts once.
+void engine::kill(worker_id worker, death_cause why) {
+  if ((why == death_cause::stopped || cancelling_all_) &&
+      std::find(killed_.begin(), killed_.end(), worker) == killed_.end()) {
+    killed_.push_back(worker);
+    ++report_.killed;
+  }
+  crew_->kill(worker, why);
 }
 
 void engine::perform(const todo::survey_workers&) {
@@ -167,8 +176,7 @@ void engine::perform(const todo::give_up_task& a) {
            a.why == death_cause::stopped ? make<pool_stopped>(*t, "the pool was stopped while the task ran")
                                           : make<cancelled>(*t, "cancelled while it ran"));
     if (crew_->can_kill()) {
-      if (cancelling_all_) ++report_.killed;
-      crew_->kill(a.worker, a.why);
+      kill(a.worker, a.why);
     } else {
       announce({.kind = event_kind::task_stuck, .text = "the task was told to stop and has not returned",
                 .worker = a.worker.slot, .task = t->id, .task_id = subject_of(*t).task_id});
