@@ -157,6 +157,10 @@ class engine final : public detail::task_home {
   // Claims, counts, publishes. False: it had settled.
   bool settle(task& t, outcome as, std::exception_ptr error);
   void count_and_publish(task& t, outcome as);
+  // Tasks that run on another task's stack, or in their submitter: no worker of the crew knows them.
+  [[nodiscard]] std::vector<task_ref<>> helped();
+  [[nodiscard]] std::optional<worker_id> helper_of(const task& t);
+  void settle_what_is_left();
   // The holder lets go of a task that has settled.
   void let_go(task& t);
   void forget(task_id id, base::time_point now);
@@ -214,8 +218,13 @@ class engine final : public detail::task_home {
   std::uint64_t last_subscription_ = 0;                     // guarded by listeners_mutex_
   std::atomic<bool> listened_to_{false};
 
-  // Who of this pool's workers waits for which task; for would_deadlock.
+  // Who of this pool's workers waits for which task, for would_deadlock; and which tasks run beside the crew.
   std::mutex waits_mutex_;
+  struct helped_task {
+    task_ref<> ref;
+    std::uint32_t slot;
+  };
+  std::vector<helped_task> helped_;                      // guarded by waits_mutex_
   std::unordered_map<std::uint32_t, task_ref<>> waits_;  // by slot; guarded by waits_mutex_
 };
 
