@@ -74,38 +74,37 @@ void expect_own_ruin_only(future<T>& f) {
 TEST(hostile_worker, that_scribbles_over_its_replies_harms_only_what_it_had_begun) {
   const std::uint64_t seed = seed_of_test();
   const int rounds = long_tests() ? 500 : 40;
-  process_pool pool(for_strangers());
   for (int round = 0; round < rounds; ++round) {
-    pool.wait_idle();
+    process_pool pool(for_strangers());
+    pool.start();
     const std::size_t most = round % 4 == 0 ? 0 : std::size_t{1} << (round % 14);
-    // The scribbler leaves no time for others to be placed behind it: they are other workers' business.
     scratch files;
-    auto f = pool.submit({.run_timeout = 5s}, [](std::uint64_t s, std::size_t m, std::string begun, std::string gate) {
+    auto f = pool.submit({.run_timeout = watchdog}, [](std::uint64_t s, std::size_t m, std::string begun, std::string gate) {
       touch(begun);
       (void)appears(gate);
       return scribble(s, m);
     }, seed + static_cast<std::uint64_t>(round), most, files("begun"), files("gate"));
     ASSERT_TRUE(appears(files("begun")));
-    ASSERT_EQ(pool.submit(echo, round).get(), round);
+    ASSERT_EQ(pool.submit(echo, round).get(), round);  // by the other worker
     touch(files("gate"));
     ASSERT_TRUE(f.wait_for(watchdog)) << "round " << round;
     expect_own_ruin_only(f);
+    // A ruined worker may live on and may be given more: with a time limit everything settles.
+    for (int i = 0; i < 4; ++i) {
+      auto next = pool.submit({.run_timeout = 500ms}, echo, i);
+      ASSERT_TRUE(next.wait_for(watchdog)) << "round " << round;
+      expect_own_ruin_only(next);
+    }
+    pool.wait_idle();
+    expect_sums(pool.stats());
   }
-  // Whatever state it is in now: every task settles, and a pool whose ruined workers are gone works.
-  for (int i = 0; i < 20; ++i) {
-    auto f = pool.submit({.run_timeout = 2s}, echo, i);
-    ASSERT_TRUE(f.wait_for(watchdog));
-    (void)code_of([&] { (void)f.get(); });
-  }
-  pool.wait_idle();
-  expect_sums(pool.stats());
 }
 
 TEST(hostile_worker, that_overwrites_all_it_shares_is_killed_for_it) {
   process_pool pool(for_strangers());
   auto f = pool.submit(scribble, std::uint64_t{7}, std::size_t{0});
-  const auto how = outcome_of(f);
-  EXPECT_TRUE(how == error_code::protocol_violation || how == error_code::unexpected_exit);
+  f.wait();
+  expect_own_ruin_only(f);  // its own reply may still have been a proper one
   EXPECT_TRUE(eventually([&] { return ready_workers(pool) == 2 && pool.stats().workers_died == 1; }));
   for (int i = 0; i < 50; ++i) EXPECT_EQ(pool.submit(echo, i).get(), i);
 }

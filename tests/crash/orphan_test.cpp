@@ -78,7 +78,7 @@ TEST_P(owner_ends, by_sigkill_and_no_process_and_no_file_is_left) {
     scratch temporary, probes;
     owner running(GetParam(), temporary(""), probes(""));
     ASSERT_TRUE(running.ready());
-    const auto pids = descendants_of(running.pid());
+    const auto pids = companions_of(running.pid(), "TMPDIR=" + temporary(""));
     ASSERT_GE(pids.size(), 5U) << "a zygote and four workers";
     running.end();
     expect_gone_soon(pids, times);
@@ -95,7 +95,7 @@ TEST(orphans, of_an_owner_that_exits_without_stop_are_gone) {
   std::vector<double> times;
   owner running("leaves", temporary(""), probes(""));
   ASSERT_TRUE(running.ready());
-  const auto pids = descendants_of(running.pid());
+  const auto pids = companions_of(running.pid(), "TMPDIR=" + temporary(""));
   ASSERT_GE(pids.size(), 5U);
   ::kill(running.pid(), SIGUSR1);
   const int status = running.wait();

@@ -55,6 +55,20 @@ inline std::vector<pid_t> descendants_of(pid_t root) {
   return found;
 }
 
+// Processes that began in a program with this in its environment, without that program itself. Workers keep it in
+// their memory's first page, whatever they set later, and a zygote is nobody's child.
+inline std::vector<pid_t> companions_of(pid_t program, const std::string& setting) {
+  std::vector<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 0 || pid == program) continue;
+    std::ifstream file(entry.path() / "environ", std::ios::binary);
+    const std::string all((std::istreambuf_iterator<char>(file)), {});
+    if (('\0' + all).find('\0' + setting + '\0') != std::string::npos) found.push_back(pid);
+  }
+  return found;
+}
+
 inline std::size_t entries_in(const std::string& directory) {
   std::size_t count = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory)) ++count;
@@ -65,7 +79,8 @@ inline std::size_t entries_in(const std::string& directory) {
 struct holdings {
   std::size_t descriptors = entries_in("/proc/self/fd");
   std::size_t threads = entries_in("/proc/self/task");
-  std::size_t children = descendants_of(::getpid()).size();
+  std::size_t children = descendants_of(zygote != 0 ? zygote : ::getpid()).size();
+  static inline pid_t zygote = 0;  // the parent of workers; set by a test once it has seen one
   friend bool operator==(const holdings&, const holdings&) = default;
 };
 inline std::ostream& operator<<(std::ostream& out, const holdings& h) {
