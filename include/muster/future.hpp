@@ -50,7 +50,7 @@ class [[nodiscard]] future {
   void wait() const { detail::wait_until(*task_, std::nullopt); }
   /// False: not settled after `longest`.
   [[nodiscard]] bool wait_for(duration longest) const {
-    return detail::wait_until(*task_, std::chrono::steady_clock::now() + longest);
+    return detail::wait_until(*task_, detail::from_now(longest));
   }
 
   /// Waits, then returns the value or throws what the task ended with. Once: the future is not valid afterwards.
@@ -62,7 +62,8 @@ class [[nodiscard]] future {
 
   /// Asks that the task does not run, or stops. A task that waits never starts; one that runs sees its stop token at
   /// once; a process that has not stopped after the pool's `grace` is killed. The future settles as `cancelled`,
-  /// unless a result was there first. Does not block; harmless when the task has settled.
+  /// unless a result was there first. The result of `then` settles at once, and its f is skipped where it has not
+  /// begun; the task before it goes on. Does not block; harmless when the task has settled.
   void cancel() { detail::cancel(*task_); }
 
   /// Waits, then says where and when the task ran; before get. None where task_options::report was not set.
@@ -149,9 +150,14 @@ struct then_task final : value_task<typename then_traits<T, F>::result>, continu
       .call = nullptr,
       .destroy = [](task* t) noexcept { delete static_cast<then_task*>(t); },
   };
-  explicit then_task(F f) : value_task<result>(operations), f_(std::move(f)) {
+  then_task(F f, task_ref<> goes_on_from)
+      : value_task<result>(operations), f_(std::move(f)), before_(std::move(goes_on_from)) {
+    this->flags |= task::is_continuation;
+    this->previous = before_.get();
+    this->home = before_->home;
     continuation::run = [](continuation* c, task& before) noexcept {
       auto& self = *static_cast<then_task*>(c);
+      if (self.settled()) return release(self);  // it was cancelled
       try {
         auto ready = future_access::make<T>(task_ref<>::share(before));
         if constexpr (std::is_void_v<result>) {
@@ -171,6 +177,7 @@ struct then_task final : value_task<typename then_traits<T, F>::result>, continu
     };
   }
   F f_;
+  task_ref<> before_;
 };
 
 template <class T>
@@ -193,10 +200,9 @@ template <class T>
 template <class F>
 auto future<T>::then(F f) {
   using next = detail::then_task<T, F>;
-  auto* created = new next(std::move(f));
-  created->home = task_->home;
-  auto result = future_access::make<typename next::result>(detail::task_ref<>::share(*created));
   auto before = std::move(task_);
+  auto* created = new next(std::move(f), before);
+  auto result = future_access::make<typename next::result>(detail::task_ref<>::share(*created));
   detail::attach(*before, created);  // the continuation owns the other reference
   return result;
 }

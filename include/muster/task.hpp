@@ -38,6 +38,11 @@ class context;
 namespace muster::detail {
 
 using time_point = std::chrono::steady_clock::time_point;
+/// Without overflow: the longest time there is ends at the end of time.
+inline time_point from_now(duration longest) {
+  const auto now = std::chrono::steady_clock::now();
+  return longest >= time_point::max() - now ? time_point::max() : now + longest;
+}
 struct task;
 
 /// Bytes owned by a task: an encoded call, later its encoded result. Short ones are stored in place.
@@ -161,8 +166,9 @@ struct task {
   // Bits of outcome; those from outcome_nudged up count how often waiters were told to look again.
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
                                  outcome_continued = 8, outcome_nudged = 16;
-  // Bits of flags: it has no future; its function takes a stop token; the plan knows it; future::report is asked for.
-  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8;
+  // Bits of flags: it has no future; its function takes a stop token; the plan knows it; future::report is asked for;
+  // it is the result of `then`, which no queue and no worker ever has.
+  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8, is_continuation = 16;
 
   explicit task(const task_ops& operations) : ops(&operations) {}
   task(const task&) = delete;
@@ -180,7 +186,7 @@ struct task {
   std::atomic<std::uint32_t> references{1};
   std::atomic<std::uint32_t> outcome{0};  // also the word that waiters sleep on
   task* next = nullptr;
-  task* previous = nullptr;
+  task* previous = nullptr;  // of a continuation: the task it goes on from, which it keeps
   std::uint64_t id = 0;
   std::int32_t priority = 0;
   std::uint16_t attempt = 0;

@@ -215,8 +215,33 @@ bool engine::run(task& t, worker_id worker) {
 }
 
 void engine::run_here(task& t, std::uint32_t slot) {
+  const task* const which = &t;
+  {
+    const std::lock_guard lock(waits_mutex_);
+    helped_.push_back({task_ref<>::share(t), slot});
+  }
   if (run(t, {slot, 0})) release(t);
+  task_ref<> done;  // goes outside the lock
+  std::unique_lock lock(waits_mutex_);
+  const auto at = std::find_if(helped_.begin(), helped_.end(), [which](const auto& h) { return h.ref.get() == which; });
+  done = std::move(at->ref);
+  helped_.erase(at);
+  lock.unlock();
   look_idle();
+}
+
+std::vector<task_ref<>> engine::helped() {
+  const std::lock_guard lock(waits_mutex_);
+  std::vector<task_ref<>> all;
+  for (const auto& h : helped_) all.push_back(h.ref);
+  return all;
+}
+
+std::optional<worker_id> engine::helper_of(const task& t) {
+  const std::lock_guard lock(waits_mutex_);
+  for (const auto& h : helped_)
+    if (h.ref.get() == &t) return worker_id{h.slot, 0};
+  return std::nullopt;
 }
 
 void engine::note_began(task& t, worker_id worker) {
@@ -430,22 +455,26 @@ void engine::cancel_queued_now(base::time_point now) {
 void engine::take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as,
                        base::time_point now) {
   worker_id on;
+  const auto tell_it = [&](worker_id where) {
+    if (t->extras) t->extras->stop.request_stop();
+    known_[t->id].ref = t;
+    plan_.observe(happened::task_told{t->id, where, why}, now);
+  };
+  const auto end_it = [&] {
+    settle(*t, outcome::cancelled, settled_as);
+    let_go(*t);
+    if ((t->flags & task::watched) == 0) forget(t->id, now);
+  };
   for (int look = 0; look < 3; ++look) {  // it may move between queue and worker while we look
-    if (unqueue(*t)) {
-      settle(*t, outcome::cancelled, settled_as);
-      return let_go(*t);
-    }
+    if (unqueue(*t)) return end_it();
     switch (crew_->revoke(*t, true, on)) {
-      case revoked::taken_back:
-        settle(*t, outcome::cancelled, settled_as);
-        return let_go(*t);
-      case revoked::told:
-        if (t->extras) t->extras->stop.request_stop();
-        known_[t->id].ref = t;
-        return plan_.observe(happened::task_told{t->id, on, why}, now);
+      case revoked::taken_back: return end_it();
+      case revoked::told: return tell_it(on);
       case revoked::gone: break;
     }
+    if (const auto helper = helper_of(*t)) return tell_it(*helper);
   }
+  if (t->settled() && (t->flags & task::watched) == 0) forget(t->id, now);  // it was just done
 }
 
 // --------------------------------------------------------------------------------------------------------- waiting
@@ -461,12 +490,24 @@ bool engine::take_to_help(task& t) {
 
 bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   const inside* me = here();
+  if ((t.flags & task::is_continuation) != 0) {  // the task before it may need us, its own part does not
+    if (!detail::wait_until(*t.previous, until)) return false;
+    for (;;) {
+      const std::uint32_t seen = detail::look_before_sleep(t);
+      if (t.settled()) return true;
+      if (!detail::sleep_while(t, seen, until)) return t.settled();
+    }
+  }
   for (;;) {
     const std::uint32_t seen = detail::look_before_sleep(t);
     if (t.settled()) return true;
     if (me->depth < deepest_help && take_to_help(t)) {
       move(t, task_event::begin);
       run_here(t, me->slot);
+      continue;
+    }
+    if (t.state.load(std::memory_order_relaxed) == task_state::waiting) {  // the loop nudges us when it is queued
+      if (!detail::sleep_while(t, seen, until)) return t.settled();
       continue;
     }
     std::unique_lock lock(intake_.mutex());
@@ -554,6 +595,7 @@ std::vector<std::string> engine::pending() {
   };
   std::vector<task_ref<>> held;
   crew_->held(held);
+  for (auto& t : helped()) held.push_back(std::move(t));
   for (const auto& t : held)
     if (!t->settled()) add(*t);
   const std::lock_guard lock(intake_.mutex());

@@ -163,6 +163,7 @@ class engine final : public detail::task_home {
   // Takes t away from its worker, or tells it to stop. `settled_as`: the error for a task that had not begun.
   void take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as, base::time_point now);
   void look_for_backlog(base::time_point now);
+  void kill(worker_id worker, death_cause why);
 
   void perform(const todo::start_worker& a);
   void perform(const todo::retire_worker& a);
@@ -178,6 +179,10 @@ class engine final : public detail::task_home {
   // Claims, counts, publishes. False: it had settled.
   bool settle(task& t, outcome as, std::exception_ptr error);
   void count_and_publish(task& t, outcome as);
+  // Tasks that run on another task's stack, or in their submitter: no worker of the crew knows them.
+  [[nodiscard]] std::vector<task_ref<>> helped();
+  [[nodiscard]] std::optional<worker_id> helper_of(const task& t);
+  void settle_what_is_left();
   // The holder lets go of a task that has settled.
   void let_go(task& t);
   void leave(task& t);  // the same, but the caller keeps the reference
@@ -213,6 +218,7 @@ class engine final : public detail::task_home {
   std::unordered_map<task_id, known_task> known_;
   bool cancelling_all_ = false;
   stop_report report_{};
+  std::vector<worker_id> killed_;  // those that report_ counts
 
   std::unique_ptr<crew> crew_;
   std::thread thread_;
@@ -242,8 +248,13 @@ class engine final : public detail::task_home {
   std::uint64_t last_subscription_ = 0;                     // guarded by listeners_mutex_
   std::atomic<bool> listened_to_{false};
 
-  // Who of this pool's workers waits for which task; for would_deadlock.
+  // Who of this pool's workers waits for which task, for would_deadlock; and which tasks run beside the crew.
   std::mutex waits_mutex_;
+  struct helped_task {
+    task_ref<> ref;
+    std::uint32_t slot;
+  };
+  std::vector<helped_task> helped_;                      // guarded by waits_mutex_
   std::unordered_map<std::uint32_t, task_ref<>> waits_;  // by slot; guarded by waits_mutex_
 };
 

@@ -30,6 +30,7 @@ base::time_point engine::act() {
     look_idle();
     look_for_backlog(now);
     while (const auto next = plan_.next(now)) std::visit([this](const auto& what) { perform(what); }, *next);
+    if (plan_.finished()) settle_what_is_left();
     degraded_.store(plan_.degraded(), std::memory_order_relaxed);
     grow_wanted_.store(plan_.may_grow(), std::memory_order_relaxed);
     lock.lock();
@@ -128,8 +129,17 @@ void engine::perform(const todo::start_worker& a) {
 void engine::perform(const todo::retire_worker& a) { crew_->retire(a.worker); }
 
 void engine::perform(const todo::kill_worker& a) {
-  if (a.why == death_cause::stopped) ++report_.killed;
-  crew_->kill(a.worker, a.why);
+  kill(a.worker, a.why);
+}
+
+// A worker that was told twice to go, for its task and for itself, counts once.
+void engine::kill(worker_id worker, death_cause why) {
+  if ((why == death_cause::stopped || cancelling_all_) &&
+      std::find(killed_.begin(), killed_.end(), worker) == killed_.end()) {
+    killed_.push_back(worker);
+    ++report_.killed;
+  }
+  crew_->kill(worker, why);
 }
 
 void engine::perform(const todo::survey_workers&) {
@@ -163,16 +173,15 @@ void engine::perform(const todo::give_up_task& a) {
   const auto found = known_.find(a.task);
   if (found == known_.end()) return;
   const task_ref<> t = found->second.ref;
-  if (crew_->holds(a.worker, *t)) {
+  if (helper_of(*t) || crew_->holds(a.worker, *t)) {
     settle(*t, outcome::cancelled,
            a.why == death_cause::stopped ? make<pool_stopped>(*t, "the pool was stopped while the task ran")
                                           : make<cancelled>(*t, "cancelled while it ran"));
     if (crew_->can_kill()) {
-      if (cancelling_all_) ++report_.killed;
-      crew_->kill(a.worker, a.why);
+      kill(a.worker, a.why);
     } else {
       announce({.kind = event_kind::task_stuck, .text = "the task was told to stop and has not returned",
-                .worker = a.worker.slot, .task = t->id, .task_id = subject_of(*t).task_id});
+                .worker = a.worker.slot == no_slot ? std::nullopt : std::optional(a.worker.slot), .task = t->id, .task_id = subject_of(*t).task_id});
     }
   }
   if ((t->flags & task::watched) == 0) forget(a.task, time_->now());
@@ -228,9 +237,18 @@ void engine::perform(const todo::cancel_all&) {
   }
   std::vector<task_ref<>> held;
   crew_->held(held);
+  for (auto& t : helped()) held.push_back(std::move(t));
   report_.cancelled += total(&tally::cancelled, std::memory_order_relaxed) - before + held.size();
   for (const auto& t : held)
     take_away(t, death_cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"), now);
+}
+
+// Stopped, and a thread did not come back: what it runs settles all the same.
+void engine::settle_what_is_left() {
+  std::vector<task_ref<>> held = helped();
+  crew_->held(held);
+  for (const auto& t : held)
+    settle(*t, outcome::cancelled, make<pool_stopped>(*t, "the pool was stopped while the task ran"));
 }
 
 void engine::perform(const todo::announce& a) { announce({.kind = a.kind, .text = a.text}); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What happens to a task's record when it settles, is waited for, or is cancelled through its future.
+#include <muster/error.hpp>
 #include <muster/task.hpp>
 
 #include "base/futex.hpp"
@@ -76,6 +77,10 @@ bool wait_until(task& t, std::optional<time_point> until) {
 }
 
 void cancel(task& t) {
+  if ((t.flags & task::is_continuation) != 0) {
+    settle_with_error(t, std::make_exception_ptr(cancelled("cancelled before its continuation was done")));
+    return;
+  }
   if (t.home != nullptr && !t.settled())
     muster::engine::with_living(t.home, [&](task_home& home) { home.cancel(t); });
 }

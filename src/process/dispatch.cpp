@@ -69,7 +69,9 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
     std::size_t count = 0;
     {
       const std::lock_guard lock(intake.mutex());
-      if (const auto top = intake.top_priority(); room == 0 && top && *top > lowest_placed_) {
+      // Where a worker is idle the urgent task goes there, except that round_robin may choose a busy one.
+      const bool overtakes = options_.strategy == strategy::round_robin || idle_workers_.load(std::memory_order_relaxed) == 0;
+      if (const auto top = intake.top_priority(); overtakes && top && *top > lowest_placed_) {
         recall_for(*top);
         look_at_all();
       }

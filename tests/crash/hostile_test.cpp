@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// Tasks that write garbage wherever their process can write what its owner reads. They may ruin themselves and what
+// their worker had begun; the owner goes on, and so do the tasks of other workers.
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cinttypes>
+#include <cstring>
+
+#include "kit/pools.hpp"
+#include "kit/processes.hpp"
+
+namespace muster::test {
+namespace {
+
+// Writes random bytes over the memory that this worker shares with its owner: `most` of them, all over it; 0: all.
+std::size_t scribble(std::uint64_t seed, std::size_t most) {
+  std::mt19937_64 dice(seed);
+  std::ifstream maps("/proc/self/maps");
+  std::size_t written = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("muster-replies") == std::string::npos) continue;
+    std::uintptr_t from = 0, to = 0;
+    char access[5] = {};
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s", &from, &to, access) != 3 || access[1] != 'w') continue;
+    auto* bytes = reinterpret_cast<volatile unsigned char*>(from);
+    // The head of the region, where the words are, is hit as often as all the rest.
+    const std::size_t size = to - from, head = std::min<std::size_t>(size, 40'000);
+    for (std::size_t i = 0; i < (most == 0 ? size : most); ++i, ++written) {
+      const std::size_t at = most == 0 ? i : dice() % (dice() % 2 == 0 ? head : size);
+      bytes[at] = static_cast<unsigned char>(dice());
+    }
+  }
+  return written;
+}
+
+std::size_t send_garbage(std::uint64_t seed) {
+  std::mt19937_64 dice(seed);
+  std::size_t sent = 0;
+  for (int descriptor = 3; descriptor < 64; ++descriptor) {
+    struct stat about {};
+    if (::fstat(descriptor, &about) != 0 || !S_ISSOCK(about.st_mode)) continue;
+    for (int i = 0; i < 20; ++i) {
+      std::string message(1 + dice() % 300, '\0');
+      for (char& c : message) c = static_cast<char>(dice());
+      if (::send(descriptor, message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) ++sent;
+    }
+  }
+  return sent;
+}
+
+process_options for_strangers() {
+  return {.workers = {2}, .grace = 10ms, .restart = {.first = 1ms, .max = 10ms}, .worker_stderr = worker_stderr::keep};
+}
+
+// What a hostile task may end as. Its own value counts too: it may forge that.
+template <class T>
+void expect_own_ruin_only(future<T>& f) {
+  const auto how = code_of([&] {
+    try {
+      (void)f.get();
+    } catch (const error&) {
+      throw;
+    } catch (const std::exception&) {  // a forged exception
+    }
+  });
+  if (!how) return;
+  EXPECT_TRUE(*how == error_code::protocol_violation || *how == error_code::unexpected_exit ||
+              *how == error_code::task_timeout || *how == error_code::decode_error || *how == error_code::invalid_call ||
+              *how == error_code::worker_error)
+      << name(*how);
+}
+
+TEST(hostile_worker, that_scribbles_over_its_replies_harms_only_what_it_had_begun) {
+  const std::uint64_t seed = seed_of_test();
+  const int rounds = long_tests() ? 500 : 40;
+  for (int round = 0; round < rounds; ++round) {
+    process_pool pool(for_strangers());
+    pool.start();
+    const std::size_t most = round % 4 == 0 ? 0 : std::size_t{1} << (round % 14);
+    scratch files;
+    auto f = pool.submit({.run_timeout = watchdog}, [](std::uint64_t s, std::size_t m, std::string begun, std::string gate) {
+      touch(begun);
+      (void)appears(gate);
+      return scribble(s, m);
+    }, seed + static_cast<std::uint64_t>(round), most, files("begun"), files("gate"));
+    ASSERT_TRUE(appears(files("begun")));
+    ASSERT_EQ(pool.submit(echo, round).get(), round);  // by the other worker
+    touch(files("gate"));
+    ASSERT_TRUE(f.wait_for(watchdog)) << "round " << round;
+    expect_own_ruin_only(f);
+    // A ruined worker may live on and may be given more: with a time limit everything settles.
+    for (int i = 0; i < 4; ++i) {
+      auto next = pool.submit({.run_timeout = 500ms}, echo, i);
+      ASSERT_TRUE(next.wait_for(watchdog)) << "round " << round;
+      expect_own_ruin_only(next);
+    }
+    pool.wait_idle();
+    expect_sums(pool.stats());
+  }
+}
+
+TEST(hostile_worker, that_overwrites_all_it_shares_is_killed_for_it) {
+  process_pool pool(for_strangers());
+  auto f = pool.submit(scribble, std::uint64_t{7}, std::size_t{0});
+  f.wait();
+  expect_own_ruin_only(f);  // its own reply may still have been a proper one
+  EXPECT_TRUE(eventually([&] { return ready_workers(pool) == 2 && pool.stats().workers_died == 1; }));
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(pool.submit(echo, i).get(), i);
+}
+
+TEST(hostile_worker, that_sends_garbage_is_killed_for_it) {
+  process_pool pool(for_strangers());
+  const std::uint64_t seed = seed_of_test();
+  auto f = pool.submit([](std::uint64_t s) {
+    const auto sent = send_garbage(s);
+    for (;;) ::pause();
+    return sent;
+  }, seed);
+  try {
+    (void)f.get();
+    FAIL();
+  } catch (const protocol_violation& e) {
+    EXPECT_EQ(e.death().cause, death_cause::protocol_violation);
+    EXPECT_FALSE(e.death().detail.empty());
+  }
+  EXPECT_TRUE(eventually([&] { return ready_workers(pool) == 2; }));
+  EXPECT_EQ(pool.submit(echo, 1).get(), 1);
+}
+
+TEST(hostile_worker, that_closes_every_descriptor_ends_alone) {
+  process_pool pool(for_strangers());
+  auto f = pool.submit({.run_timeout = 2s}, [] {
+    for (int descriptor = 0; descriptor < 64; ++descriptor) ::close(descriptor);
+    return 1;
+  });
+  ASSERT_TRUE(f.wait_for(watchdog));
+  expect_own_ruin_only(f);
+  for (int i = 0; i < 20; ++i) {
+    auto next = pool.submit({.run_timeout = 2s}, echo, i);
+    ASSERT_TRUE(next.wait_for(watchdog));
+    (void)code_of([&] { (void)next.get(); });
+  }
+  pool.wait_idle();
+}
+
+}  // namespace
+}  // namespace muster::test
