@@ -71,7 +71,7 @@ bool engine::wait_idle(std::optional<base::time_point> until) {
   return reached;
 }
 
-stop_report engine::stop(base::time_point deadline, bool at_once) {
+bool engine::begin_stop(base::time_point deadline, bool at_once) {
   for (const inside* at = here(); at != nullptr; at = at->outer)
     if (at->home == this) throw would_deadlock("stop was called inside a task of the pool that it would wait for");
   bool started = false;
@@ -80,10 +80,15 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
     intake_.close();
     started = started_;
   }
-  if (!started) return {};
+  if (!started) return false;
   stopping_.store(true);
   tell({.what = happened::stop_asked{deadline, at_once}});
   if (unsettled_.load() == 0) tell({.what = happened::drained{}});
+  return true;
+}
+
+stop_report engine::stop(base::time_point deadline, bool at_once) {
+  if (!begin_stop(deadline, at_once)) return {};
   std::thread ending;
   std::unique_lock lock(notes_mutex_);
   changed_.wait(lock, [this] { return finished_; });
@@ -100,11 +105,18 @@ void engine::loop() {
     if (plan_.finished()) break;
     crew_->wait(until);
   }
+  conclude();
+}
+
+const stop_report& engine::conclude() {
   report_.stuck = crew_->finish();
+  report_.killed = killed_.size();
+  if (cancelling_all_) report_.cancelled = cancelled_.load() - cancelled_before_;
   announce({.kind = event_kind::stopped, .text = "nothing of the pool is left"});
   const std::lock_guard lock(notes_mutex_);
   finished_ = true;
   changed_.notify_all();
+  return report_;
 }
 
 // ---------------------------------------------------------------------------------------------------------- submit
@@ -344,6 +356,11 @@ void engine::take_away(const task_ref<>& t, death_cause why, const std::exceptio
       case revoked::gone: break;
     }
   }
+  // It runs on the stack of a task that waits for it, or has just ended. In either case it is told; should it have
+  // ended, it is forgotten when its grace is over.
+  if (t->extras) t->extras->stop.request_stop();
+  known_[t->id].ref = t;
+  plan_.observe(happened::task_told{t->id, {t->worker.load(std::memory_order_relaxed), 0}, why}, now);
 }
 
 // --------------------------------------------------------------------------------------------------------- waiting
@@ -470,9 +487,13 @@ void engine::announce(event e) {
   if (!listened_to_.load(std::memory_order_relaxed)) return;
   e.time = time_->now();
   const auto shared = std::make_shared<const event>(std::move(e));
-  const std::lock_guard lock(listeners_mutex_);
-  for (const auto& l : listeners_)
-    if (!l->kind || *l->kind == shared->kind) callbacks_->post([l, shared] { l->handler(*shared); });
+  std::vector<std::shared_ptr<const listener>> told;  // posted to without the lock: an executor may run it at once
+  {
+    const std::lock_guard lock(listeners_mutex_);
+    for (const auto& l : listeners_)
+      if (!l->kind || *l->kind == shared->kind) told.push_back(l);
+  }
+  for (const auto& l : told) callbacks_->post([l, shared] { l->handler(*shared); });
 }
 
 }  // namespace muster::engine
