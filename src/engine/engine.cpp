@@ -340,15 +340,15 @@ void engine::cancel_now(const task_ref<>& t, base::time_point now) {
 void engine::take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as,
                        base::time_point now) {
   worker_id on;
+  const auto never_began = [&] {
+    settle(*t, outcome::cancelled, settled_as);
+    let_go(*t);
+    forget(t->id, now);
+  };
   for (int look = 0; look < 3; ++look) {  // it may move between queue and worker while we look
-    if (unqueue(*t)) {
-      settle(*t, outcome::cancelled, settled_as);
-      return let_go(*t);
-    }
+    if (unqueue(*t)) return never_began();
     switch (crew_->revoke(*t, true, on)) {
-      case revoked::taken_back:
-        settle(*t, outcome::cancelled, settled_as);
-        return let_go(*t);
+      case revoked::taken_back: return never_began();
       case revoked::told:
         if (t->extras) t->extras->stop.request_stop();
         known_[t->id].ref = t;

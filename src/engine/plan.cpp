@@ -185,7 +185,7 @@ void plan::on(const happened::surveyed& event, time_point now) {
     say(event_kind::scaled, "from " + std::to_string(before) + " to " + std::to_string(wanted_) +
                                 " workers: idle for longer than the idle timeout");
   }
-  if (live_ - leaving_ > settings_.min) set_one_shot(timer::shrink, shrink_at_, next_look);
+  set_one_shot(timer::shrink, shrink_at_, live_ - leaving_ > settings_.min ? std::optional(next_look) : std::nullopt);
 }
 
 // ----------------------------------------------------------------------------------------------------------- tasks

@@ -81,7 +81,7 @@ class story {
     for (int i = 0; i < workers; ++i) ready(static_cast<std::uint32_t>(i));
   }
 
-  static constexpr time_point begin{time_point::duration(1'000'000'000)};
+  static constexpr time_point begin{1h};
   time_point now = begin;
   plan decides;
 };
