@@ -63,8 +63,8 @@ void plan::on(const happened::worker_ready& event, time_point now) {
   if (worker.state == worker_state::stopping) return;  // the order to end crossed with this news
   --starting_;
   set_due(event.worker.slot, timer::worker_ready, std::nullopt);
-  if (start_failures_ > 0 && restart_at_) set_one_shot(timer::restart, restart_at_, std::nullopt);
-  if (std::exchange(start_failures_, 0) > 0) say(event_kind::recovered, "workers can be started again");
+  set_one_shot(timer::restart, restart_at_, std::nullopt);
+  if (start_failures_ > 0) recover();
   if (!ready_once_ && live_ - starting_ >= settings_.min) {
     ready_once_ = true;
     say(event_kind::started, "the first workers are ready");
@@ -114,6 +114,13 @@ void plan::start_workers(time_point now) {
   // A replacement may start beside a worker that is leaving, but never more than max are alive. While workers do not
   // come up, one at a time is tried.
   while (live_ - leaving_ < wanted_ && live_ < settings_.max && (start_failures_ == 0 || starting_ == 0)) start_one(now);
+  // Where all that are wanted are up there is nobody to try, and nothing to be sorry about.
+  if (start_failures_ > 0 && live_ - leaving_ - starting_ >= wanted_) recover();
+}
+
+void plan::recover() {
+  start_failures_ = 0;
+  say(event_kind::recovered, "workers can be started again, or no more are wanted");
 }
 
 void plan::start_one(time_point now) {
@@ -184,6 +191,7 @@ void plan::on(const happened::surveyed& event, time_point now) {
     wanted_ = live_ - leaving_;
     say(event_kind::scaled, "from " + std::to_string(before) + " to " + std::to_string(wanted_) +
                                 " workers: idle for longer than the idle timeout");
+    start_workers(now);
   }
   set_one_shot(timer::shrink, shrink_at_, live_ - leaving_ > settings_.min ? std::optional(next_look) : std::nullopt);
 }

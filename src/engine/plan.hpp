@@ -163,6 +163,7 @@ class plan {
   [[nodiscard]] bool at_work() const { return phase_ == phase::serving || phase_ == phase::draining; }
   void start_workers(time_point now);
   void start_one(time_point now);
+  void recover();
   void step(worker_record& worker, worker_event event);
   void retire(std::uint32_t slot, time_point now);
   void retire_all(time_point now);

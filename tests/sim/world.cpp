@@ -184,6 +184,7 @@ std::string world::run(int events) {
     clock_->at = std::max(clock_->at, crew_->next_event());
     crew_->advance();
   }
+  clock_->at += 1h;  // and so does the patience with whom was told
   engine_->act();
   for (const user_task& t : tasks_)
     if (t.task->settled_times != 1) fail("task " + std::to_string(t.task->id) + " settled not once");

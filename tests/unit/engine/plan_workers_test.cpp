@@ -105,6 +105,20 @@ TEST(plan_workers, one_that_dies_idle_counts_as_one_that_could_not_be_started) {
   EXPECT_EQ(s.pass(100ms), (lines{"100 start 1.2"}));
 }
 
+TEST(plan_workers, a_pool_that_wants_no_more_workers_does_not_stay_degraded) {
+  story s(processes(0, 2));
+  s.start();
+  s.tell(happened::backlog{2});
+  s.ready(0);
+  s.ready(1);
+  s.pass(990ms);
+  EXPECT_EQ(s.ended(1), (lines{"say degraded"}));
+  EXPECT_EQ(s.pass(10ms), (lines{"1000 survey"}));
+  s.tell(happened::surveyed{{{{0, 1}, story::begin}}});  // nobody is wanted any more
+  EXPECT_EQ(s.pass(200ms), (lines{"1090 say recovered"}));
+  EXPECT_FALSE(s.decides.degraded());
+}
+
 TEST(plan_workers, one_that_is_not_ready_in_time_is_killed_and_tried_again) {
   story s(processes(1, 1));
   s.start();
