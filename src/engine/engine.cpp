@@ -76,7 +76,7 @@ bool engine::wait_idle(std::optional<base::time_point> until) {
   return reached;
 }
 
-stop_report engine::stop(base::time_point deadline, bool at_once) {
+bool engine::begin_stop(base::time_point deadline, bool at_once) {
   for (const inside* at = here(); at != nullptr; at = at->outer)
     if (at->home == this) throw would_deadlock("stop was called inside a task of the pool that it would wait for");
   bool started = false;
@@ -85,10 +85,15 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
     intake_.close();
     started = started_;
   }
-  if (!started) return {};
+  if (!started) return false;
   tell({.what = happened::stop_asked{deadline, at_once}});
   stopping_.store(true);  // after the note above: who sees it may say that all is drained
   look_idle();
+  return true;
+}
+
+stop_report engine::stop(base::time_point deadline, bool at_once) {
+  if (!begin_stop(deadline, at_once)) return {};
   std::thread ending;
   std::unique_lock lock(notes_mutex_);
   changed_.wait(lock, [this] { return finished_; });
@@ -106,11 +111,18 @@ void engine::loop() {
     if (plan_.finished()) break;
     crew_->wait(until);
   }
+  conclude();
+}
+
+const stop_report& engine::conclude() {
   report_.stuck = crew_->finish();
+  report_.killed = killed_.size();
+  if (cancelling_all_) report_.cancelled = total(&tally::cancelled, std::memory_order_relaxed) - cancelled_before_;
   announce({.kind = event_kind::stopped, .text = "nothing of the pool is left"});
   const std::lock_guard lock(notes_mutex_);
   finished_ = true;
   changed_.notify_all();
+  return report_;
 }
 
 // ---------------------------------------------------------------------------------------------------------- submit
@@ -621,9 +633,13 @@ void engine::announce(event e) {
   if (!listened_to_.load(std::memory_order_relaxed)) return;
   e.time = time_->now();
   const auto shared = std::make_shared<const event>(std::move(e));
-  const std::lock_guard lock(listeners_mutex_);
-  for (const auto& l : listeners_)
-    if (!l->kind || *l->kind == shared->kind) callbacks_->post([l, shared] { l->handler(*shared); });
+  std::vector<std::shared_ptr<const listener>> told;  // posted to without the lock: an executor may run it at once
+  {
+    const std::lock_guard lock(listeners_mutex_);
+    for (const auto& l : listeners_)
+      if (!l->kind || *l->kind == shared->kind) told.push_back(l);
+  }
+  for (const auto& l : told) callbacks_->post([l, shared] { l->handler(*shared); });
 }
 
 }  // namespace muster::engine

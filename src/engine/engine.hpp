@@ -73,6 +73,8 @@ class engine final : public detail::task_home {
   void cancel_queued();
   // Blocks until the pool is done. See pool.hpp.
   stop_report stop(base::time_point deadline, bool at_once);
+  // The first half of it: refuses new tasks and tells the loop. False: it was never started, so nothing is to be ended.
+  bool begin_stop(base::time_point deadline, bool at_once);
   [[nodiscard]] stats snapshot();
   subscription on(std::optional<event_kind> kind, event_handler handler);
   void off(subscription which);
@@ -132,8 +134,11 @@ class engine final : public detail::task_home {
   // Takes in what was noted and performs what the plan says. Returns when to come back.
   base::time_point act();
   [[nodiscard]] bool finished() const { return plan_.finished(); }
+  // Once finished: lets go of the crew, and lets stop() return.
+  const stop_report& conclude();
 
  private:
+  friend struct inspector;  // tests look inside
   // Something for the loop. A task that comes along is held until the plan says what becomes of it.
   struct note {
     std::optional<occurrence> what{};
@@ -217,8 +222,10 @@ class engine final : public detail::task_home {
   plan plan_;
   std::unordered_map<task_id, known_task> known_;
   bool cancelling_all_ = false;
+  std::size_t cancelled_before_ = 0;      // how many were, when all were cancelled
+  base::time_point now_{};                // of this round of act: one time for a decision and its consequences
+  std::vector<worker_id> killed_{};       // because the pool stops; each once
   stop_report report_{};
-  std::vector<worker_id> killed_;  // those that report_ counts
 
   std::unique_ptr<crew> crew_;
   std::thread thread_;

@@ -24,15 +24,19 @@ base::time_point engine::act() {
   for (;;) {
     std::vector<note> taken = std::exchange(notes_, {});
     lock.unlock();
-    const auto now = time_->now();
-    for (note& n : taken) take_in(n, now);
+    now_ = time_->now();
+    for (note& n : taken) take_in(n, now_);
     taken.clear();
     look_idle();
-    look_for_backlog(now);
-    while (const auto next = plan_.next(now)) std::visit([this](const auto& what) { perform(what); }, *next);
+    do {
+      while (const auto next = plan_.next(now_)) std::visit([this](const auto& what) { perform(what); }, *next);
+      // A submitter that finds this unset says nothing of a backlog, so the queue is looked at once it is set. What we
+      // did may have filled it too: a retry.
+      grow_wanted_.store(plan_.may_grow(), std::memory_order_relaxed);
+      look_for_backlog(now_);
+    } while (plan_.wake_at() <= now_);
     if (plan_.finished()) settle_what_is_left();
     degraded_.store(plan_.degraded(), std::memory_order_relaxed);
-    grow_wanted_.store(plan_.may_grow(), std::memory_order_relaxed);
     lock.lock();
     if (plan_.ready_once() && !ready_) {
       ready_ = true;
@@ -129,30 +133,30 @@ void engine::perform(const todo::start_worker& a) {
 void engine::perform(const todo::retire_worker& a) { crew_->retire(a.worker); }
 
 void engine::perform(const todo::kill_worker& a) {
-  kill(a.worker, a.why);
+  if (!a.unless_busy) return kill(a.worker, a.why);
+  std::vector<task_ref<>> held;
+  crew_->held(held);
+  if (std::none_of(held.begin(), held.end(), [&](const auto& t) { return crew_->holds(a.worker, *t); }))
+    crew_->kill(a.worker, a.why);
 }
 
 // A worker that was told twice to go, for its task and for itself, counts once.
 void engine::kill(worker_id worker, death_cause why) {
-  if ((why == death_cause::stopped || cancelling_all_) &&
-      std::find(killed_.begin(), killed_.end(), worker) == killed_.end()) {
-    killed_.push_back(worker);
-    ++report_.killed;
-  }
+  const bool counts = why == death_cause::stopped || cancelling_all_;
+  if (counts && std::find(killed_.begin(), killed_.end(), worker) == killed_.end()) killed_.push_back(worker);
   crew_->kill(worker, why);
 }
 
 void engine::perform(const todo::survey_workers&) {
   happened::surveyed answer;
   crew_->survey(answer.idle);
-  plan_.observe(answer, time_->now());
+  plan_.observe(answer, now_);
 }
 
 void engine::perform(const todo::expire_task& a) {
   const auto found = known_.find(a.task);
   if (found == known_.end()) return;
   const task_ref<> t = found->second.ref;
-  const auto now = time_->now();
   const auto error = make<task_timeout>(*t, a.which == limit::deadline       ? "the task's deadline passed"
                                             : a.which == limit::run_timeout ? "the task ran longer than its run timeout"
                                                                             : "no worker was free within the queue timeout");
@@ -165,8 +169,8 @@ void engine::perform(const todo::expire_task& a) {
     return;
   }
   if (!settle(*t, outcome::failed, error)) return;
-  if (found->second.held) return forget(a.task, now);
-  take_away(t, death_cause::run_timeout, error, now);
+  if (found->second.held) return forget(a.task, now_);
+  take_away(t, death_cause::run_timeout, error, now_);
 }
 
 void engine::perform(const todo::give_up_task& a) {
@@ -184,7 +188,7 @@ void engine::perform(const todo::give_up_task& a) {
                 .worker = a.worker.slot == no_slot ? std::nullopt : std::optional(a.worker.slot), .task = t->id, .task_id = subject_of(*t).task_id});
     }
   }
-  if ((t->flags & task::watched) == 0) forget(a.task, time_->now());
+  if ((t->flags & task::watched) == 0) forget(a.task, now_);
 }
 
 void engine::perform(const todo::retry_task& a) {
@@ -205,21 +209,20 @@ void engine::perform(const todo::retry_task& a) {
     crew_->queued(lock);
   }
   detail::nudge(*keep);  // a worker that waits for it may run it
-  if (!watched) forget(a.task, time_->now());
+  if (!watched) forget(a.task, now_);
 }
 
 void engine::perform(const todo::fail_task& a) {
   const auto found = known_.find(a.task);
   if (found == known_.end()) return;
   settle(*found->second.ref, outcome::failed, found->second.error);
-  forget(a.task, time_->now());
+  forget(a.task, now_);
 }
 
 void engine::perform(const todo::cancel_all&) {
-  const auto now = time_->now();
   cancelling_all_ = true;
   report_.forced = !idle();
-  const std::size_t before = total(&tally::cancelled, std::memory_order_relaxed);
+  cancelled_before_ = total(&tally::cancelled, std::memory_order_relaxed);
   for (;;) {
     std::unique_lock lock(intake_.mutex());
     task* t = intake_.take();
@@ -233,14 +236,13 @@ void engine::perform(const todo::cancel_all&) {
     if (known.held) waiting.push_back(known.ref);
   for (const auto& t : waiting) {
     settle(*t, outcome::cancelled, make<pool_stopped>(*t, "the pool was stopped before the task's next attempt"));
-    forget(t->id, now);
+    forget(t->id, now_);
   }
   std::vector<task_ref<>> held;
   crew_->held(held);
   for (auto& t : helped()) held.push_back(std::move(t));
-  report_.cancelled += total(&tally::cancelled, std::memory_order_relaxed) - before + held.size();
   for (const auto& t : held)
-    take_away(t, death_cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"), now);
+    take_away(t, death_cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"), now_);
 }
 
 // Stopped, and a thread did not come back: what it runs settles all the same.

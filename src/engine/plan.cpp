@@ -59,11 +59,12 @@ void plan::on(const happened::start_asked&, time_point now) {
 void plan::on(const happened::worker_ready& event, time_point now) {
   if (!current(event.worker)) return;
   worker_record& worker = workers_[event.worker.slot];
-  if (worker.state == worker_state::starting) --starting_;
-  if (worker.state != worker_state::stopping) set_due(event.worker.slot, timer::worker_ready, std::nullopt);
   step(worker, worker_event::ready);
-  if (start_failures_ > 0 && restart_at_) set_one_shot(timer::restart, restart_at_, std::nullopt);
-  if (std::exchange(start_failures_, 0) > 0) say(event_kind::recovered, "workers can be started again");
+  if (worker.state == worker_state::stopping) return;  // the order to end crossed with this news
+  --starting_;
+  set_due(event.worker.slot, timer::worker_ready, std::nullopt);
+  set_one_shot(timer::restart, restart_at_, std::nullopt);
+  if (start_failures_ > 0) recover();
   if (!ready_once_ && live_ - starting_ >= settings_.min) {
     ready_once_ = true;
     say(event_kind::started, "the first workers are ready");
@@ -84,7 +85,8 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   --live_;
   free_slots_.insert(event.worker.slot);
 
-  if (!wanted_gone && !event.had_tasks && at_work()) {
+  // Those that fail while there is a pause already belong to the same try.
+  if (!wanted_gone && !event.had_tasks && at_work() && !restart_at_) {
     if (++start_failures_ == 1) say(event_kind::degraded, "a worker did not come up; trying again with pauses");
     set_one_shot(timer::restart, restart_at_, base::after(now, policy::pause(settings_.restart, start_failures_, dice_)));
   }
@@ -95,9 +97,9 @@ void plan::on(const happened::worker_ended& event, time_point now) {
 void plan::on(const happened::backlog& event, time_point now) {
   if (!at_work()) return;
   // One worker for each waiting task, less those on their way.
-  const auto room = static_cast<std::size_t>(settings_.max - (live_ - leaving_));
-  const auto more = std::min(event.queued, room);
-  const int target = std::min(settings_.max, live_ - leaving_ - starting_ + static_cast<int>(more));
+  const auto most = static_cast<std::size_t>(settings_.max);
+  const int more = static_cast<int>(std::min(event.queued, most));
+  const int target = std::min(settings_.max, live_ - leaving_ - starting_ + more);
   if (target > wanted_) {
     say(event_kind::scaled, "from " + std::to_string(wanted_) + " to " + std::to_string(target) + " workers: " +
                                 std::to_string(event.queued) + " tasks wait and none is free");
@@ -109,8 +111,16 @@ void plan::on(const happened::backlog& event, time_point now) {
 void plan::start_workers(time_point now) {
   if (!at_work() || restart_at_) return;
   wanted_ = std::clamp(wanted_, settings_.min, settings_.max);
-  // A replacement may start beside a worker that is leaving, but never more than max are alive.
-  while (live_ - leaving_ < wanted_ && live_ < settings_.max) start_one(now);
+  // A replacement may start beside a worker that is leaving, but never more than max are alive. While workers do not
+  // come up, one at a time is tried.
+  while (live_ - leaving_ < wanted_ && live_ < settings_.max && (start_failures_ == 0 || starting_ == 0)) start_one(now);
+  // Where all that are wanted are up there is nobody to try, and nothing to be sorry about.
+  if (start_failures_ > 0 && live_ - leaving_ - starting_ >= wanted_) recover();
+}
+
+void plan::recover() {
+  start_failures_ = 0;
+  say(event_kind::recovered, "workers can be started again, or no more are wanted");
 }
 
 void plan::start_one(time_point now) {
@@ -143,8 +153,14 @@ void plan::retire(std::uint32_t slot, time_point now) {
   if (worker.state == worker_state::starting) --starting_;
   step(worker, worker_event::retire);
   ++leaving_;
-  if (settings_.can_kill && phase_ == phase::ending) set_due(slot, timer::worker_end, base::after(now, settings_.grace));
+  if (settings_.can_kill) set_due(slot, timer::worker_end, base::after(now, leaving_time()));
   todo_.emplace_back(todo::retire_worker{{slot, worker.generation}});
+}
+
+// How long a worker that was told to end may take. One that is let go had nothing to do; it gets as long as it had to
+// come up.
+duration plan::leaving_time() const {
+  return phase_ == phase::ending ? settings_.grace : settings_.ready_timeout.value_or(settings_.idle_timeout);
 }
 
 // An idle worker above min goes. The survey is asked for when the first of them could be due, so a pool at its
@@ -175,8 +191,9 @@ void plan::on(const happened::surveyed& event, time_point now) {
     wanted_ = live_ - leaving_;
     say(event_kind::scaled, "from " + std::to_string(before) + " to " + std::to_string(wanted_) +
                                 " workers: idle for longer than the idle timeout");
+    start_workers(now);
   }
-  if (live_ - leaving_ > settings_.min) set_one_shot(timer::shrink, shrink_at_, next_look);
+  set_one_shot(timer::shrink, shrink_at_, live_ - leaving_ > settings_.min ? std::optional(next_look) : std::nullopt);
 }
 
 // ----------------------------------------------------------------------------------------------------------- tasks
@@ -192,7 +209,7 @@ void plan::on(const happened::task_began& event, time_point) {
   const auto found = tasks_.find(event.task);
   if (found == tasks_.end()) return;
   task_record& record = found->second;
-  record.start_by.reset();
+  record.begun = true;
   record.worker = event.worker;
   record.finish_by = event.finish_by;
   rearm(event.task, record);
@@ -201,6 +218,7 @@ void plan::on(const happened::task_began& event, time_point) {
 void plan::on(const happened::task_returned& event, time_point) {
   const auto found = tasks_.find(event.task);
   if (found == tasks_.end()) return;
+  found->second.begun = false;
   found->second.finish_by.reset();
   rearm(event.task, found->second);
 }
@@ -223,6 +241,7 @@ void plan::on(const happened::task_over& event, time_point) {
 
 void plan::on(const happened::attempt_failed& event, time_point now) {
   task_record& record = tasks_[event.task];
+  record.start_by.reset();
   record.finish_by.reset();
   record.gone_by.reset();
   if (phase_ > phase::draining || !policy::run_again(event.retry, event.why, event.attempt)) {
@@ -246,14 +265,15 @@ void plan::task_due(task_id id, time_point now) {
   };
   if (passed(record.gone_by)) todo_.emplace_back(todo::give_up_task{id, record.worker, record.told_why});
   if (passed(record.settle_by)) todo_.emplace_back(todo::expire_task{id, limit::deadline});
-  else if (passed(record.start_by)) todo_.emplace_back(todo::expire_task{id, limit::queue_timeout});
+  else if (!record.begun && passed(record.start_by)) todo_.emplace_back(todo::expire_task{id, limit::queue_timeout});
   else if (passed(record.finish_by)) todo_.emplace_back(todo::expire_task{id, limit::run_timeout});
   else if (passed(record.retry_at)) todo_.emplace_back(todo::retry_task{id});
   rearm(id, record);
 }
 
 void plan::rearm(task_id id, task_record& record) {
-  const auto at = earliest({record.start_by, record.settle_by, record.finish_by, record.gone_by, record.retry_at});
+  const auto start_by = record.begun ? std::nullopt : record.start_by;
+  const auto at = earliest({start_by, record.settle_by, record.finish_by, record.gone_by, record.retry_at});
   if (at == record.timer) return;
   if (record.timer) timers_.erase({*record.timer, timer::task, id});
   record.timer = at;
@@ -263,12 +283,8 @@ void plan::rearm(task_id id, task_record& record) {
 // -------------------------------------------------------------------------------------------------------- stopping
 
 void plan::on(const happened::stop_asked& event, time_point now) {
-  if (event.at_once) settings_.grace = duration::zero();
-  if (phase_ >= phase::ending) {
-    for (std::uint32_t slot = 0; event.at_once && slot < workers_.size(); ++slot)
-      if (workers_[slot].due) set_due(slot, timer::worker_end, now);
-    return;
-  }
+  if (event.at_once) end_grace(now);
+  if (phase_ >= phase::ending) return;
   if (phase_ == phase::idle) {
     phase_ = phase::finished;
     return;
@@ -280,6 +296,20 @@ void plan::on(const happened::stop_asked& event, time_point now) {
   start_workers(now);
 }
 
+// Who was told to end or to stop has had time enough.
+void plan::end_grace(time_point now) {
+  settings_.grace = duration::zero();
+  for (auto& [id, record] : tasks_) {
+    if (!record.gone_by || *record.gone_by <= now) continue;
+    record.gone_by = now;
+    rearm(id, record);
+  }
+  if (phase_ != phase::ending) return;
+  for (std::uint32_t slot = 0; slot < workers_.size(); ++slot)
+    if (workers_[slot].due) set_due(slot, timer::worker_end, now);
+  if (give_up_by_) set_one_shot(timer::give_up, give_up_by_, now);
+}
+
 void plan::on(const happened::drained&, time_point now) {
   if (phase_ == phase::draining) retire_all(now);
 }
@@ -288,9 +318,15 @@ void plan::retire_all(time_point now) {
   phase_ = phase::ending;
   set_one_shot(timer::stop, stop_by_, std::nullopt);
   set_one_shot(timer::restart, restart_at_, std::nullopt);
-  for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) retire(slot, now);
-  if (!settings_.can_kill) set_one_shot(timer::give_up, give_up_by_, base::after(now, settings_.grace));
-  if (live_ == 0) phase_ = phase::finished;
+  for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
+    if (settings_.can_kill && workers_[slot].state == worker_state::stopping)  // told before; now it is urgent
+      set_due(slot, timer::worker_end, base::after(now, settings_.grace));
+    retire(slot, now);
+  }
+  if (live_ == 0)
+    phase_ = phase::finished;
+  else if (!settings_.can_kill)
+    set_one_shot(timer::give_up, give_up_by_, base::after(now, settings_.grace));
 }
 
 // ---------------------------------------------------------------------------------------------------------- timers
@@ -319,11 +355,14 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
       todo_.emplace_back(todo::kill_worker{{static_cast<std::uint32_t>(key), workers_[key].generation},
                                            death_cause::not_ready});
       return;
-    case timer::worker_end:
-      workers_[key].due.reset();
-      todo_.emplace_back(todo::kill_worker{{static_cast<std::uint32_t>(key), workers_[key].generation},
-                                           death_cause::stopped});
+    case timer::worker_end: {
+      const auto slot = static_cast<std::uint32_t>(key);
+      const bool urgent = phase_ == phase::ending;
+      // One that was let go may have got a task at the last moment: it is left alone, and looked at again.
+      set_due(slot, which, urgent ? std::nullopt : std::optional(base::after(now, leaving_time())));
+      todo_.emplace_back(todo::kill_worker{{slot, workers_[slot].generation}, death_cause::stopped, !urgent});
       return;
+    }
     case timer::restart:
       restart_at_.reset();
       return start_workers(now);

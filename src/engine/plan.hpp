@@ -88,7 +88,11 @@ using occurrence =
 namespace todo {
 struct start_worker { worker_id worker; };
 struct retire_worker { worker_id worker; };                     // no more tasks; end after what it has
-struct kill_worker { worker_id worker; death_cause why; };
+struct kill_worker {
+  worker_id worker;
+  death_cause why;
+  bool unless_busy = false;  // leave it alone while it has a task
+};
 struct survey_workers {};
 struct expire_task { task_id task; limit which; };              // settle as task_timeout; when it runs, tell it
 // It was told, and may not have stopped: if that worker still has it, settle it and kill the worker; a thread is stuck.
@@ -121,6 +125,7 @@ class plan {
   [[nodiscard]] int live() const { return live_; }
 
  private:
+  friend struct inspector;  // tests look inside
   enum class phase : std::uint8_t { idle, serving, draining, ending, finished };
   enum class timer : std::uint8_t { restart, shrink, stop, give_up, worker_ready, worker_end, task };
   struct worker_record {
@@ -130,6 +135,7 @@ class plan {
   };
   struct task_record {
     std::optional<time_point> start_by, settle_by, finish_by, gone_by, retry_at;
+    bool begun = false;  // start_by rests, and counts again should the task come back
     worker_id worker{};
     death_cause told_why{};
     std::optional<time_point> timer{};
@@ -157,9 +163,12 @@ class plan {
   [[nodiscard]] bool at_work() const { return phase_ == phase::serving || phase_ == phase::draining; }
   void start_workers(time_point now);
   void start_one(time_point now);
+  void recover();
   void step(worker_record& worker, worker_event event);
   void retire(std::uint32_t slot, time_point now);
   void retire_all(time_point now);
+  void end_grace(time_point now);
+  [[nodiscard]] duration leaving_time() const;
   void set_due(std::uint32_t slot, timer which, std::optional<time_point> at);
   void rearm(task_id id, task_record& record);
   void rearm_shrink(time_point now);

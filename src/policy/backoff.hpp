@@ -15,8 +15,9 @@ namespace muster::policy {
 // from its upper half, so that many who failed together do not come back together.
 inline duration pause(const backoff_options& options, int failures, base::random& dice) {
   duration full = options.first;
-  for (int i = 1; i < failures && full < options.max; ++i) full *= 2;
   full = std::min(full, options.max);
+  for (int i = 1; i < failures && full > duration::zero() && full < options.max; ++i)
+    full = full > options.max / 2 ? options.max : full * 2;
   if (!options.jitter) return full;
   return full - duration(static_cast<duration::rep>(static_cast<double>(full.count()) * 0.5 * dice.fraction()));
 }

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+#include "fake_crew.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <muster/context.hpp>
+
+namespace muster::sim {
+
+using detail::task;
+using detail::task_ref;
+using engine::revoked;
+using engine::worker_event;
+
+detail::ran sim_task::run(task& t, context&, bool, std::exception_ptr& error) {
+  auto& self = static_cast<sim_task&>(t);
+  if (self.plays.throws) {
+    error = std::make_exception_ptr(std::runtime_error("as written"));
+    return detail::ran::threw;
+  }
+  if (!self.claim()) return detail::ran::late;
+  self.emplace(static_cast<int>(self.id));
+  return detail::ran::stored;
+}
+
+const detail::task_ops sim_task::operations{
+    .run = &run, .take = &take, .call = nullptr, .destroy = [](task* t) noexcept { delete static_cast<sim_task*>(t); }};
+
+fake_crew::worker* fake_crew::find(worker_id id) {
+  if (id.slot >= workers_.size() || workers_[id.slot].id != id) return nullptr;
+  worker& w = workers_[id.slot];
+  return w.state == worker_state::dead ? nullptr : &w;
+}
+
+void fake_crew::move_worker(worker& w, worker_event e) {
+  const auto to = engine::next(w.state, e);
+  if (!to) return broken("worker: " + std::string(engine::name(w.state)) + " x " + std::string(engine::name(e)));
+  w.state = *to;
+}
+
+int fake_crew::alive() const {
+  return static_cast<int>(std::count_if(workers_.begin(), workers_.end(),
+                                        [](const worker& w) { return w.state != worker_state::dead; }));
+}
+
+int fake_crew::placed() const {
+  std::size_t all = 0;
+  for (const worker& w : workers_) all += w.tasks.size();
+  return static_cast<int>(all);
+}
+
+// ----------------------------------------------------------------------------------------------------------- steps
+
+time_point fake_crew::next_event() const {
+  time_point first = base::never;
+  for (const worker& w : workers_)
+    if (w.step != next_step::none) first = std::min(first, w.at);
+  return first;
+}
+
+void fake_crew::advance() {
+  for (std::size_t slot = 0; slot < workers_.size(); ++slot)
+    while (workers_[slot].step != next_step::none && workers_[slot].at <= clock_.at) do_step(workers_[slot]);
+}
+
+// What an open worker does next: claims its oldest task, dies, or nothing.
+void fake_crew::plan_step(worker& w) {
+  if (w.killed_for || w.step == next_step::die) return;
+  w.step = next_step::none;
+  if (w.hangs || w.state == worker_state::starting) return;
+  if (!w.tasks.empty()) {
+    w.step = chance(set_.bad.dies_before_claim) ? next_step::die : next_step::claim;
+    w.at = clock_.at + some(1ms);
+  } else if (w.state == worker_state::stopping) {
+    w.step = next_step::leave;
+    w.at = clock_.at + some(1ms);
+  } else if (chance(set_.bad.dies_idle)) {
+    w.step = next_step::die;
+    w.at = clock_.at + some(200ms);
+  }
+}
+
+void fake_crew::do_step(worker& w) {
+  switch (std::exchange(w.step, next_step::none)) {
+    case next_step::none: return;
+    case next_step::come_up:
+      if (w.state == worker_state::stopping) meet("ready late while stopping");
+      w.idle_since = clock_.at;
+      move_worker(w, worker_event::ready);
+      owner_->worker_ready(w.id);
+      plan_step(w);
+      return pump();
+    case next_step::fail_to_come_up:
+      meet("does not come up, " + phase);
+      return ended(w, "as the dice would have it");
+    case next_step::claim: return claim(w);
+    case next_step::answer: return answer(w);
+    case next_step::die: {
+      const bool claimed = !w.tasks.empty() && w.tasks.front().claimed;
+      const bool others = w.tasks.size() > (claimed ? 1u : 0u);
+      if (!w.killed_for)
+        meet(std::string(claimed ? (others ? "dies with a task begun and others not, " : "dies with a task begun, ")
+                         : others ? "dies with tasks not begun, "
+                                  : "dies idle, ") + phase);
+      return ended(w, w.state == worker_state::starting ? "killed before it was ready" : "");
+    }
+    case next_step::leave: return ended(w, "");
+  }
+}
+
+void fake_crew::claim(worker& w) {
+  held_task& head = w.tasks.front();
+  sim_task& t = *head.task;
+  head.claimed = true;
+  ++t.begun;
+  if (t.settled()) broken("task " + std::to_string(t.id) + " begins after it has settled");
+  if (!t.may_begin) broken("task " + std::to_string(t.id) + " begins though it was cancelled before");
+  t.plays = write_script(t);
+  if (chance(set_.bad.slow)) {
+    meet("slow, " + phase);
+    t.plays.takes *= 100;
+  }
+  w.step = next_step::answer;
+  w.at = clock_.at + t.plays.takes;
+  if (chance(set_.bad.dies_at_work)) {
+    w.step = next_step::die;
+    w.at = clock_.at + some(t.plays.takes);
+  }
+}
+
+void fake_crew::answer(worker& w) {
+  sim_task& t = *w.tasks.front().task;
+  w.tasks.pop_front();
+  if (t.settled()) meet("answers late, " + phase);
+  if (w.tasks.empty() && w.state == worker_state::busy) {
+    move_worker(w, worker_event::rest);
+    w.idle_since = clock_.at;
+  }
+  const worker_id id = w.id;
+  pump();
+  worker& me = workers_[id.slot];
+  note_head(me);
+  if (me.step == next_step::none) plan_step(me);
+
+  std::exception_ptr error;
+  context about(t.id, t.attempt, {});
+  switch (t.ops->run(t, about, false, error)) {
+    case detail::ran::stored: return owner_->succeeded(t);
+    case detail::ran::late: return owner_->too_late(t);
+    case detail::ran::threw: return owner_->failed(t, error, policy::failure::error);
+  }
+}
+
+void fake_crew::ended(worker& w, const std::string& problem) {
+  w.step = next_step::none;
+  take_back_unclaimed(w);
+  std::vector<sim_task*> lost;
+  for (const held_task& h : w.tasks) lost.push_back(h.task);
+  w.tasks.clear();
+  move_worker(w, worker_event::end);
+  for (sim_task* t : lost) {
+    if (t->settled()) meet("its worker is killed after it settled");
+    owner_->failed(*t, std::make_exception_ptr(std::runtime_error("its worker died")), policy::failure::crash);
+  }
+  owner_->worker_ended(w.id, w.had_tasks, nullptr, problem);
+  pump();
+}
+
+// -------------------------------------------------------------------------------------------------- the way of a task
+
+bool fake_crew::saturated() const {
+  return std::none_of(workers_.begin(), workers_.end(), [](const worker& w) { return w.state == worker_state::idle; });
+}
+
+void fake_crew::queued(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  pump();
+}
+
+void fake_crew::pump() {
+  if (std::exchange(pumping_, true)) return;
+  for (;;) {
+    worker* best = nullptr;
+    for (worker& w : workers_)
+      if ((w.state == worker_state::idle || w.state == worker_state::busy) && !w.killed_for && w.tasks.size() < set_.window &&
+          (best == nullptr || w.tasks.size() < best->tasks.size()))
+        best = &w;
+    if (best == nullptr) break;
+    std::unique_lock lock(owner_->queue().mutex());
+    task* taken = owner_->queue().take();
+    if (taken == nullptr) break;
+    auto& t = static_cast<sim_task&>(*taken);
+    if (const auto top = owner_->queue().top_priority(); top && *top > t.priority) broken("a lower priority went first");
+    if (taken_once_.insert(t.id).second && std::exchange(last_taken_[t.priority], t.id) > t.id)
+      broken("task " + std::to_string(t.id) + " was overtaken by an equal");
+    move(t, engine::task_event::place);
+    lock.unlock();
+    ++t.attempt;
+    t.worker.store(best->id.slot, std::memory_order_relaxed);
+    best->tasks.push_back({&t});
+    best->had_tasks = true;
+    if (best->state == worker_state::idle) move_worker(*best, worker_event::begin);
+    if (best->tasks.size() == 1) {
+      note_head(*best);
+      plan_step(*best);
+    }
+  }
+  pumping_ = false;
+}
+
+// Its run time counts from when it could begin, as the process crew has it.
+void fake_crew::note_head(worker& w) {
+  if (!w.tasks.empty() && !w.tasks.front().claimed) owner_->began(*w.tasks.front().task, w.id);
+}
+
+bool fake_crew::take_back(worker& w, std::size_t index) {
+  if (w.tasks[index].claimed) return false;
+  --w.tasks[index].task->attempt;
+  w.tasks.erase(w.tasks.begin() + static_cast<long>(index));
+  if (w.tasks.empty() && w.state == worker_state::busy) {
+    move_worker(w, worker_event::rest);
+    w.idle_since = clock_.at;
+  }
+  if (index == 0) {
+    note_head(w);
+    plan_step(w);
+  }
+  return true;
+}
+
+void fake_crew::take_back_unclaimed(worker& w) {
+  for (std::size_t i = w.tasks.size(); i > 0; --i) {
+    sim_task* t = w.tasks[i - 1].task;
+    if (w.tasks[i - 1].claimed) continue;
+    w.tasks.erase(w.tasks.begin() + static_cast<long>(i - 1));
+    --t->attempt;
+    const std::lock_guard lock(owner_->queue().mutex());
+    owner_->put_back(*t);
+    meet("put back unbegun, " + phase);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------- the seam
+
+void fake_crew::start(worker_id id) {
+  if (workers_.size() <= id.slot) workers_.resize(id.slot + std::size_t{1});
+  worker& w = workers_[id.slot];
+  if (w.state != worker_state::dead) broken("a slot is filled twice");
+  w = worker{.id = id, .state = worker_state::starting};
+  if (chance(set_.bad.start_refused)) {
+    meet("cannot be started, " + phase);
+    return ended(w, "refused");
+  }
+  w.step = chance(set_.bad.start_fails) ? next_step::fail_to_come_up : next_step::come_up;
+  w.at = clock_.at + some(5ms);
+  if (set_.can_kill && chance(set_.bad.never_ready)) {
+    meet("never ready, " + phase);
+    w.step = next_step::none;
+    w.hangs = true;
+  }
+}
+
+void fake_crew::retire(worker_id id) {
+  worker* w = find(id);
+  if (w == nullptr) return;
+  const bool starting = w->state == worker_state::starting;
+  move_worker(*w, worker_event::retire);
+  if (set_.can_kill) take_back_unclaimed(*w);
+  if (set_.can_kill && chance(set_.bad.ignores_retire) && w->tasks.empty() && !starting) {
+    meet("ignores that it shall end, " + phase);
+    w->hangs = true;
+    w->step = next_step::none;
+  }
+  if (!starting && (w->tasks.empty() || !w->tasks.front().claimed)) plan_step(*w);
+  pump();
+}
+
+void fake_crew::kill(worker_id id, death_cause why) {
+  if (!set_.can_kill) return;
+  worker* w = find(id);
+  if (w == nullptr || w->killed_for) return;
+  meet("killed: " + std::string(name(why)));
+  w->killed_for = why;
+  w->step = next_step::die;
+  w->at = clock_.at + some(2ms);  // the news of it travels
+}
+
+revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {
+  for (worker& w : workers_)
+    for (std::size_t i = 0; i < w.tasks.size(); ++i) {
+      if (w.tasks[i].task != &t) continue;
+      if (take_back(w, i)) {
+        meet("taken back, " + phase);
+        return revoked::taken_back;
+      }
+      if (!tell) return revoked::gone;
+      on = w.id;
+      w.tasks[i].told = true;
+      meet("told to stop, " + phase);
+      if (chance(set_.bad.ignores_stop)) {
+        meet("ignores that it was told, " + phase);
+        if (w.step == next_step::answer) w.at += 10s;
+      } else if (w.step == next_step::answer) {
+        w.at = std::min(w.at, clock_.at + some(20ms));
+      }
+      return revoked::told;
+    }
+  return revoked::gone;
+}
+
+void fake_crew::held(std::vector<task_ref<>>& into) {
+  for (const worker& w : workers_)
+    for (const held_task& h : w.tasks) into.push_back(task_ref<>::share(*h.task));
+}
+
+bool fake_crew::holds(worker_id id, const task& t) {
+  const worker* w = find(id);
+  return w != nullptr && std::any_of(w->tasks.begin(), w->tasks.end(), [&](const held_task& h) { return h.task == &t; });
+}
+
+void fake_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& idle) {
+  for (const worker& w : workers_)
+    if (w.state == worker_state::idle) idle.push_back({w.id, w.idle_since});
+}
+
+std::vector<std::uint64_t> fake_crew::finish() {
+  std::vector<std::uint64_t> stuck;
+  for (const worker& w : workers_)
+    for (const held_task& h : w.tasks) stuck.push_back(h.task->id);
+  return stuck;
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// A crew whose workers are entries in a table and whose time is the simulation's. It keeps to the seam's rules as the
+// real crews do (a task is placed, claimed, run, answered; a worker becomes ready, is retired, ends) and does
+// everything a worker may do to us: never come up, die at the worst moment, be slow, ignore orders, answer late.
+// One thread. The world moves it by next_event() and advance().
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "engine/crew.hpp"
+#include "engine/engine.hpp"
+
+namespace muster::sim {
+
+using base::time_point;
+using engine::worker_id;
+using namespace std::chrono_literals;
+
+struct virtual_clock final : base::clock {
+  time_point at{std::chrono::hours(1)};
+  [[nodiscard]] time_point now() const override { return at; }
+};
+
+// How often what goes wrong, each from 0 to 1.
+struct faults {
+  double start_refused = 0;   // the crew cannot start it at all
+  double start_fails = 0;     // it ends before it is ready
+  double never_ready = 0;     // it hangs before it is ready
+  double dies_idle = 0;
+  double dies_at_work = 0;    // with a task begun, and others not
+  double dies_before_claim = 0;
+  double slow = 0;            // a run takes a hundred times as long
+  double ignores_stop = 0;    // a task that was told goes on
+  double ignores_retire = 0;  // processes only: hangs at its end
+};
+
+// What a task does when it is run; a pure function of task and attempt would do, dice do too.
+struct script {
+  duration takes{};
+  bool throws = false;
+};
+
+struct sim_task : detail::value_task<int> {
+  sim_task() : value_task(operations) {}
+  script plays{};
+  int begun = 0;          // attempts that began
+  int settled_times = 0;  // seen by its continuation
+  bool cancel_asked = false;
+  bool may_begin = true;  // false once it settled
+  static detail::ran run(task& t, context&, bool, std::exception_ptr& error);
+  static const detail::task_ops operations;
+};
+
+class fake_crew final : public engine::crew {
+ public:
+  struct settings {
+    bool can_kill = true;       // as processes; else as threads
+    std::size_t window = 1;     // tasks a worker may have
+    faults bad{};
+    std::uint64_t seed = 1;
+  };
+  // What was met: fault or event, and the state it met.
+  using coverage = std::map<std::string, std::size_t>;
+
+  fake_crew(const settings& chosen, virtual_clock& clock, coverage& met)
+      : set_(chosen), clock_(clock), met_(met), dice_(chosen.seed) {}
+
+  // --- the world
+  [[nodiscard]] time_point next_event() const;
+  void advance();                               // does what is due now
+  void no_more_faults() { set_.bad = {}; }
+  [[nodiscard]] bool woken() { return std::exchange(woken_, false); }
+  [[nodiscard]] int alive() const;
+  [[nodiscard]] int placed() const;
+  [[nodiscard]] std::string broken() const { return broken_; }  // the first broken rule
+  std::string phase = "serving";                // for coverage
+  std::function<script(sim_task&)> write_script;
+
+  // --- the seam
+  void attach(engine::engine& owner) override { owner_ = &owner; }
+  void start(worker_id id) override;
+  void retire(worker_id id) override;
+  void kill(worker_id id, death_cause why) override;
+  engine::revoked revoke(detail::task& t, bool tell, worker_id& on) override;
+  void held(std::vector<detail::task_ref<>>& into) override;
+  [[nodiscard]] bool holds(worker_id id, const detail::task& t) override;
+  void survey(std::vector<engine::happened::surveyed::idle_worker>& idle) override;
+  void wait(time_point) override { broken("the loop sleeps in a simulation"); }
+  std::vector<std::uint64_t> finish() override;
+  void wake() override { woken_ = true; }
+  void queued(std::unique_lock<std::mutex>& lock) override;
+  [[nodiscard]] bool saturated() const override;
+  void describe(stats&) override {}
+  [[nodiscard]] bool can_kill() const override { return set_.can_kill; }
+
+ private:
+  struct held_task {
+    sim_task* task = nullptr;
+    bool claimed = false;
+    bool told = false;
+  };
+  enum class next_step : std::uint8_t { none, come_up, fail_to_come_up, claim, answer, die, leave };
+  struct worker {
+    worker_id id{};
+    worker_state state = worker_state::dead;
+    std::deque<held_task> tasks{};
+    time_point at = base::never;  // of its next step
+    next_step step = next_step::none;
+    bool had_tasks = false;
+    bool hangs = false;           // does nothing but die
+    std::optional<death_cause> killed_for{};
+    time_point idle_since{};
+  };
+
+  void pump();
+  void note_head(worker& w);
+  void plan_step(worker& w);
+  void do_step(worker& w);
+  void claim(worker& w);
+  void answer(worker& w);
+  void ended(worker& w, const std::string& problem);
+  void take_back_unclaimed(worker& w);
+  bool take_back(worker& w, std::size_t index);
+  void move_worker(worker& w, engine::worker_event e);
+  void broken(const std::string& what) { if (broken_.empty()) broken_ = what; }
+  void meet(const std::string& what) { ++met_[what]; }
+  bool chance(double p) { return dice_.fraction() < p; }
+  duration some(duration most) { return duration(static_cast<duration::rep>(dice_.below(static_cast<std::uint64_t>(most.count()) + 1))); }
+  [[nodiscard]] worker* find(worker_id id);
+
+  settings set_;
+  virtual_clock& clock_;
+  coverage& met_;
+  base::random dice_;
+  engine::engine* owner_ = nullptr;
+  std::vector<worker> workers_;
+  bool woken_ = false;
+  bool pumping_ = false;
+  std::string broken_;
+  std::map<int, std::uint64_t> last_taken_;  // by priority: the newest first attempt taken
+  std::set<std::uint64_t> taken_once_;
+};
+
+}  // namespace muster::sim

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// The small pure questions: how long to wait, whether again, who gets it.
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "policy/backoff.hpp"
+#include "policy/choose.hpp"
+#include "policy/retry.hpp"
+
+namespace muster::policy {
+namespace {
+
+TEST(backoff, doubles_from_the_first_pause_up_to_the_longest) {
+  base::random dice(1);
+  const backoff_options o{.first = 100ms, .max = 1s, .jitter = false};
+  const std::array wanted{100ms, 200ms, 400ms, 800ms, 1'000ms, 1'000ms};
+  for (std::size_t n = 0; n < wanted.size(); ++n) EXPECT_EQ(pause(o, static_cast<int>(n) + 1, dice), wanted[n]);
+  EXPECT_EQ(pause(o, 1'000'000, dice), 1s);
+}
+
+TEST(backoff, jitter_draws_from_the_upper_half) {
+  base::random dice(7);
+  const backoff_options o{.first = 1s, .max = 1s, .jitter = true};
+  duration least = 1h, most{};
+  for (int i = 0; i < 10'000; ++i) {
+    const duration p = pause(o, 3, dice);
+    ASSERT_GE(p, 500ms);
+    ASSERT_LE(p, 1s);
+    least = std::min(least, p);
+    most = std::max(most, p);
+  }
+  EXPECT_LT(least, 510ms);
+  EXPECT_GT(most, 990ms);
+}
+
+TEST(backoff, a_limit_without_end_does_not_overflow) {
+  base::random dice(1);
+  const backoff_options o{.first = 100ms, .max = duration::max(), .jitter = false};
+  duration before{};
+  for (int n = 1; n < 100; ++n) {
+    const duration p = pause(o, n, dice);
+    ASSERT_GE(p, before);
+    before = p;
+  }
+  EXPECT_EQ(before, duration::max());
+}
+
+TEST(backoff, no_pause_stays_none) {
+  base::random dice(1);
+  EXPECT_EQ(pause({.first = 0ms, .max = 1s}, 1'000'000'000, dice), 0ms);
+}
+
+TEST(retry, counts_attempts_and_asks_what_failed) {
+  const retry_options o{.attempts = 3, .on_crash = true, .on_error = false};
+  EXPECT_TRUE(run_again(o, failure::crash, 1));
+  EXPECT_TRUE(run_again(o, failure::crash, 2));
+  EXPECT_FALSE(run_again(o, failure::crash, 3));
+  EXPECT_FALSE(run_again(o, failure::error, 1));
+  const retry_options errors{.attempts = 2, .on_crash = false, .on_error = true};
+  EXPECT_TRUE(run_again(errors, failure::error, 1));
+  EXPECT_FALSE(run_again(errors, failure::crash, 1));
+  for (const failure never : {failure::timeout, failure::permanent}) EXPECT_FALSE(run_again(errors, never, 1));
+}
+
+TEST(retry, the_default_is_never_again) { EXPECT_FALSE(run_again({}, failure::crash, 1)); }
+
+TEST(choose, round_robin_goes_in_laps_and_skips_who_is_not_open) {
+  std::array<load, 4> workers{{{true, 9}, {false, 0}, {true, 0}, {true, 5}}};
+  std::size_t cursor = 0;
+  for (int lap = 0; lap < 3; ++lap)
+    for (const std::size_t wanted : {0u, 2u, 3u}) EXPECT_EQ(choose(strategy::round_robin, workers, cursor), wanted);
+}
+
+TEST(choose, round_robin_survives_a_crew_that_shrinks) {
+  std::array<load, 2> workers{{{true, 0}, {true, 0}}};
+  std::size_t cursor = 7;
+  EXPECT_EQ(choose(strategy::round_robin, workers, cursor), 1u);
+  EXPECT_EQ(choose(strategy::round_robin, workers, cursor), 0u);
+}
+
+TEST(choose, fewest_takes_the_emptiest_and_ties_go_to_the_lowest_slot) {
+  std::size_t cursor = 0;
+  for (const strategy how : {strategy::fewest, strategy::pull}) {
+    EXPECT_EQ(choose(how, std::array<load, 4>{{{true, 3}, {true, 1}, {true, 1}, {false, 0}}}, cursor), 1u);
+    EXPECT_EQ(choose(how, std::array<load, 3>{{{true, 2}, {true, 2}, {true, 2}}}, cursor), 0u);
+  }
+}
+
+TEST(choose, nobody_when_none_is_open) {
+  std::size_t cursor = 3;
+  const std::array<load, 2> closed{{{false, 0}, {false, 0}}};
+  for (const strategy how : {strategy::pull, strategy::fewest, strategy::round_robin}) {
+    EXPECT_EQ(choose(how, closed, cursor), std::nullopt);
+    EXPECT_EQ(choose(how, {}, cursor), std::nullopt);
+  }
+  EXPECT_EQ(cursor, 3u);
+}
+
+}  // namespace
+}  // namespace muster::policy
