@@ -50,11 +50,24 @@ struct error_subject {
 
 class error : public std::runtime_error {
  public:
-  error(error_code code, const std::string& what, error_subject subject = {});
+  error(error_code code, const std::string& what, error_subject subject = {})
+      : std::runtime_error(sentence(what, subject)),
+        code_(code),
+        subject_(std::make_shared<const error_subject>(std::move(subject))) {}
   [[nodiscard]] error_code code() const noexcept { return code_; }
   [[nodiscard]] const error_subject& subject() const noexcept { return *subject_; }
 
  private:
+  // Inline, because modules throw decode_error and encode_error and do not link the library.
+  static std::string sentence(const std::string& what, const error_subject& subject) {
+    if (subject.task == 0) return what;
+    std::string where = "task " + std::to_string(subject.task);
+    if (!subject.task_id.empty()) where += " (" + subject.task_id + ")";
+    if (subject.attempt > 1) where += ", attempt " + std::to_string(subject.attempt);
+    if (subject.worker) where += ", worker " + std::to_string(*subject.worker);
+    return where + ": " + what;
+  }
+
   error_code code_;
   std::shared_ptr<const error_subject> subject_;  // shared: copying an exception must not throw
 };

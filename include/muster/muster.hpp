@@ -9,8 +9,10 @@
 #include <muster/context.hpp>
 #include <muster/error.hpp>
 #include <muster/event.hpp>
+#include <muster/fields.hpp>
 #include <muster/future.hpp>
 #include <muster/init.hpp>
+#include <muster/module_calls.hpp>
 #include <muster/options.hpp>
 #include <muster/pool.hpp>
 #include <muster/stats.hpp>

@@ -32,6 +32,7 @@
 #include <muster/error.hpp>
 #include <muster/event.hpp>
 #include <muster/future.hpp>
+#include <muster/module_calls.hpp>
 #include <muster/options.hpp>
 #include <muster/stats.hpp>
 #include <muster/task.hpp>
@@ -107,7 +108,7 @@ class pool_base {
 
 namespace detail {
 
-/// submit, post and map in terms of Pool::make_task, which turns a call into a task.
+/// submit, post, map and the calls of modules in terms of Pool::make_task, which turns a call into a task.
 template <class Pool>
 class pool_calls : public pool_base {
  public:
@@ -149,6 +150,33 @@ class pool_calls : public pool_base {
   template <class F, class Range, class... Extra>
   auto map_unordered(F f, Range&& inputs, Extra... extra) {
     return map_with(true, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
+  }
+
+  /// Calls a function of a module (see module.hpp), which is loaded in the worker: call<std::string>("./libphotos.so",
+  /// "shrink", path, 200). The types of the arguments must be those of its parameters exactly; a proxy converts them.
+  /// `path` is resolved now, against the working directory, as find_module says. Throws what submit throws, and
+  /// invalid_call when a name without a slash is not found; the future throws invalid_call when the module cannot be
+  /// loaded or has no such function.
+  template <class R, class... Args>
+  future<R> call(const std::string& path, const std::string& function, Args&&... args) {
+    const auto submit_parts = [this](auto&&... parts) { return submit(std::forward<decltype(parts)>(parts)...); };
+    return submit_module_call<R, call_parameter_t<Args>...>(submit_parts, find_module(path), function,
+                                                             std::forward<Args>(args)...);
+  }
+  /// The same with options.
+  template <class R, class... Args>
+  future<R> call(const task_options& options, const std::string& path, const std::string& function, Args&&... args) {
+    const auto submit_parts = [&](auto&&... parts) {
+      return submit(options, std::forward<decltype(parts)>(parts)...);
+    };
+    return submit_module_call<R, call_parameter_t<Args>...>(submit_parts, find_module(path), function,
+                                                             std::forward<Args>(args)...);
+  }
+  /// A function object for a function of a module: auto shrink = pool.proxy<photo(std::string, int)>(path, "shrink").
+  /// `path` is resolved now, as in call. Nothing is loaded before the first call.
+  template <class Function>
+  module_proxy<Pool, Function> proxy(const std::string& path, std::string function) {
+    return module_proxy<Pool, Function>(static_cast<Pool&>(*this), find_module(path), std::move(function));
   }
 
  private:

@@ -22,25 +22,6 @@ std::string_view name(death_cause cause) noexcept {
   return names[static_cast<std::size_t>(cause)];
 }
 
-namespace {
-std::string sentence(const std::string& what, const error_subject& subject) {
-  std::string where;
-  if (subject.task != 0) {
-    where = fmt::format("task {}", subject.task);
-    if (!subject.task_id.empty()) where += fmt::format(" ({})", subject.task_id);
-    if (subject.attempt > 1) where += fmt::format(", attempt {}", subject.attempt);
-    if (subject.worker) where += fmt::format(", worker {}", *subject.worker);
-    where += ": ";
-  }
-  return where + what;
-}
-}  // namespace
-
-error::error(error_code code, const std::string& what, error_subject subject)
-    : std::runtime_error(sentence(what, subject)),
-      code_(code),
-      subject_(std::make_shared<const error_subject>(std::move(subject))) {}
-
 std::string death::summary() const {
   std::string who = fmt::format("worker {} (pid {})", worker, pid);
   std::string how;

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+//
+// What a module of a muster to come may look like: of its description only the number is known to be where it
+// was.
+#include <cstdint>
+
+namespace {
+
+struct description_to_come {
+  std::uint32_t abi;
+  std::uint32_t nothing_known[15];
+};
+constexpr description_to_come description = {4711, {}};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const void* muster_module_1() { return &description; }
