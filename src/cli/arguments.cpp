@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "cli/arguments.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <memory>
 #include <thread>
 
 #include <CLI/CLI.hpp>
@@ -38,6 +40,34 @@ constexpr const char* exit_codes = R"(Exit codes:
   2    the command line is wrong, or the module or function cannot be used
   3    no worker could be started
   130  stopped by Ctrl-C or SIGTERM (once: what runs finishes; twice: at once))";
+
+/// CLI11 takes a value in brackets apart at its commas, and ours are JSON: the mark hides the bracket from it.
+constexpr char bracket_mark = '\x01';
+
+std::vector<std::string> marked(int argc, char** argv) {
+  std::vector<std::string> words;
+  for (int i = argc - 1; i > 0; --i) {  // it takes them last first
+    words.emplace_back(argv[i]);
+    const char first = words.back().empty() ? '\0' : words.back().front();
+    if (first == '[' || first == bracket_mark) words.back().insert(0, 1, bracket_mark);
+  }
+  return words;
+}
+
+void unmark(std::string& word) {
+  if (!word.empty() && word.front() == bracket_mark) word.erase(0, 1);
+}
+
+/// In the list of all commands, one line each.
+class short_formatter : public CLI::Formatter {
+ public:
+  std::string make_subcommand(const CLI::App* command) const override {
+    const bool run = command->get_name() == "run";
+    return fmt::format("  {:<10}{}\n", command->get_name(),
+                       run ? "Call a function of a module once for each argument or line"
+                           : "Print the functions that a module exports");
+  }
+};
 
 struct texts {
   std::string target;
@@ -101,7 +131,7 @@ void describe_run(CLI::App& app, run_command& run, texts& given) {
   app.add_option("target", given.target, "A module and one of its functions: ./libphotos.so:shrink")
       ->option_text("MODULE:FUNCTION")
       ->required();
-  app.add_option("words", run.words, "One call each")->option_text("[ARG...]")->allow_extra_args(false)->expected(0, 1 << 29);
+  app.add_option("words", run.words, "One call each")->option_text("[ARG...]");
   app.add_flag("--jsonl", run.json_lines, "Read calls from standard input, one JSON value a line");
   app.add_option("--with", given.with, "A fixed argument for every call, after its own; may be repeated")
       ->option_text("JSON")
@@ -131,6 +161,7 @@ void describe_run(CLI::App& app, run_command& run, texts& given) {
 command read_arguments(int argc, char** argv) {
   CLI::App app(top_help, "muster");
   app.set_version_flag("--version", fmt::format("muster {}", version()));
+  app.formatter(std::make_shared<short_formatter>());
   app.require_subcommand(1);
   run_command run;
   texts given;
@@ -141,10 +172,13 @@ command read_arguments(int argc, char** argv) {
       "list", "Examples:\n  muster list ./libphotos.so\n\nPrints the functions that a module exports.");
   list_app->add_option("module", list.module, "A module: ./libphotos.so")->option_text("MODULE")->required();
   try {
-    app.parse(argc, argv);
+    app.parse(marked(argc, argv));
+    for (std::string* each : {&list.module, &given.target, &run.results_path, &run.events_path}) unmark(*each);
     if (list_app->parsed()) return list;
     run.words = run_app->get_option("words")->results();
     given.with = run_app->get_option("--with")->results();
+    std::ranges::for_each(run.words, unmark);
+    std::ranges::for_each(given.with, unmark);
     read_texts(given, run);
     return run;
   } catch (const CLI::ParseError& problem) {
