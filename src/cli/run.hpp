@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+//
+// The two commands. Each makes its own pool, works on the calling thread, which must be the main one, and returns the
+// exit code.
+#pragma once
+
+#include "cli/arguments.hpp"
+
+namespace muster::cli {
+
+int run(const run_command& asked);
+int list(const list_command& asked);
+
+}  // namespace muster::cli

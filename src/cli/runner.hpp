@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+//
+// One `muster run`, from the first worker to the summary. All of it happens on the main thread, which sleeps in poll
+// until a call has settled, input has come, output can go, a signal asks to stop, or the progress is due; the pool's
+// callbacks come to it through main_queue. Only pool_base::stop, which blocks, has threads of its own.
+#pragma once
+
+#include <poll.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <muster/event.hpp>
+#include <muster/future.hpp>
+#include <muster/pool.hpp>
+
+#include "cli/arguments.hpp"
+#include "cli/input.hpp"
+#include "cli/main_queue.hpp"
+#include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/stop_signals.hpp"
+#include "cli/summary.hpp"
+
+namespace muster::cli {
+
+class runner {
+ public:
+  runner(const run_command& asked, line_file results, std::optional<line_file> events);
+  ~runner();
+  runner(const runner&) = delete;
+  runner& operator=(const runner&) = delete;
+
+  int execute();
+
+ private:
+  using clock = std::chrono::steady_clock;
+  using result_future = future<std::vector<std::byte>>;
+  struct open_call {
+    std::uint64_t index = 0;
+    std::uint64_t task = 0;
+    std::string id, name;
+    std::size_t bytes = 0;
+  };
+
+  // --- the beginning: workers, the module, the function
+  process_options pool_options();
+  void listen();
+  struct listing {
+    std::optional<std::vector<detail::export_text>> exports;
+    std::optional<std::string> problem;
+  };
+  void list_module(listing& into);
+  [[nodiscard]] bool hopeless() const;
+  /// The exit code where it goes no further.
+  std::optional<int> find_function();
+  std::optional<int> choose_function(const std::vector<detail::export_text>& exports);
+
+  // --- the turning
+  void turn_until(const std::function<bool()>& done);
+  void turn();
+  void take_input();
+  [[nodiscard]] bool has_room() const;
+  void serve(line_file& file, const pollfd& seen);
+  void on_signal();
+  void lose_output();
+
+  // --- calls
+  void submit(call_request request);
+  void settled(const open_call& call, result_future& done);
+  void put_value(const open_call& call, const json& value, const std::optional<task_report>& report);
+  void put_failure(const open_call& call, const failure& why, const std::optional<task_report>& report);
+  void on_event(const event& e);
+  [[nodiscard]] std::string seconds(clock::time_point at) const;
+  [[nodiscard]] std::string tail_of_line(const std::optional<task_report>& report) const;
+
+  // --- the end
+  void stop_in_background(bool at_once);
+  int finish();
+  void show_progress();
+
+  const run_command& asked_;
+  const clock::time_point began_ = clock::now();
+  line_file results_;
+  std::optional<line_file> events_;
+  result_order order_;
+  progress progress_;
+  summary summary_;
+  stop_signals signals_;
+  main_queue queue_;
+
+  std::string path_;
+  std::optional<call_shape> shape_;
+  std::optional<input> input_;
+  bool more_input_ = false;           // next() may give another call without waiting
+  std::size_t open_calls_ = 0;        // submitted and not settled
+  std::size_t open_bytes_ = 0;        // of their arguments
+  std::unordered_map<std::uint64_t, std::uint64_t> index_of_task_;  // of open calls, where events are written
+
+  bool started_ = false;              // the pool takes calls
+  bool ever_ready_ = false;           // a worker was
+  int start_failures_ = 0;            // while none was
+  std::string last_start_failure_;
+  bool output_lost_ = false;
+
+  std::optional<process_pool> pool_;
+  std::vector<std::jthread> helpers_;  // start and stop the pool; joined before it goes
+};
+
+}  // namespace muster::cli
