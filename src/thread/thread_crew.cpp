@@ -32,10 +32,12 @@ void thread_crew::set_state(worker& w, worker_event event) {
 void thread_crew::work(worker& me) {
   pthread_setname_np(pthread_self(), (name_.substr(0, 10) + "-" + std::to_string(me.id.slot)).substr(0, 15).c_str());
   const engine::engine::counting counting(*owner_);
-  owner_->worker_ready(me.id);
   std::vector<task*> finished;  // run, and not let go of yet
   std::unique_lock lock(mutex());
-  set_state(me, worker_event::ready);
+  set_state(me, worker_event::ready);  // first, so that who is told finds it so
+  lock.unlock();
+  owner_->worker_ready(me.id);
+  lock.lock();
   for (;;) {
     const std::size_t count = refill(me);
     if (count == 0 && finished.empty()) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <sstream>
 
 #include "kit/pools.hpp"
 #include "kit/processes.hpp"
@@ -64,6 +65,13 @@ void expect_gone_soon(const std::vector<pid_t>& pids, std::vector<double>& times
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_TRUE(eventually([&] { return std::none_of(pids.begin(), pids.end(), lives); },
                          std::chrono::seconds(base::is_sanitized ? 10 : 2)));
+  for (const pid_t pid : pids)
+    if (lives(pid)) {
+      std::ifstream about("/proc/" + std::to_string(pid) + "/status"), where("/proc/" + std::to_string(pid) + "/wchan");
+      std::stringstream text;
+      text << about.rdbuf() << where.rdbuf();
+      ADD_FAILURE() << "left behind: " << text.str();
+    }
   times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
 }
 
