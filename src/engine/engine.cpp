@@ -429,6 +429,7 @@ void engine::cancel_now(const task_ref<>& t, base::time_point now) {
   known.ref = t;
   known.cancelled = true;
   if (known.held) {
+    end_wait(known);
     settle(*t, outcome::cancelled, make<cancelled>(*t, "cancelled before its next attempt"));
     return forget(t->id, now);
   }

@@ -151,6 +151,7 @@ class engine final : public detail::task_home {
     task_ref<> held{};           // set while it waits for another attempt: the loop is its holder
     std::exception_ptr error{};  // of its last attempt
     bool cancelled = false;      // asked for, and not settled yet
+    bool wait_over = false;      // of a held one: it is no longer counted as waiting
   };
   enum class outcome : std::uint8_t { succeeded, failed, cancelled };
   struct listener {
@@ -196,6 +197,8 @@ class engine final : public detail::task_home {
   [[nodiscard]] bool idle();
   [[nodiscard]] std::size_t total(std::atomic<std::size_t> tally::*which, std::memory_order order) const;
   void forget(task_id id, base::time_point now);
+  // Before a held task settles, so that nobody finds it counted twice.
+  void end_wait(known_task& known);
   // True: it was queued, and is now the caller's.
   bool unqueue(task& t);
   bool take_to_help(task& t);

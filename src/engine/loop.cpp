@@ -63,10 +63,12 @@ void engine::take_in(note& n, base::time_point now) {
   if (const auto* failure = std::get_if<happened::attempt_failed>(&*n.what)) {
     known_task& known = known_[failure->task];
     known.held = std::move(n.about);
+    known.wait_over = false;
     known.error = std::move(n.error);
     if (!known.ref) known.ref = known.held;
     if (known.cancelled || cancelling_all_) {
       const task& t = *known.ref;
+      end_wait(known);
       settle(*known.ref, outcome::cancelled,
              cancelling_all_ ? make<pool_stopped>(t, "the pool stopped before the task's next attempt")
                              : make<cancelled>(t, "cancelled; its last attempt failed"));
@@ -81,13 +83,17 @@ void engine::take_in(note& n, base::time_point now) {
   plan_.observe(*n.what, now);
 }
 
+void engine::end_wait(known_task& known) {
+  if (known.held && !std::exchange(known.wait_over, true)) waiting_.fetch_sub(1, std::memory_order_relaxed);
+}
+
 // The plan and the loop know nothing of the task from here on. What the loop holds has settled.
 void engine::forget(task_id id, base::time_point now) {
   plan_.observe(happened::task_over{id}, now);
   const auto found = known_.find(id);
   if (found == known_.end()) return;
   if (found->second.held) {
-    waiting_.fetch_sub(1, std::memory_order_relaxed);
+    end_wait(found->second);
     move(*found->second.held, task_event::settle);
   }
   known_.erase(found);
@@ -168,6 +174,7 @@ void engine::perform(const todo::expire_task& a) {
     }
     return;
   }
+  end_wait(found->second);
   if (!settle(*t, outcome::failed, error)) return;
   if (found->second.held) return forget(a.task, now_);
   take_away(t, death_cause::run_timeout, error, now_);
@@ -215,6 +222,7 @@ void engine::perform(const todo::retry_task& a) {
 void engine::perform(const todo::fail_task& a) {
   const auto found = known_.find(a.task);
   if (found == known_.end()) return;
+  end_wait(found->second);
   settle(*found->second.ref, outcome::failed, found->second.error);
   forget(a.task, now_);
 }
@@ -235,6 +243,7 @@ void engine::perform(const todo::cancel_all&) {
   for (auto& [id, known] : known_)
     if (known.held) waiting.push_back(known.ref);
   for (const auto& t : waiting) {
+    end_wait(known_[t->id]);
     settle(*t, outcome::cancelled, make<pool_stopped>(*t, "the pool was stopped before the task's next attempt"));
     forget(t->id, now_);
   }

