@@ -75,7 +75,8 @@ public:
 
   // --- the world
   [[nodiscard]] time_point next_event() const;
-  void advance();  // does what is due now
+  void advance();                                    // does what is due now
+  void worst(const faults& bad) { set_.bad = bad; }  // from now on
   void no_more_faults() { set_.bad = {}; }
   [[nodiscard]] bool woken() { return std::exchange(woken_, false); }
   [[nodiscard]] int alive() const;
