@@ -322,6 +322,7 @@ revoked process_crew::revoke(task& t, bool tell, worker_id& on) {
       if (w->at(position).task != &t) continue;
       if (take_back(*w, position) != nullptr) {
         note_head(*w);
+        pump_wanted_.store(true);  // its place is free for what is queued
         return revoked::taken_back;
       }
       if (!tell) return revoked::gone;

@@ -25,7 +25,9 @@ detail::ran sim_task::run(task& t, context&, bool, std::exception_ptr& error) {
 }
 
 const detail::task_ops sim_task::operations{
-    .run = &run, .take = &take, .call = nullptr, .destroy = [](task* t) noexcept { delete static_cast<sim_task*>(t); }};
+    .run = &run, .take = &take, .call = nullptr, .destroy = [](task* t) noexcept {
+      delete static_cast<sim_task*>(t);
+    }};
 
 fake_crew::worker* fake_crew::find(worker_id id) {
   if (id.slot >= workers_.size() || workers_[id.slot].id != id) return nullptr;
@@ -35,7 +37,8 @@ fake_crew::worker* fake_crew::find(worker_id id) {
 
 void fake_crew::move_worker(worker& w, worker_event e) {
   const auto to = engine::next(w.state, e);
-  if (!to) return broken("worker: " + std::string(engine::name(w.state)) + " x " + std::string(engine::name(e)));
+  if (!to)
+    return broken("worker: " + std::string(engine::name(w.state)) + " x " + std::string(engine::name(e)));
   w.state = *to;
 }
 
@@ -50,7 +53,8 @@ int fake_crew::placed() const {
   return static_cast<int>(all);
 }
 
-// ----------------------------------------------------------------------------------------------------------- steps
+// -----------------------------------------------------------------------------------------------------------
+// steps
 
 time_point fake_crew::next_event() const {
   time_point first = base::never;
@@ -100,9 +104,11 @@ void fake_crew::do_step(worker& w) {
       const bool claimed = !w.tasks.empty() && w.tasks.front().claimed;
       const bool others = w.tasks.size() > (claimed ? 1u : 0u);
       if (!w.killed_for)
-        meet(std::string(claimed ? (others ? "dies with a task begun and others not, " : "dies with a task begun, ")
-                         : others ? "dies with tasks not begun, "
-                                  : "dies idle, ") + phase);
+        meet(std::string(
+                 claimed  ? (others ? "dies with a task begun and others not, " : "dies with a task begun, ")
+                 : others ? "dies with tasks not begun, "
+                          : "dies idle, ") +
+             phase);
       return ended(w, w.state == worker_state::starting ? "killed before it was ready" : "");
     }
     case next_step::leave: return ended(w, "");
@@ -161,16 +167,19 @@ void fake_crew::ended(worker& w, const std::string& problem) {
   move_worker(w, worker_event::end);
   for (sim_task* t : lost) {
     if (t->settled()) meet("its worker is killed after it settled");
-    owner_->failed(*t, std::make_exception_ptr(std::runtime_error("its worker died")), policy::failure::crash);
+    owner_->failed(*t, std::make_exception_ptr(std::runtime_error("its worker died")),
+                   policy::failure::crash);
   }
   owner_->worker_ended(w.id, w.had_tasks, nullptr, problem);
   pump();
 }
 
-// -------------------------------------------------------------------------------------------------- the way of a task
+// -------------------------------------------------------------------------------------------------- the way
+// of a task
 
 bool fake_crew::saturated() const {
-  return std::none_of(workers_.begin(), workers_.end(), [](const worker& w) { return w.state == worker_state::idle; });
+  return std::none_of(workers_.begin(), workers_.end(),
+                      [](const worker& w) { return w.state == worker_state::idle; });
 }
 
 void fake_crew::queued(std::unique_lock<std::mutex>& lock) {
@@ -183,15 +192,16 @@ void fake_crew::pump() {
   for (;;) {
     worker* best = nullptr;
     for (worker& w : workers_)
-      if ((w.state == worker_state::idle || w.state == worker_state::busy) && !w.killed_for && w.tasks.size() < set_.window &&
-          (best == nullptr || w.tasks.size() < best->tasks.size()))
+      if ((w.state == worker_state::idle || w.state == worker_state::busy) && !w.killed_for &&
+          w.tasks.size() < set_.window && (best == nullptr || w.tasks.size() < best->tasks.size()))
         best = &w;
     if (best == nullptr) break;
     std::unique_lock lock(owner_->queue().mutex());
     task* taken = owner_->queue().take();
     if (taken == nullptr) break;
     auto& t = static_cast<sim_task&>(*taken);
-    if (const auto top = owner_->queue().top_priority(); top && *top > t.priority) broken("a lower priority went first");
+    if (const auto top = owner_->queue().top_priority(); top && *top > t.priority)
+      broken("a lower priority went first");
     if (taken_once_.insert(t.id).second && std::exchange(last_taken_[t.priority], t.id) > t.id)
       broken("task " + std::to_string(t.id) + " was overtaken by an equal");
     move(t, engine::task_event::place);
@@ -241,7 +251,8 @@ void fake_crew::take_back_unclaimed(worker& w) {
   }
 }
 
-// ---------------------------------------------------------------------------------------------------------- the seam
+// ----------------------------------------------------------------------------------------------------------
+// the seam
 
 void fake_crew::start(worker_id id) {
   if (workers_.size() <= id.slot) workers_.resize(id.slot + std::size_t{1});
@@ -292,6 +303,7 @@ revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {
       if (w.tasks[i].task != &t) continue;
       if (take_back(w, i)) {
         meet("taken back, " + phase);
+        pump();
         return revoked::taken_back;
       }
       if (!tell) return revoked::gone;
@@ -316,7 +328,8 @@ void fake_crew::held(std::vector<task_ref<>>& into) {
 
 bool fake_crew::holds(worker_id id, const task& t) {
   const worker* w = find(id);
-  return w != nullptr && std::any_of(w->tasks.begin(), w->tasks.end(), [&](const held_task& h) { return h.task == &t; });
+  return w != nullptr &&
+         std::any_of(w->tasks.begin(), w->tasks.end(), [&](const held_task& h) { return h.task == &t; });
 }
 
 void fake_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& idle) {

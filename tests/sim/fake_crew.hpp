@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// A crew whose workers are entries in a table and whose time is the simulation's. It keeps to the seam's rules as the
-// real crews do (a task is placed, claimed, run, answered; a worker becomes ready, is retired, ends) and does
-// everything a worker may do to us: never come up, die at the worst moment, be slow, ignore orders, answer late.
-// One thread. The world moves it by next_event() and advance().
+// A crew whose workers are entries in a table and whose time is the simulation's. It keeps to the seam's
+// rules as the real crews do (a task is placed, claimed, run, answered; a worker becomes ready, is retired,
+// ends) and does everything a worker may do to us: never come up, die at the worst moment, be slow, ignore
+// orders, answer late. One thread. The world moves it by next_event() and advance().
 
 #include <deque>
 #include <functional>
@@ -31,11 +31,11 @@ struct virtual_clock final : base::clock {
 
 // How often what goes wrong, each from 0 to 1.
 struct faults {
-  double start_refused = 0;   // the crew cannot start it at all
-  double start_fails = 0;     // it ends before it is ready
-  double never_ready = 0;     // it hangs before it is ready
+  double start_refused = 0;  // the crew cannot start it at all
+  double start_fails = 0;    // it ends before it is ready
+  double never_ready = 0;    // it hangs before it is ready
   double dies_idle = 0;
-  double dies_at_work = 0;    // with a task begun, and others not
+  double dies_at_work = 0;  // with a task begun, and others not
   double dies_before_claim = 0;
   double slow = 0;            // a run takes a hundred times as long
   double ignores_stop = 0;    // a task that was told goes on
@@ -60,10 +60,10 @@ struct sim_task : detail::value_task<int> {
 };
 
 class fake_crew final : public engine::crew {
- public:
+public:
   struct settings {
-    bool can_kill = true;       // as processes; else as threads
-    std::size_t window = 1;     // tasks a worker may have
+    bool can_kill = true;    // as processes; else as threads
+    std::size_t window = 1;  // tasks a worker may have
     faults bad{};
     std::uint64_t seed = 1;
   };
@@ -75,13 +75,14 @@ class fake_crew final : public engine::crew {
 
   // --- the world
   [[nodiscard]] time_point next_event() const;
-  void advance();                               // does what is due now
+  void advance();                                    // does what is due now
+  void worst(const faults& bad) { set_.bad = bad; }  // from now on
   void no_more_faults() { set_.bad = {}; }
   [[nodiscard]] bool woken() { return std::exchange(woken_, false); }
   [[nodiscard]] int alive() const;
   [[nodiscard]] int placed() const;
   [[nodiscard]] std::string broken() const { return broken_; }  // the first broken rule
-  std::string phase = "serving";                // for coverage
+  std::string phase = "serving";                                // for coverage
   std::function<script(sim_task&)> write_script;
 
   // --- the seam
@@ -101,7 +102,7 @@ class fake_crew final : public engine::crew {
   void describe(stats&) override {}
   [[nodiscard]] bool can_kill() const override { return set_.can_kill; }
 
- private:
+private:
   struct held_task {
     sim_task* task = nullptr;
     bool claimed = false;
@@ -115,7 +116,7 @@ class fake_crew final : public engine::crew {
     time_point at = base::never;  // of its next step
     next_step step = next_step::none;
     bool had_tasks = false;
-    bool hangs = false;           // does nothing but die
+    bool hangs = false;  // does nothing but die
     std::optional<death_cause> killed_for{};
     time_point idle_since{};
   };
@@ -130,10 +131,14 @@ class fake_crew final : public engine::crew {
   void take_back_unclaimed(worker& w);
   bool take_back(worker& w, std::size_t index);
   void move_worker(worker& w, engine::worker_event e);
-  void broken(const std::string& what) { if (broken_.empty()) broken_ = what; }
+  void broken(const std::string& what) {
+    if (broken_.empty()) broken_ = what;
+  }
   void meet(const std::string& what) { ++met_[what]; }
   bool chance(double p) { return dice_.fraction() < p; }
-  duration some(duration most) { return duration(static_cast<duration::rep>(dice_.below(static_cast<std::uint64_t>(most.count()) + 1))); }
+  duration some(duration most) {
+    return duration(static_cast<duration::rep>(dice_.below(static_cast<std::uint64_t>(most.count()) + 1)));
+  }
   [[nodiscard]] worker* find(worker_id id);
 
   settings set_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Many seeded worlds. A failing one prints its seed; MUSTER_SEED=n runs that one alone, MUSTER_LONG=1 runs 20,000.
+// Many seeded worlds. A failing one prints its seed; MUSTER_SEED=n runs that one alone, MUSTER_LONG=1 runs
+// 20,000.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

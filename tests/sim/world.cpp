@@ -15,7 +15,8 @@ std::string inspector::stray_timer(const plan& p) {
       case plan::timer::give_up: owned = p.give_up_by_ == at; break;
       case plan::timer::worker_ready:
       case plan::timer::worker_end:
-        owned = key < p.workers_.size() && p.workers_[key].due == at && p.workers_[key].state != worker_state::dead;
+        owned = key < p.workers_.size() && p.workers_[key].due == at &&
+                p.workers_[key].state != worker_state::dead;
         break;
       case plan::timer::task: owned = p.tasks_.contains(key) && p.tasks_.at(key).timer == at; break;
     }
@@ -62,22 +63,29 @@ world::world(std::uint64_t seed, fake_crew::coverage& met) : dice_(seed), met_(m
   }
   engine::settings chosen;
   max_ = 1 + static_cast<int>(dice_.below(6));
-  chosen.plan = {.min = static_cast<int>(dice_.below(static_cast<std::uint64_t>(max_) + 1)), .max = max_,
-                 .idle_timeout = 1ms + some(300ms), .grace = chance(0.15) ? duration::zero() : some(100ms),
+  chosen.plan = {.min = static_cast<int>(dice_.below(static_cast<std::uint64_t>(max_) + 1)),
+                 .max = max_,
+                 .idle_timeout = 1ms + some(300ms),
+                 .grace = chance(0.15) ? duration::zero() : some(100ms),
                  .restart = {.first = 1ms + some(50ms), .max = 500ms, .jitter = chance(0.5)},
-                 .can_kill = can_kill_, .seed = dice_.next()};
+                 .can_kill = can_kill_,
+                 .seed = dice_.next()};
   if (can_kill_) chosen.plan.ready_timeout = 6ms + some(500ms);
   capacity_ = 1 + dice_.below(40);
   chosen.queue = {.capacity = capacity_, .when_full = when_full::reject};
   if (chance(0.5))
-    chosen.retry = {.attempts = 1 + static_cast<int>(dice_.below(4)), .backoff = {.first = some(20ms), .max = 100ms},
-                    .on_crash = chance(0.8), .on_error = chance(0.5)};
+    chosen.retry = {.attempts = 1 + static_cast<int>(dice_.below(4)),
+                    .backoff = {.first = some(20ms), .max = 100ms},
+                    .on_crash = chance(0.8),
+                    .on_error = chance(0.5)};
   chosen.callbacks = [](const std::function<void()>& f) { f(); };
   longest_run_ = 1ms + some(60ms);
   const double throws = rate(0.5);
   auto made = std::make_unique<fake_crew>(crew, *clock_, met_);
   crew_ = made.get();
-  crew_->write_script = [this, throws](sim_task&) { return script{.takes = some(longest_run_), .throws = chance(throws)}; };
+  crew_->write_script = [this, throws](sim_task&) {
+    return script{.takes = some(longest_run_), .throws = chance(throws)};
+  };
   engine_ = std::make_unique<engine::engine>(chosen, std::move(made), clock_);
   engine_->start(false);
   wake_at_ = engine_->act();
@@ -89,7 +97,8 @@ world::~world() {
   engine_.reset();
 }
 
-// ----------------------------------------------------------------------------------------------------------- the users
+// -----------------------------------------------------------------------------------------------------------
+// the users
 
 void world::submit() {
   auto made = std::make_unique<sim_task>();
@@ -102,10 +111,12 @@ void world::submit() {
     if (chance(0.3)) t.extras->queue_timeout = 1ms + some(100ms);
     if (chance(0.3)) t.extras->run_timeout = 1ms + some(100ms);
     if (chance(0.2)) t.extras->settle_by = clock_->at + 1ms + some(300ms);
-    if (t.extras->queue_timeout || t.extras->run_timeout || t.extras->settle_by) t.flags |= detail::task::watched;
+    if (t.extras->queue_timeout || t.extras->run_timeout || t.extras->settle_by)
+      t.flags |= detail::task::watched;
     if (chance(0.3)) {
       t.extras->retry = retry_options{.attempts = 1 + static_cast<int>(dice_.below(4)),
-                                      .backoff = {.first = some(30ms), .max = 1s}, .on_error = chance(0.7)};
+                                      .backoff = {.first = some(30ms), .max = 1s},
+                                      .on_error = chance(0.7)};
       entry.max_attempts = t.extras->retry->attempts;
     }
   }
@@ -138,15 +149,19 @@ void world::user_acts() {
   next_user_ = clock_->at + (chance(0.05) ? some(2s) : some(15ms));
 }
 
-// ----------------------------------------------------------------------------------------------------------- the time
+// -----------------------------------------------------------------------------------------------------------
+// the time
 
 void world::step(time_point until) {
-  const time_point next = std::min({until, crew_->next_event(), wake_at_, stopping_ ? base::never : next_user_});
+  const time_point next =
+      std::min({until, crew_->next_event(), wake_at_, stopping_ ? base::never : next_user_});
   clock_->at = std::max(clock_->at, next);
   crew_->advance();
   if (!stopping_ && next_user_ <= clock_->at) user_acts();
   if (crew_->woken() || wake_at_ <= clock_->at || chance(0.05)) wake_at_ = engine_->act();
-  crew_->phase = inspector::pausing(inspector::plan_of(*engine_)) ? "degraded" : stopping_ ? "stopping" : "serving";
+  crew_->phase = inspector::pausing(inspector::plan_of(*engine_)) ? "degraded"
+                 : stopping_                                      ? "stopping"
+                                                                  : "serving";
   check();
 }
 
@@ -173,9 +188,11 @@ std::string world::run(int events) {
   if (clock_->at > deadline + grace + 10ms) fail("stop came after its deadline and grace");
   const stop_report report = engine_->conclude();
   for (const user_task& t : tasks_)
-    if (!t.task->settled()) fail("task " + std::to_string(t.task->id) + " has not settled when the pool is stopped");
+    if (!t.task->settled())
+      fail("task " + std::to_string(t.task->id) + " has not settled when the pool is stopped");
   if (crew_->alive() > 0 && can_kill_) fail("a worker is left after stop");
-  if (report.stuck.size() != static_cast<std::size_t>(crew_->placed())) fail("stop does not name what is stuck");
+  if (report.stuck.size() != static_cast<std::size_t>(crew_->placed()))
+    fail("stop does not name what is stuck");
   if (!report.stuck.empty()) ++met_["stop names stuck tasks"];
   if (report.forced) ++met_["stop was forced"];
   // Threads that were given up end some day.
@@ -203,8 +220,8 @@ void world::settle_down() {
   engine_->act();  // what is over is told lazily
   const stats s = engine_->snapshot();
   if (s.queued + s.running + s.waiting > 0)
-    fail("with no faults left, " + std::to_string(s.queued) + " tasks wait, " + std::to_string(s.running) + " run and " +
-         std::to_string(s.waiting) + " wait for another attempt, and nothing is to happen");
+    fail("with no faults left, " + std::to_string(s.queued) + " tasks wait, " + std::to_string(s.running) +
+         " run and " + std::to_string(s.waiting) + " wait for another attempt, and nothing is to happen");
   for (const user_task& t : tasks_)
     if (!t.task->settled()) fail("task " + std::to_string(t.task->id) + " never settles");
   const int up = inspector::starting_or_up(inspector::plan_of(*engine_));
@@ -215,7 +232,8 @@ void world::settle_down() {
   if (s.degraded) fail("with no faults left, the pool stays degraded");
 }
 
-// ---------------------------------------------------------------------------------------------------------- the promises
+// ----------------------------------------------------------------------------------------------------------
+// the promises
 
 void world::check() {
   if (const std::string b = crew_->broken(); !b.empty()) fail(b);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// One seeded world: the real engine and its plan, a crew of virtual workers, users who submit and cancel, and time that
-// jumps from event to event. After each step the promises are checked; at the end the faults stop, and all must settle.
-// One thread; everything is drawn from the seed.
+// One seeded world: the real engine and its plan, a crew of virtual workers, users who submit and cancel, and
+// time that jumps from event to event. After each step the promises are checked; at the end the faults stop,
+// and all must settle. One thread; everything is drawn from the seed.
 
 #include <memory>
 #include <string>
@@ -32,7 +32,7 @@ struct inspector {
 namespace muster::sim {
 
 class world {
- public:
+public:
   world(std::uint64_t seed, fake_crew::coverage& met);
   ~world();
   world(const world&) = delete;
@@ -40,7 +40,7 @@ class world {
   // Empty, or the first promise that was broken and when.
   std::string run(int events);
 
- private:
+private:
   struct user_task {
     detail::task_ref<> ref;
     sim_task* task = nullptr;

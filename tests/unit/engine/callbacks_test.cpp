@@ -75,7 +75,8 @@ TEST(callbacks, one_that_waits_for_another_runs_it_meanwhile) {
 
 TEST(callbacks, go_to_the_executor_where_one_was_given_and_are_guarded_there_too) {
   std::vector<std::function<void()>> given;
-  const auto c = std::make_shared<callbacks>([&](std::function<void()> f) { given.push_back(std::move(f)); }, nullptr);
+  const auto c =
+      std::make_shared<callbacks>([&](std::function<void()> f) { given.push_back(std::move(f)); }, nullptr);
   bool ran = false;
   c->post([&] { ran = true; });
   c->post([] { throw std::runtime_error("in the executor"); });

@@ -15,7 +15,7 @@ constexpr detail::task_ops no_operations{};
 
 // An intake with tasks for it, and threads that wait at its door one after the other.
 class door {
- public:
+public:
   explicit door(const queue_options& options) : at(options) {}
   ~door() {
     for (auto& t : threads_) t.join();
@@ -57,7 +57,7 @@ class door {
 
   intake at;
 
- private:
+private:
   std::size_t in_line() {
     const std::lock_guard lock(at.mutex());
     return arrived_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The tables of the two lives. docs/internals/lifecycle.md is printed from them; MUSTER_PRINT=1 writes it anew.
+// The tables of the two lives. docs/internals/lifecycle.md is printed from them; MUSTER_PRINT=1 writes it
+// anew.
 #include "engine/lifecycle.hpp"
 
 #include <gtest/gtest.h>
@@ -44,8 +45,8 @@ std::string as_diagram(std::size_t states, std::size_t events, State first) {
         if (from != to && next(static_cast<State>(from), static_cast<Event>(e)) == static_cast<State>(to))
           labels += (labels.empty() ? "" : ", ") + std::string(name(static_cast<Event>(e)));
       if (!labels.empty())
-        out << "  " << name(static_cast<State>(from)) << " --> " << name(static_cast<State>(to)) << ": " << labels
-            << '\n';
+        out << "  " << name(static_cast<State>(from)) << " --> " << name(static_cast<State>(to)) << ": "
+            << labels << '\n';
     }
   out << "```\n";
   return out.str();
@@ -55,14 +56,16 @@ std::string page() {
   return "# The life of a worker and of a task\n\n"
          "Printed from the tables in `src/engine/lifecycle.hpp`; a test compares. After a change there, run\n"
          "`MUSTER_PRINT=1 unit_tests --gtest_filter='lifecycle.*'`, which writes this page anew.\n\n"
-         "A row is the state something is in, a column what happens to it, a cell the state it is in then. An empty cell\n"
+         "A row is the state something is in, a column what happens to it, a cell the state it is in then. "
+         "An empty cell\n"
          "cannot happen: it ends the program as a broken invariant.\n\n"
          "## Workers\n\n" +
          as_table<worker_state, worker_event>(worker_states, worker_events) +
          "\nA stopping worker may still become ready or rest: the order to end crossed with that news.\n\n" +
          as_diagram<worker_state, worker_event>(worker_states, worker_events, worker_state::starting) +
          "\n## Tasks\n\n" + as_table<task_state, task_event>(task_states, task_events) +
-         "\nA running task goes back to the queue when its worker turns out not to have claimed it. A settled task settles\n"
+         "\nA running task goes back to the queue when its worker turns out not to have claimed it. A "
+         "settled task settles\n"
          "again when a late outcome comes: that is dropped and counted.\n\n" +
          as_diagram<task_state, task_event>(task_states, task_events, task_state::queued);
 }

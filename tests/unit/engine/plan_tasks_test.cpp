@@ -8,7 +8,7 @@ namespace muster::engine::test {
 namespace {
 
 class plan_tasks : public testing::Test {
- protected:
+protected:
   plan_tasks() { s.serving(1); }
   story s{{.min = 1, .max = 1, .grace = 100ms}};
   static constexpr worker_id on{0, 1};
@@ -116,7 +116,8 @@ TEST_F(plan_tasks, there_are_no_more_attempts_than_were_allowed) {
 }
 
 TEST_F(plan_tasks, what_is_not_to_be_retried_fails_at_once) {
-  EXPECT_EQ(s.tell(happened::attempt_failed{7, 1, again(3, false), policy::failure::error}), (lines{"fail 7"}));
+  EXPECT_EQ(s.tell(happened::attempt_failed{7, 1, again(3, false), policy::failure::error}),
+            (lines{"fail 7"}));
   EXPECT_EQ(s.tell(happened::attempt_failed{8, 1, again(3), policy::failure::permanent}), (lines{"fail 8"}));
   EXPECT_EQ(s.tell(happened::attempt_failed{9, 1, again(3), policy::failure::timeout}), (lines{"fail 9"}));
 }

@@ -334,7 +334,8 @@ TEST(plan_workers, a_second_stop_may_shorten_the_deadline_and_not_lengthen_it) {
 TEST(plan_workers, at_once_leaves_no_grace) {
   story s(processes(1, 1));
   s.serving(1);
-  EXPECT_EQ(s.tell(happened::stop_asked{s.now, true}), (lines{"cancel all", "retire 0.1", "kill 0.1 stopped"}));
+  EXPECT_EQ(s.tell(happened::stop_asked{s.now, true}),
+            (lines{"cancel all", "retire 0.1", "kill 0.1 stopped"}));
 }
 
 TEST(plan_workers, at_once_also_shortens_a_stop_that_is_ending) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Drives a plan by hand: tells it what happened, moves the time, and writes down what it wants as short lines, so that
-// a test reads as a story. One thread, no clock.
+// Drives a plan by hand: tells it what happened, moves the time, and writes down what it wants as short
+// lines, so that a test reads as a story. One thread, no clock.
 
 #include <string>
 #include <vector>
@@ -14,14 +14,17 @@ namespace muster::engine::test {
 using namespace std::chrono_literals;
 using lines = std::vector<std::string>;
 
-inline std::string text_of(worker_id w) { return std::to_string(w.slot) + "." + std::to_string(w.generation); }
+inline std::string text_of(worker_id w) {
+  return std::to_string(w.slot) + "." + std::to_string(w.generation);
+}
 
 inline std::string text_of(const action& a) {
   struct teller {
     std::string operator()(const todo::start_worker& t) const { return "start " + text_of(t.worker); }
     std::string operator()(const todo::retire_worker& t) const { return "retire " + text_of(t.worker); }
     std::string operator()(const todo::kill_worker& t) const {
-      return "kill " + text_of(t.worker) + " " + std::string(name(t.why)) + (t.unless_busy ? " unless busy" : "");
+      return "kill " + text_of(t.worker) + " " + std::string(name(t.why)) +
+             (t.unless_busy ? " unless busy" : "");
     }
     std::string operator()(const todo::survey_workers&) const { return "survey"; }
     std::string operator()(const todo::expire_task& t) const {
@@ -29,7 +32,8 @@ inline std::string text_of(const action& a) {
       return "expire " + std::to_string(t.task) + " " + names[static_cast<std::size_t>(t.which)];
     }
     std::string operator()(const todo::give_up_task& t) const {
-      return "give up " + std::to_string(t.task) + " on " + text_of(t.worker) + " " + std::string(name(t.why));
+      return "give up " + std::to_string(t.task) + " on " + text_of(t.worker) + " " +
+             std::string(name(t.why));
     }
     std::string operator()(const todo::retry_task& t) const { return "retry " + std::to_string(t.task); }
     std::string operator()(const todo::fail_task& t) const { return "fail " + std::to_string(t.task); }
@@ -40,7 +44,7 @@ inline std::string text_of(const action& a) {
 }
 
 class story {
- public:
+public:
   explicit story(const plan_settings& settings) : decides(settings) {}
 
   // What the plan answers to this at once.
@@ -53,8 +57,8 @@ class story {
     while (const auto next = decides.next(now)) said.push_back(text_of(*next));
     return said;
   }
-  // Lets time pass, stopping wherever the plan wants to be woken. Each line begins with the milliseconds since the
-  // story began.
+  // Lets time pass, stopping wherever the plan wants to be woken. Each line begins with the milliseconds
+  // since the story began.
   lines pass(duration by) {
     lines said;
     const time_point until = now + by;

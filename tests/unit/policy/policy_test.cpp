@@ -15,7 +15,8 @@ TEST(backoff, doubles_from_the_first_pause_up_to_the_longest) {
   base::random dice(1);
   const backoff_options o{.first = 100ms, .max = 1s, .jitter = false};
   const std::array wanted{100ms, 200ms, 400ms, 800ms, 1'000ms, 1'000ms};
-  for (std::size_t n = 0; n < wanted.size(); ++n) EXPECT_EQ(pause(o, static_cast<int>(n) + 1, dice), wanted[n]);
+  for (std::size_t n = 0; n < wanted.size(); ++n)
+    EXPECT_EQ(pause(o, static_cast<int>(n) + 1, dice), wanted[n]);
   EXPECT_EQ(pause(o, 1'000'000, dice), 1s);
 }
 
@@ -60,7 +61,8 @@ TEST(retry, counts_attempts_and_asks_what_failed) {
   const retry_options errors{.attempts = 2, .on_crash = false, .on_error = true};
   EXPECT_TRUE(run_again(errors, failure::error, 1));
   EXPECT_FALSE(run_again(errors, failure::crash, 1));
-  for (const failure never : {failure::timeout, failure::permanent}) EXPECT_FALSE(run_again(errors, never, 1));
+  for (const failure never : {failure::timeout, failure::permanent})
+    EXPECT_FALSE(run_again(errors, never, 1));
 }
 
 TEST(retry, the_default_is_never_again) { EXPECT_FALSE(run_again({}, failure::crash, 1)); }
@@ -69,7 +71,8 @@ TEST(choose, round_robin_goes_in_laps_and_skips_who_is_not_open) {
   std::array<load, 4> workers{{{true, 9}, {false, 0}, {true, 0}, {true, 5}}};
   std::size_t cursor = 0;
   for (int lap = 0; lap < 3; ++lap)
-    for (const std::size_t wanted : {0u, 2u, 3u}) EXPECT_EQ(choose(strategy::round_robin, workers, cursor), wanted);
+    for (const std::size_t wanted : {0u, 2u, 3u})
+      EXPECT_EQ(choose(strategy::round_robin, workers, cursor), wanted);
 }
 
 TEST(choose, round_robin_survives_a_crew_that_shrinks) {

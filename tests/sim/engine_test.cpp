@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// Single stories of the engine in virtual time, for what random worlds meet too seldom.
+#include <gtest/gtest.h>
+
+#include "world.hpp"
+
+namespace muster::sim {
+namespace {
+
+// An engine with a crew of virtual workers that do no wrong; each attempt takes so long and ends as told.
+class one_pool {
+public:
+  one_pool(const engine::settings& chosen, bool can_kill, script plays) {
+    auto made = std::make_unique<fake_crew>(fake_crew::settings{.can_kill = can_kill}, *clock, met_);
+    crew = made.get();
+    crew->write_script = [plays](sim_task&) { return plays; };
+    engine = std::make_unique<engine::engine>(chosen, std::move(made), clock);
+    engine->start(false);
+    wake_at_ = engine->act();
+  }
+  detail::task_ref<> submit() {
+    auto t = detail::task_ref<>::adopt(new sim_task);
+    engine->submit(t);
+    return t;
+  }
+  // Until nothing more is to happen, or the time came.
+  void pass(duration by) {
+    const time_point until = clock->at + by;
+    for (;;) {
+      if (crew->woken()) wake_at_ = engine->act();
+      const time_point next = std::min(crew->next_event(), wake_at_);
+      if (next > until || engine->finished()) break;
+      clock->at = std::max(clock->at, next);
+      crew->advance();
+      if (wake_at_ <= clock->at) wake_at_ = engine->act();
+    }
+    clock->at = until;
+  }
+
+  std::shared_ptr<virtual_clock> clock = std::make_shared<virtual_clock>();
+  fake_crew* crew = nullptr;
+  std::unique_ptr<engine::engine> engine;
+
+private:
+  fake_crew::coverage met_;
+  time_point wake_at_{};
+};
+
+TEST(engine, a_retry_brings_a_worker_when_all_have_left_meanwhile) {
+  engine::settings chosen;
+  chosen.plan = {.min = 0, .max = 1, .idle_timeout = 10ms};
+  chosen.retry = {.attempts = 2, .backoff = {.first = 1s, .max = 1s, .jitter = false}, .on_error = true};
+  one_pool pool(chosen, false, {.takes = 1ms, .throws = true});
+  const auto t = pool.submit();
+  pool.pass(500ms);
+  ASSERT_EQ(pool.crew->alive(), 0);
+  ASSERT_EQ(pool.engine->snapshot().waiting, 1u);
+  pool.pass(10s);
+  EXPECT_TRUE(t->settled());
+  EXPECT_EQ(t->attempt, 2);
+}
+
+TEST(engine, a_worker_that_had_to_be_killed_to_stop_is_counted_once) {
+  engine::settings chosen;
+  chosen.plan = {.grace = 100ms, .ready_timeout = 1s, .can_kill = true};
+  one_pool pool(chosen, true, {.takes = 1h});
+  const auto t = pool.submit();
+  pool.pass(50ms);
+  pool.crew->worst({.ignores_stop = 1});
+  pool.engine->begin_stop(pool.clock->at + 1s, false);
+  pool.pass(10s);
+  ASSERT_TRUE(pool.engine->finished());
+  EXPECT_TRUE(t->settled());
+  const stop_report report = pool.engine->conclude();
+  EXPECT_TRUE(report.forced);
+  EXPECT_EQ(report.cancelled, 1u);
+  EXPECT_EQ(report.killed, 1u);
+}
+
+TEST(engine, a_task_that_ends_within_the_grace_of_a_stop_is_not_counted_as_cancelled) {
+  engine::settings chosen;
+  chosen.plan = {.grace = 100ms, .ready_timeout = 1s, .can_kill = true};
+  one_pool pool(chosen, true, {.takes = 1h});
+  const auto t = pool.submit();
+  pool.pass(50ms);
+  pool.engine->begin_stop(pool.clock->at + 1s, false);
+  pool.pass(10s);  // told, it ends by itself within 20 ms, and well
+  ASSERT_TRUE(pool.engine->finished());
+  EXPECT_FALSE(t->error);
+  EXPECT_EQ(pool.engine->conclude().cancelled, 0u);
+  EXPECT_EQ(pool.engine->snapshot().succeeded, 1u);
+}
+
+}  // namespace
+}  // namespace muster::sim
