@@ -38,7 +38,7 @@ class progress {
   void clear();
 
  private:
-  [[nodiscard]] std::string line_of(const state& now) const;
+  [[nodiscard]] std::string speed_of(const state& now) const;
 
   bool shown_;
   bool terminal_;
