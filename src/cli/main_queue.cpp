@@ -23,7 +23,8 @@ void main_queue::post(std::function<void()> work) {
     posted_.push_back(std::move(work));
     first = posted_.size() == 1;
   }
-  // One ring for all that is posted until the main thread looks. It cannot fail: the counter is far from full.
+  // One ring for all that is posted until the main thread looks. It cannot fail: the counter is far from
+  // full.
   if (first) ::eventfd_write(descriptor_, 1);
 }
 

@@ -36,7 +36,8 @@ std::size_t terminal_width() {
 }
 
 std::string bar(std::uint64_t done, std::uint64_t total) {
-  const std::size_t full = total == 0 ? bar_width : std::min<std::size_t>(bar_width, done * bar_width / total);
+  const std::size_t full =
+      total == 0 ? bar_width : std::min<std::size_t>(bar_width, done * bar_width / total);
   return fmt::format("[{:=<{}}{:{}}] ", "", full, "", bar_width - full);
 }
 
@@ -73,7 +74,8 @@ void progress::show(const state& now) {
   const auto time = clock::now();
   if (!shown_ || time < due_) return;
   due_ = time + (terminal_ ? clock::duration(between_bars) : clock::duration(between_lines));
-  std::string count = now.total ? fmt::format("{}/{}", now.done, *now.total) : fmt::format("{} done", now.done);
+  std::string count =
+      now.total ? fmt::format("{}/{}", now.done, *now.total) : fmt::format("{} done", now.done);
   std::string failures = now.failed > 0 ? fmt::format(", {} failed", now.failed) : std::string();
   std::string speed = speed_of(now);
   if (!terminal_) {
