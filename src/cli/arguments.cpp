@@ -7,8 +7,8 @@
 #include <memory>
 #include <thread>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <muster/version.hpp>
 
@@ -41,7 +41,8 @@ constexpr const char* exit_codes = R"(Exit codes:
   3    no worker could be started
   130  stopped by Ctrl-C or SIGTERM (once: what runs finishes; twice: at once))";
 
-/// CLI11 takes a value in brackets apart at its commas, and ours are JSON: the mark hides the bracket from it.
+/// CLI11 takes a value in brackets apart at its commas, and ours are JSON: the mark hides the bracket from
+/// it.
 constexpr char bracket_mark = '\x01';
 
 std::vector<std::string> marked(int argc, char** argv) {
@@ -60,7 +61,7 @@ void unmark(std::string& word) {
 
 /// In the list of all commands, one line each.
 class short_formatter : public CLI::Formatter {
- public:
+public:
   std::string make_subcommand(const CLI::App* command) const override {
     const bool run = command->get_name() == "run";
     return fmt::format("  {:<10}{}\n", command->get_name(),
@@ -94,14 +95,16 @@ void split_target(const std::string& target, run_command& into) {
   const std::size_t colon = target.rfind(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == target.size())
     throw CLI::ValidationError(
-        "MODULE:FUNCTION", fmt::format("'{}' is not a module and a function, as in ./libphotos.so:shrink", target));
+        "MODULE:FUNCTION",
+        fmt::format("'{}' is not a module and a function, as in ./libphotos.so:shrink", target));
   into.module = target.substr(0, colon);
   into.function = target.substr(colon + 1);
 }
 
 void read_texts(const texts& given, run_command& into) {
   split_target(given.target, into);
-  into.workers = given.workers.empty() ? default_workers() : accept("--workers", parse_workers(given.workers));
+  into.workers =
+      given.workers.empty() ? default_workers() : accept("--workers", parse_workers(given.workers));
   if (!given.timeout.empty()) {
     into.timeout = accept("--timeout", parse_duration(given.timeout));
     if (*into.timeout <= duration::zero())
@@ -118,7 +121,8 @@ void read_texts(const texts& given, run_command& into) {
     nlohmann::json value = nlohmann::json::parse(text, nullptr, false);
     if (value.is_discarded())
       throw CLI::ValidationError(
-          "--with", fmt::format("'{0}' is not JSON; a string needs its quotes, as in --with '\"{0}\"'", text));
+          "--with",
+          fmt::format("'{0}' is not JSON; a string needs its quotes, as in --with '\"{0}\"'", text));
     into.with.push_back(std::move(value));
   }
   if (into.json_lines && !into.words.empty())
@@ -140,20 +144,26 @@ void describe_run(CLI::App& app, run_command& run, texts& given) {
       ->option_text("N|MIN:MAX");
   app.add_option("--timeout", given.timeout, "A call that runs longer fails, and its worker is replaced")
       ->option_text("TIME");
-  app.add_option("--grace", given.grace, "How long a call that was told to stop may take (100ms)")->option_text("TIME");
+  app.add_option("--grace", given.grace, "How long a call that was told to stop may take (100ms)")
+      ->option_text("TIME");
   app.add_option("--retries", run.retries, "Run a call so many times more when its worker dies (0)")
       ->option_text("N")
       ->check(CLI::Range(0, 999));
-  app.add_option("--memory", given.memory, "The most that a worker may use: 512MiB, 2GiB, 500MB")->option_text("SIZE");
-  app.add_option("--strategy", given.strategy, "Who gets the next call: pull (the default), fewest, round_robin")
+  app.add_option("--memory", given.memory, "The most that a worker may use: 512MiB, 2GiB, 500MB")
+      ->option_text("SIZE");
+  app.add_option("--strategy", given.strategy,
+                 "Who gets the next call: pull (the default), fewest, round_robin")
       ->option_text("NAME");
-  app.add_option("--results", run.results_path, "Write results there, not to standard output")->option_text("FILE");
+  app.add_option("--results", run.results_path, "Write results there, not to standard output")
+      ->option_text("FILE");
   app.add_option("--events", run.events_path, "Write what happens to workers and calls there, as JSON lines")
       ->option_text("FILE");
   app.add_flag("--unordered", run.unordered, "Write results as they come, not in the order of the input");
-  app.add_option("--drain", given.drain, "After Ctrl-C: how long what runs may go on (30s)")->option_text("TIME");
+  app.add_option("--drain", given.drain, "After Ctrl-C: how long what runs may go on (30s)")
+      ->option_text("TIME");
   app.add_flag("--quiet", run.quiet, "No progress, no summary");
-  app.add_flag("--json", run.json_summary, "The summary as one JSON object on standard error, also with --quiet");
+  app.add_flag("--json", run.json_summary,
+               "The summary as one JSON object on standard error, also with --quiet");
 }
 
 }  // namespace
@@ -173,7 +183,8 @@ command read_arguments(int argc, char** argv) {
   list_app->add_option("module", list.module, "A module: ./libphotos.so")->option_text("MODULE")->required();
   try {
     app.parse(marked(argc, argv));
-    for (std::string* each : {&list.module, &given.target, &run.results_path, &run.events_path}) unmark(*each);
+    for (std::string* each : {&list.module, &given.target, &run.results_path, &run.events_path})
+      unmark(*each);
     if (list_app->parsed()) return list;
     run.words = run_app->get_option("words")->results();
     given.with = run_app->get_option("--with")->results();
@@ -184,7 +195,8 @@ command read_arguments(int argc, char** argv) {
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return answered{app.exit(problem, std::cout, std::cerr)};
     const char* const more = run_app->parsed() ? "run " : list_app->parsed() ? "list " : "";
-    fmt::print(stderr, "muster: {}\nmuster: `muster {}--help` shows examples and all options\n", problem.what(), more);
+    fmt::print(stderr, "muster: {}\nmuster: `muster {}--help` shows examples and all options\n",
+               problem.what(), more);
     return answered{exit_code::usage};
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the user asked for: the command line as values, checked as far as it can be without loading anything. Made once,
-// on the main thread, then constant.
+// What the user asked for: the command line as values, checked as far as it can be without loading anything.
+// Made once, on the main thread, then constant.
 #pragma once
 
 #include <optional>

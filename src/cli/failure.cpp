@@ -49,7 +49,8 @@ failure describe(const std::exception_ptr& thrown) {
             .message = problem.what(),
             .type = type_name(typeid(problem))};
   } catch (...) {
-    return {.kind = std::string(name(error_code::worker_error)), .message = "something that is no std::exception"};
+    return {.kind = std::string(name(error_code::worker_error)),
+            .message = "something that is no std::exception"};
   }
 }
 

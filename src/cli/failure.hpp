@@ -12,9 +12,9 @@
 namespace muster::cli {
 
 struct failure {
-  std::string kind;     // name(error_code), or "worker_error" for whatever the function itself threw
+  std::string kind;  // name(error_code), or "worker_error" for whatever the function itself threw
   std::string message;
-  std::string type{};   // of the exception, where the function threw it
+  std::string type{};  // of the exception, where the function threw it
   std::optional<int> signal{};
   std::optional<int> exit_code{};
   std::string backtrace{};

@@ -28,13 +28,15 @@ bool is_call(const json& value) {
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------------------- call_shape
+// -------------------------------------------------------------------------------------------------------
+// call_shape
 
-std::expected<call_shape, std::string> call_shape::make(call_signature signature, const std::vector<json>& with) {
+std::expected<call_shape, std::string> call_shape::make(call_signature signature,
+                                                        const std::vector<json>& with) {
   if (const std::string why = why_not_from_json(signature); !why.empty()) return std::unexpected(why);
   if (with.size() > signature.parameters.size())
-    return std::unexpected(
-        fmt::format("--with gives {} arguments, and {} takes {}", with.size(), signature.title(), signature.parameters.size()));
+    return std::unexpected(fmt::format("--with gives {} arguments, and {} takes {}", with.size(),
+                                       signature.title(), signature.parameters.size()));
   call_shape made;
   made.own_ = signature;
   const std::size_t own = signature.parameters.size() - with.size();
@@ -42,8 +44,8 @@ std::expected<call_shape, std::string> call_shape::make(call_signature signature
   for (std::size_t i = 0; i < with.size(); ++i) {
     const encoded bytes = encode_value(signature.parameters[own + i], with[i]);
     if (!bytes)
-      return std::unexpected(fmt::format("--with {} cannot be argument {} of {}: {}", show(with[i]), own + i + 1,
-                                         signature.title(), bytes.error()));
+      return std::unexpected(fmt::format("--with {} cannot be argument {} of {}: {}", show(with[i]),
+                                         own + i + 1, signature.title(), bytes.error()));
     made.fixed_.insert(made.fixed_.end(), bytes->begin(), bytes->end());
   }
   made.signature_ = std::move(signature);
@@ -54,14 +56,17 @@ encoded call_shape::from_words(std::span<const std::string> words) const {
   return complete(encode_words(own_, words));
 }
 
-encoded call_shape::from_json(const json& arguments) const { return complete(encode_arguments(own_, arguments)); }
+encoded call_shape::from_json(const json& arguments) const {
+  return complete(encode_arguments(own_, arguments));
+}
 
 encoded call_shape::complete(encoded own) const {
   if (own) own->insert(own->end(), fixed_.begin(), fixed_.end());
   return own;
 }
 
-// ------------------------------------------------------------------------------------------------------------ input
+// ------------------------------------------------------------------------------------------------------------
+// input
 
 input::input(const run_command& asked, const call_shape& shape, int descriptor)
     : asked_(asked), shape_(shape), descriptor_(descriptor) {}
@@ -97,8 +102,9 @@ std::optional<call_request> input::next() {
   while (const auto line = take_line()) {
     const bool skipped = std::exchange(too_long_, false);
     if (!skipped && is_blank(*line)) continue;
-    call_request made = skipped ? refused({}, fmt::format("the line is longer than {} MiB", longest_line >> 20))
-                                : from_line(*line);
+    call_request made = skipped
+                            ? refused({}, fmt::format("the line is longer than {} MiB", longest_line >> 20))
+                            : from_line(*line);
     ++next_index_;
     return made;
   }
@@ -109,7 +115,8 @@ call_request input::refused(std::string id, std::string why) const {
   const std::string expected = shape_.signature().title();
   if (asked_.json_lines) why = fmt::format("line {}: {}", line_, why);
   if (!why.contains(expected)) why += fmt::format("; expected is {}", expected);
-  call_request made{.index = next_index_, .id = std::move(id), .name = {}, .arguments = std::unexpected(std::move(why))};
+  call_request made{
+      .index = next_index_, .id = std::move(id), .name = {}, .arguments = std::unexpected(std::move(why))};
   made.name = made.id.empty() ? fmt::format("line {}", line_) : made.id;
   return made;
 }

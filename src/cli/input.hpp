@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The calls to make, one after the other: the words of the command line, or the lines of standard input, which are read
-// as they arrive and no further than is asked for. Belongs to the run; the main thread alone uses it.
+// The calls to make, one after the other: the words of the command line, or the lines of standard input,
+// which are read as they arrive and no further than is asked for. Belongs to the run; the main thread alone
+// uses it.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,7 @@ namespace muster::cli {
 
 /// What every call of a run has in common: the function, and the arguments that --with gave.
 class call_shape {
- public:
+public:
   /// An error says why the function cannot be called so.
   static std::expected<call_shape, std::string> make(call_signature signature, const std::vector<json>& with);
 
@@ -32,25 +33,25 @@ class call_shape {
   [[nodiscard]] encoded from_words(std::span<const std::string> words) const;
   [[nodiscard]] encoded from_json(const json& arguments) const;
 
- private:
+private:
   call_shape() = default;
   [[nodiscard]] encoded complete(encoded own) const;
 
   call_signature signature_;
-  call_signature own_;             // the same without the parameters that --with fills
-  std::vector<std::byte> fixed_;   // the encoding of those
+  call_signature own_;            // the same without the parameters that --with fills
+  std::vector<std::byte> fixed_;  // the encoding of those
 };
 
 /// A call, or why it cannot be made.
 struct call_request {
   std::uint64_t index = 0;
-  std::string id;      // given, or the word; empty: none
-  std::string name;    // for messages: the id, or "line 7"
+  std::string id;    // given, or the word; empty: none
+  std::string name;  // for messages: the id, or "line 7"
   encoded arguments;
 };
 
 class input {
- public:
+public:
   /// `descriptor` is read where the command asks for lines. Both outlive the input.
   input(const run_command& asked, const call_shape& shape, int descriptor);
 
@@ -75,7 +76,7 @@ class input {
   /// Why it could not be read to its end; empty: it could.
   [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
 
- private:
+private:
   std::optional<std::string_view> take_line();
   call_request from_line(std::string_view line);
   call_request refused(std::string id, std::string why) const;
@@ -92,7 +93,7 @@ class input {
   std::size_t searched_ = 0;  // of the buffer, for the end of a line
   std::uint64_t line_ = 0;
   bool at_end_ = false;
-  bool too_long_ = false;     // the line at hand is, and is skipped
+  bool too_long_ = false;  // the line at hand is, and is skipped
   std::string problem_;
 };
 

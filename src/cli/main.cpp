@@ -19,14 +19,15 @@
 
 namespace {
 
-/// A standard descriptor that is closed would be the next file we open. Standard input keeps failing when it is read:
-/// it is opened for writing only.
+/// A standard descriptor that is closed would be the next file we open. Standard input keeps failing when it
+/// is read: it is opened for writing only.
 void occupy_standard_descriptors() {
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
     if (::fcntl(standard, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_WRONLY));
 }
 
-/// Worker processes begin here. What a module prints goes to standard error, since results own standard output.
+/// Worker processes begin here. What a module prints goes to standard error, since results own standard
+/// output.
 void begin(int argc, char** argv) {
   const int results = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   if (results < 0 || ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0)

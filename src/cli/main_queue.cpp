@@ -17,10 +17,15 @@ main_queue::main_queue() : descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
 main_queue::~main_queue() { ::close(descriptor_); }
 
 void main_queue::post(std::function<void()> work) {
-  const std::lock_guard lock(mutex_);
-  posted_.push_back(std::move(work));
-  // One ring for all that is posted until the main thread looks. It cannot fail: the counter is far from full.
-  if (posted_.size() == 1) ::eventfd_write(descriptor_, 1);
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(work));
+    first = posted_.size() == 1;
+  }
+  // One ring for all that is posted until the main thread looks. It cannot fail: the counter is far from
+  // full.
+  if (first) ::eventfd_write(descriptor_, 1);
 }
 
 void main_queue::run() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Brings the pool's callbacks to the main thread, so that everything else of the command has one thread: the pool's
-// executor posts here, and the main thread sleeps in poll on descriptor(). Any thread may post; the main thread alone
-// runs.
+// Brings the pool's callbacks to the main thread, so that everything else of the command has one thread: the
+// pool's executor posts here, and the main thread sleeps in poll on descriptor(). Any thread may post; the
+// main thread alone runs.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,7 @@
 namespace muster::cli {
 
 class main_queue {
- public:
+public:
   /// Throws std::system_error when there is no descriptor left.
   main_queue();
   ~main_queue();
@@ -25,7 +25,7 @@ class main_queue {
   /// Runs what was posted, also what is posted meanwhile.
   void run();
 
- private:
+private:
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;  // guarded by mutex_
   int descriptor_;

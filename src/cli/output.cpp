@@ -45,7 +45,8 @@ line_file line_file::standard_output() { return line_file(STDOUT_FILENO, "standa
 
 void line_file::fail(int error) {
   broken_ = true;
-  if (error != 0 && error != EPIPE) problem_ = fmt::format("{} cannot be written: {}", name_, std::strerror(error));
+  if (error != 0 && error != EPIPE)
+    problem_ = fmt::format("{} cannot be written: {}", name_, std::strerror(error));
 }
 
 void line_file::write_once(std::size_t most) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Lines on their way into a file, a pipe or a terminal, written without ever blocking for a reader that is slow, and the
-// results in the order of the input. Belongs to the run; the main thread alone uses it.
+// Lines on their way into a file, a pipe or a terminal, written without ever blocking for a reader that is
+// slow, and the results in the order of the input. Belongs to the run; the main thread alone uses it.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 namespace muster::cli {
 
 class line_file {
- public:
+public:
   /// Creates the file, or empties it.
   static std::expected<line_file, std::string> create(const std::string& path);
   /// Standard output.
@@ -38,7 +38,7 @@ class line_file {
   /// Why; empty where the reader closed it.
   [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
 
- private:
+private:
   line_file(int descriptor, std::string name, bool owned);
   void write_once(std::size_t most);
   void fail(int error);
@@ -55,7 +55,7 @@ class line_file {
 
 /// Puts result lines into the order of their indices, or not.
 class result_order {
- public:
+public:
   result_order(line_file& into, bool unordered) : into_(into), unordered_(unordered) {}
   /// The line of this call; empty: it gives none.
   void put(std::uint64_t index, std::string line);
@@ -63,7 +63,7 @@ class result_order {
   [[nodiscard]] std::size_t held_bytes() const noexcept { return held_bytes_; }
   [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
 
- private:
+private:
   void write(const std::string& line) {
     if (!line.empty()) into_.add(line);
   }

@@ -36,7 +36,8 @@ std::size_t terminal_width() {
 }
 
 std::string bar(std::uint64_t done, std::uint64_t total) {
-  const std::size_t full = total == 0 ? bar_width : std::min<std::size_t>(bar_width, done * bar_width / total);
+  const std::size_t full =
+      total == 0 ? bar_width : std::min<std::size_t>(bar_width, done * bar_width / total);
   return fmt::format("[{:=<{}}{:{}}] ", "", full, "", bar_width - full);
 }
 
@@ -60,36 +61,35 @@ std::optional<progress::clock::time_point> progress::due() const noexcept {
   return shown_ ? std::optional(due_) : std::nullopt;
 }
 
-std::string progress::line_of(const state& now) const {
+std::string progress::speed_of(const state& now) const {
   const double seconds = std::chrono::duration<double>(clock::now() - began_).count();
   const double rate = seconds > 0 ? static_cast<double>(now.done) / seconds : 0;
-  std::string line = now.total ? fmt::format("{}/{}", now.done, *now.total) : fmt::format("{} done", now.done);
-  line += fmt::format(", {:.{}f}/s", rate, rate < 10 ? 1 : 0);
+  std::string text = fmt::format(", {:.{}f}/s", rate, rate < 10 ? 1 : 0);
   if (now.total && now.done > 0 && now.done < *now.total)
-    line += fmt::format(", {} left", time_text(static_cast<double>(*now.total - now.done) / rate));
-  line += fmt::format(", {} of {} workers busy", now.busy, now.workers);
-  return line;
+    text += fmt::format(", {} left", time_text(static_cast<double>(*now.total - now.done) / rate));
+  return text + fmt::format(", {} of {} workers busy", now.busy, now.workers);
 }
 
 void progress::show(const state& now) {
   const auto time = clock::now();
   if (!shown_ || time < due_) return;
-  std::string line = line_of(now);
-  const std::string failures = now.failed > 0 ? fmt::format(", {} failed", now.failed) : std::string();
+  due_ = time + (terminal_ ? clock::duration(between_bars) : clock::duration(between_lines));
+  std::string count =
+      now.total ? fmt::format("{}/{}", now.done, *now.total) : fmt::format("{} done", now.done);
+  std::string failures = now.failed > 0 ? fmt::format(", {} failed", now.failed) : std::string();
+  std::string speed = speed_of(now);
   if (!terminal_) {
-    due_ = time + between_lines;
-    fmt::print(stderr, "muster: {}{}\n", line, failures);
+    fmt::print(stderr, "muster: {}{}{}\n", count, failures, speed);
     return;
   }
-  due_ = time + between_bars;
-  if (now.total) line = bar(now.done, *now.total) + line;
-  const std::size_t room = terminal_width() - 1;
-  line.resize(std::min(line.size(), room));
-  const std::string rest = failures.substr(0, room - line.size());
-  if (coloured_)
-    fmt::print(stderr, "\r\x1b[K{}\x1b[31m{}\x1b[0m", line, rest);
-  else
-    fmt::print(stderr, "\r\x1b[K{}{}", line, rest);
+  if (now.total) count.insert(0, bar(now.done, *now.total));
+  std::size_t room = terminal_width() - 1;  // what is too long for one line could not be taken away again
+  for (std::string* part : {&count, &failures, &speed}) {
+    part->resize(std::min(part->size(), room));
+    room -= part->size();
+  }
+  if (coloured_ && !failures.empty()) failures = "\x1b[31m" + failures + "\x1b[0m";
+  fmt::print(stderr, "\r\x1b[K{}{}{}", count, failures, speed);
   std::fflush(stderr);
   drawn_ = true;
 }

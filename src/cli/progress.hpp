@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the command tells a person on standard error while it runs: a bar on a terminal, a line every few seconds
-// elsewhere, and messages. Belongs to the run; the main thread alone uses it.
+// What the command tells a person on standard error while it runs: a bar on a terminal, a line every few
+// seconds elsewhere, and messages. Belongs to the run; the main thread alone uses it.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,7 @@
 namespace muster::cli {
 
 class progress {
- public:
+public:
   using clock = std::chrono::steady_clock;
 
   struct state {
@@ -37,8 +37,8 @@ class progress {
   /// Takes the bar away.
   void clear();
 
- private:
-  [[nodiscard]] std::string line_of(const state& now) const;
+private:
+  [[nodiscard]] std::string speed_of(const state& now) const;
 
   bool shown_;
   bool terminal_;

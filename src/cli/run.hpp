@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The two commands. Each makes its own pool, works on the calling thread, which must be the main one, and returns the
-// exit code.
+// The two commands. Each makes its own pool, works on the calling thread, which must be the main one, and
+// returns the exit code.
 #pragma once
 
 #include "cli/arguments.hpp"

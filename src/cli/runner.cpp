@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The calls of a run: made, and told of when they have settled. The turning is in turn.cpp, the beginning in start.cpp.
+// The calls of a run: made, and told of when they have settled. The turning is in turn.cpp, the beginning in
+// start.cpp.
 #include "cli/runner.hpp"
 
 #include <utility>
@@ -37,8 +38,9 @@ void runner::submit(call_request request) {
                  .name = std::move(request.name),
                  .bytes = request.arguments ? request.arguments->size() : 0};
   if (!request.arguments)
-    return put_failure(call, {.kind = std::string(name(error_code::invalid_call)), .message = request.arguments.error()},
-                       std::nullopt);
+    return put_failure(
+        call, {.kind = std::string(name(error_code::invalid_call)), .message = request.arguments.error()},
+        std::nullopt);
   try {
     const task_options options{.run_timeout = asked_.timeout, .id = call.name, .report = true};
     result_future made = pool_->submit(options, &detail::call_module, path_, asked_.function,
@@ -62,10 +64,12 @@ void runner::settled(const open_call& call, result_future& done) {
     const std::vector<std::byte> bytes = done.get();
     const auto value = decode_value(shape_->signature().result, bytes);
     if (value) return put_value(call, *value, report);
-    put_failure(call, {.kind = std::string(name(error_code::decode_error)), .message = value.error()}, report);
+    put_failure(call, {.kind = std::string(name(error_code::decode_error)), .message = value.error()},
+                report);
   } catch (...) {
     const failure why = describe(std::current_exception());
-    const bool stopped = why.kind == name(error_code::cancelled) || why.kind == name(error_code::pool_stopped);
+    const bool stopped =
+        why.kind == name(error_code::cancelled) || why.kind == name(error_code::pool_stopped);
     if (!stopped || (report && report->attempts > 0)) return put_failure(call, why, report);
     summary_.not_run();
     order_.put(call.index, {});
@@ -85,11 +89,12 @@ std::string runner::tail_of_line(const std::optional<task_report>& report) const
 
 void runner::put_value(const open_call& call, const json& value, const std::optional<task_report>& report) {
   summary_.succeeded();
-  order_.put(call.index, fmt::format(R"({{"index":{},"id":{},"ok":true,"value":{}{})", call.index, id_or_null(call.id),
-                                     to_line(value), tail_of_line(report)));
+  order_.put(call.index, fmt::format(R"({{"index":{},"id":{},"ok":true,"value":{}{})", call.index,
+                                     id_or_null(call.id), to_line(value), tail_of_line(report)));
 }
 
-void runner::put_failure(const open_call& call, const failure& why, const std::optional<task_report>& report) {
+void runner::put_failure(const open_call& call, const failure& why,
+                         const std::optional<task_report>& report) {
   summary_.failed(call.index, call.name, why);
   order_.put(call.index, fmt::format(R"({{"index":{},"id":{},"ok":false,"error":{}{})", call.index,
                                      id_or_null(call.id), to_line(to_json(why)), tail_of_line(report)));
@@ -103,7 +108,8 @@ void runner::on_event(const event& e) {
     last_start_failure_ = e.text;
   }
   const bool news = e.kind == event_kind::degraded || e.kind == event_kind::recovered;
-  if (news && ever_ready_ && !asked_.quiet) progress_.say(fmt::format("{} ({})", e.text, last_start_failure_));
+  if (news && ever_ready_ && !asked_.quiet)
+    progress_.say(fmt::format("{} ({})", e.text, last_start_failure_));
   if (!events_) return;
   std::string line = fmt::format(R"({{"time":{},"event":"{}")", seconds(e.time), name(e.kind));
   if (e.worker) line += fmt::format(R"(,"worker":{},"generation":{})", *e.worker, e.generation);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// One `muster run`, from the first worker to the summary. All of it happens on the main thread, which sleeps in poll
-// until a call has settled, input has come, output can go, a signal asks to stop, or the progress is due; the pool's
-// callbacks come to it through main_queue. Only pool_base::stop, which blocks, has threads of its own.
+// One `muster run`, from the first worker to the summary. All of it happens on the main thread, which sleeps
+// in poll until a call has settled, input has come, output can go, a signal asks to stop, or the progress is
+// due; the pool's callbacks come to it through main_queue. Only pool_base::stop, which blocks, has threads of
+// its own.
 #pragma once
 
 #include <poll.h>
@@ -31,7 +32,7 @@
 namespace muster::cli {
 
 class runner {
- public:
+public:
   runner(const run_command& asked, line_file results, std::optional<line_file> events);
   ~runner();
   runner(const runner&) = delete;
@@ -39,7 +40,7 @@ class runner {
 
   int execute();
 
- private:
+private:
   using clock = std::chrono::steady_clock;
   using result_future = future<std::vector<std::byte>>;
   struct open_call {
@@ -98,14 +99,14 @@ class runner {
   std::string path_;
   std::optional<call_shape> shape_;
   std::optional<input> input_;
-  bool more_input_ = false;           // next() may give another call without waiting
-  std::size_t open_calls_ = 0;        // submitted and not settled
-  std::size_t open_bytes_ = 0;        // of their arguments
+  bool more_input_ = false;     // next() may give another call without waiting
+  std::size_t open_calls_ = 0;  // submitted and not settled
+  std::size_t open_bytes_ = 0;  // of their arguments
   std::unordered_map<std::uint64_t, std::uint64_t> index_of_task_;  // of open calls, where events are written
 
-  bool started_ = false;              // the pool takes calls
-  bool ever_ready_ = false;           // a worker was
-  int start_failures_ = 0;            // while none was
+  bool started_ = false;     // the pool takes calls
+  bool ever_ready_ = false;  // a worker was
+  int start_failures_ = 0;   // while none was
   std::string last_start_failure_;
   bool output_lost_ = false;
 

@@ -31,9 +31,11 @@ std::string misfit(const run_command& asked, const call_shape& shape) {
   const std::size_t given = asked.words.empty() ? 0 : 1;
   if (shape.own_parameters() == given) return {};
   const std::string title = shape.signature().title();
-  if (given == 0) return fmt::format("{} needs arguments: give one for each call, or --jsonl and lines", title);
-  return fmt::format("{} takes {} arguments, an ARG is 1, and --with gives {}; give the others by --with, or use --jsonl",
-                     title, shape.signature().parameters.size(), asked.with.size());
+  if (given == 0)
+    return fmt::format("{} needs arguments: give one for each call, or --jsonl and lines", title);
+  return fmt::format(
+      "{} takes {} arguments, an ARG is 1, and --with gives {}; give the others by --with, or use --jsonl",
+      title, shape.signature().parameters.size(), asked.with.size());
 }
 
 }  // namespace
@@ -60,7 +62,8 @@ void runner::listen() {
     pool_->on(handler);
     return;
   }
-  for (const auto kind : {event_kind::started, event_kind::worker_ready, event_kind::start_failed, event_kind::degraded, event_kind::recovered})
+  for (const auto kind : {event_kind::started, event_kind::worker_ready, event_kind::start_failed,
+                          event_kind::degraded, event_kind::recovered})
     pool_->on(kind, handler);
 }
 
@@ -112,11 +115,13 @@ std::optional<int> runner::find_function() {
 std::optional<int> runner::choose_function(const std::vector<detail::export_text>& exports) {
   const auto found = std::ranges::find(exports, asked_.function, &detail::export_text::name);
   if (found == exports.end()) {
-    progress_.say(fmt::format("module '{}' has no function '{}';{}", path_, asked_.function, functions_of(exports)));
+    progress_.say(
+        fmt::format("module '{}' has no function '{}';{}", path_, asked_.function, functions_of(exports)));
     return exit_code::usage;
   }
   auto signature = parse_signature(found->name, found->signature);
-  auto shape = signature ? call_shape::make(*std::move(signature), asked_.with) : std::unexpected(signature.error());
+  auto shape =
+      signature ? call_shape::make(*std::move(signature), asked_.with) : std::unexpected(signature.error());
   const std::string why = shape ? misfit(asked_, *shape) : shape.error();
   if (!why.empty()) {
     progress_.say(why);
@@ -151,7 +156,8 @@ int run(const run_command& asked) {
   if (asked.json_lines && (::fcntl(STDIN_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY)
     return refuse("--jsonl reads standard input, which is closed", exit_code::usage);
   try {
-    auto results = asked.results_path.empty() ? line_file::standard_output() : line_file::create(asked.results_path);
+    auto results =
+        asked.results_path.empty() ? line_file::standard_output() : line_file::create(asked.results_path);
     if (!results) return refuse(results.error(), exit_code::usage);
     std::optional<line_file> events;
     if (!asked.events_path.empty()) {

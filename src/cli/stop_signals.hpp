@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Ctrl-C and SIGTERM as something to read, not something that interrupts. Made by the main thread before any other
-// thread, so that all of them leave the signals to it.
+// Ctrl-C and SIGTERM as something to read, not something that interrupts. Made by the main thread before any
+// other thread, so that all of them leave the signals to it.
 #pragma once
 
 namespace muster::cli {
 
 class stop_signals {
- public:
+public:
   /// Throws std::system_error when there is no descriptor left.
   stop_signals();
   ~stop_signals();
@@ -20,7 +20,7 @@ class stop_signals {
   void read();
   [[nodiscard]] int count() const noexcept { return count_; }
 
- private:
+private:
   int descriptor_;
   int count_ = 0;
 };

@@ -22,7 +22,9 @@ std::string short_line(const std::string& text) {
   return line.substr(0, end) + "...";
 }
 
-double rate_of(std::uint64_t done, double seconds) { return seconds > 0 ? static_cast<double>(done) / seconds : 0; }
+double rate_of(std::uint64_t done, double seconds) {
+  return seconds > 0 ? static_cast<double>(done) / seconds : 0;
+}
 
 }  // namespace
 

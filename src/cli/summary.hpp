@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a run came to: counted while it goes, told at its end. Belongs to the run; the main thread alone uses it.
+// What a run came to: counted while it goes, told at its end. Belongs to the run; the main thread alone uses
+// it.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 namespace muster::cli {
 
 class summary {
- public:
+public:
   void succeeded() { ++succeeded_; }
   void failed(std::uint64_t index, const std::string& name, const failure& why);
   void not_run() { ++not_run_; }
@@ -34,7 +35,7 @@ class summary {
   [[nodiscard]] std::string text(const end& how) const;
   [[nodiscard]] std::string json_line(const end& how) const;
 
- private:
+private:
   struct example {
     std::uint64_t index;
     std::string name, kind, message;

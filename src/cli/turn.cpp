@@ -70,9 +70,12 @@ void runner::turn() {
       results_.broken() ? pollfd{-1, 0, 0} : pollfd{results_.descriptor(), 0, 0},
       output(events_),
   };
-  if (results_.pending() > 0) watched[3].events = POLLOUT;
-  else if (results_.regular()) watched[3].fd = -1;
-  const int found = ::poll(watched.data(), watched.size(), more_input_ ? 0 : milliseconds_until(progress_.due()));
+  if (results_.pending() > 0)
+    watched[3].events = POLLOUT;
+  else if (results_.regular())
+    watched[3].fd = -1;
+  const int found =
+      ::poll(watched.data(), watched.size(), more_input_ ? 0 : milliseconds_until(progress_.due()));
   if (found > 0) {
     if (watched[1].revents != 0) on_signal();
     if (watched[2].revents != 0) input_->read_some();
@@ -102,7 +105,8 @@ void runner::show_progress() {
   progress_.show(now);
 }
 
-// ------------------------------------------------------------------------------------------------------- the end
+// ------------------------------------------------------------------------------------------------------- the
+// end
 
 void runner::on_signal() {
   const int before = signals_.count();

@@ -52,22 +52,25 @@ std::optional<int> take_count(std::string_view text) {
 }  // namespace
 
 std::expected<duration, std::string> parse_duration(std::string_view text) {
-  static constexpr unit units[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"h", 3600e9}};
+  static constexpr unit units[] = {{"", 1e9},   {"s", 1e9},  {"ms", 1e6},
+                                   {"us", 1e3}, {"m", 60e9}, {"h", 3600e9}};
   if (const auto length = measure(text, units)) return duration(static_cast<duration::rep>(*length));
-  return std::unexpected(fmt::format(
-      "'{}' is not a time: write a number with ms, s, m or h, as in 300ms, 5s, 2m; a plain number means seconds",
-      text));
+  return std::unexpected(
+      fmt::format("'{}' is not a time: write a number with ms, s, m or h, as in 300ms, 5s, 2m; a plain "
+                  "number means seconds",
+                  text));
 }
 
 std::expected<std::size_t, std::string> parse_size(std::string_view text) {
-  static constexpr unit units[] = {{"", 1},       {"B", 1},         {"kB", 1e3},        {"KB", 1e3},
-                                   {"MB", 1e6},   {"GB", 1e9},      {"TB", 1e12},       {"KiB", 1024.0},
+  static constexpr unit units[] = {{"", 1},         {"B", 1},        {"kB", 1e3},    {"KB", 1e3},
+                                   {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12},   {"KiB", 1024.0},
                                    {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
   if (const auto size = measure(text, units)) return static_cast<std::size_t>(*size);
-  return std::unexpected(fmt::format(
-      "'{}' is not a size: write a number with KiB, MiB, GiB, TiB (powers of 1024) or kB, MB, GB, TB (powers of "
-      "1000), as in 512MiB; a plain number means bytes",
-      text));
+  return std::unexpected(
+      fmt::format("'{}' is not a size: write a number with KiB, MiB, GiB, TiB (powers of 1024) or kB, MB, "
+                  "GB, TB (powers of "
+                  "1000), as in 512MiB; a plain number means bytes",
+                  text));
 }
 
 std::expected<worker_options, std::string> parse_workers(std::string_view text) {
@@ -76,7 +79,8 @@ std::expected<worker_options, std::string> parse_workers(std::string_view text) 
   const auto most = colon == std::string_view::npos ? least : take_count(text.substr(colon + 1));
   if (least && most && *most >= 1 && *least <= *most) return worker_options{.min = *least, .max = *most};
   return std::unexpected(fmt::format(
-      "'{}' is not a number of workers: write a number from 1 to 4096, or MIN:MAX as in 1:8 (MIN may be 0)", text));
+      "'{}' is not a number of workers: write a number from 1 to 4096, or MIN:MAX as in 1:8 (MIN may be 0)",
+      text));
 }
 
 std::expected<strategy, std::string> parse_strategy(std::string_view text) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Times, sizes and counts as a person writes them on a command line. Plain functions; an error is a sentence that lists
-// what is accepted.
+// Times, sizes and counts as a person writes them on a command line. Plain functions; an error is a sentence
+// that lists what is accepted.
 #pragma once
 
 #include <cstddef>

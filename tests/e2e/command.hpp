@@ -32,7 +32,7 @@ inline std::string chore(const std::string& function) { return chores + ":" + fu
 
 /// A directory that is gone with the test.
 class directory {
- public:
+public:
   directory() {
     std::string made = (std::filesystem::temp_directory_path() / "muster-XXXXXX").string();
     if (::mkdtemp(made.data()) == nullptr) throw std::runtime_error("no temporary directory");
@@ -47,7 +47,7 @@ class directory {
     return in(name);
   }
 
- private:
+private:
   std::string path_;
 };
 
@@ -67,9 +67,10 @@ inline std::vector<json> lines_of(const std::string& text) {
 
 /// The command while it runs. Its streams are files, so that nobody has to read while it writes.
 class running {
- public:
+public:
   /// `prepare` runs in the new process, before the command begins.
-  explicit running(const words& arguments, const std::string& input = {}, const std::function<void()>& prepare = {}) {
+  explicit running(const words& arguments, const std::string& input = {},
+                   const std::function<void()>& prepare = {}) {
     std::ofstream(files_.in("in")) << input;
     pid_ = ::fork();
     if (pid_ == 0) begin(arguments, prepare);
@@ -100,7 +101,7 @@ class running {
   /// The largest memory it had, after wait().
   [[nodiscard]] std::size_t peak_kib() const { return static_cast<std::size_t>(usage_.ru_maxrss); }
 
- private:
+private:
   void redirect(const char* name, int flags, int to) const {
     const int file = ::open(files_.in(name).c_str(), flags | O_CLOEXEC, 0600);
     if (file < 0 || ::dup2(file, to) < 0) ::_exit(126);
@@ -132,7 +133,8 @@ struct outcome {
   [[nodiscard]] std::vector<json> results() const { return lines_of(output); }
 };
 
-inline outcome run(const words& arguments, const std::string& input = {}, const std::function<void()>& prepare = {}) {
+inline outcome run(const words& arguments, const std::string& input = {},
+                   const std::function<void()>& prepare = {}) {
   running command(arguments, input, prepare);
   const int code = command.wait();
   return {code, command.output(), command.errors(), command.peak_kib()};

@@ -61,8 +61,7 @@ std::string wait_for_pipe(std::string path) {
   if (path == "-") return path;
   const int pipe = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   char byte = 0;
-  while (::read(pipe, &byte, 1) > 0) {
-  }
+  while (::read(pipe, &byte, 1) > 0) {}
   ::close(pipe);
   return path;
 }
