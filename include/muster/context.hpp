@@ -12,7 +12,7 @@
 namespace muster {
 
 class context {
- public:
+public:
   /// For the pool, which makes one for each attempt. `id` must outlive it.
   context(std::uint64_t task, int attempt, std::stop_token stop, std::string_view id = {})
       : task_(task), attempt_(attempt), stop_(std::move(stop)), id_(id) {}
@@ -29,7 +29,7 @@ class context {
   /// task_options::id (thread pools; empty in a worker process).
   [[nodiscard]] std::string_view id() const noexcept { return id_; }
 
- private:
+private:
   std::uint64_t task_;
   int attempt_;
   std::stop_token stop_;

@@ -3,8 +3,8 @@
 
 /// Everything that can go wrong, one class per kind, all derived from muster::error.
 ///
-/// A future's `get` throws the task's own exception, or one of these. Each says which task and which worker it
-/// concerns and what to do next; `what()` is a sentence that holds all of it.
+/// A future's `get` throws the task's own exception, or one of these. Each says which task and which worker
+/// it concerns and what to do next; `what()` is a sentence that holds all of it.
 
 #include <chrono>
 #include <cstddef>
@@ -42,14 +42,14 @@ std::string_view name(error_code code) noexcept;
 
 /// Which task, and where. Everything is optional: an error that concerns no task has no task.
 struct error_subject {
-  std::uint64_t task = 0;           ///< The task's number; 0: none.
-  std::string task_id{};            ///< task_options::id.
-  std::optional<unsigned> worker{}; ///< The worker's slot.
-  int attempt = 0;                  ///< The attempt that failed; 0: it never began.
+  std::uint64_t task = 0;            ///< The task's number; 0: none.
+  std::string task_id{};             ///< task_options::id.
+  std::optional<unsigned> worker{};  ///< The worker's slot.
+  int attempt = 0;                   ///< The attempt that failed; 0: it never began.
 };
 
 class error : public std::runtime_error {
- public:
+public:
   error(error_code code, const std::string& what, error_subject subject = {})
       : std::runtime_error(sentence(what, subject)),
         code_(code),
@@ -57,7 +57,7 @@ class error : public std::runtime_error {
   [[nodiscard]] error_code code() const noexcept { return code_; }
   [[nodiscard]] const error_subject& subject() const noexcept { return *subject_; }
 
- private:
+private:
   // Inline, because modules throw decode_error and encode_error and do not link the library.
   static std::string sentence(const std::string& what, const error_subject& subject) {
     if (subject.task == 0) return what;
@@ -90,17 +90,17 @@ std::string_view name(death_cause cause) noexcept;
 /// How a worker process ended, as a value.
 struct death {
   death_cause cause = death_cause::unknown;
-  unsigned worker = 0;         ///< Its slot.
-  unsigned generation = 0;     ///< The how manieth worker in that slot.
+  unsigned worker = 0;      ///< Its slot.
+  unsigned generation = 0;  ///< The how manieth worker in that slot.
   int pid = 0;
   std::optional<int> exit_code{};
   std::optional<int> signal{};
-  std::string detail{};        ///< More about the cause, one line.
+  std::string detail{};  ///< More about the cause, one line.
   std::size_t tasks_served = 0;
   std::chrono::nanoseconds alive{};
-  std::size_t peak_memory = 0;                 ///< Bytes (largest resident set); 0: unknown.
+  std::size_t peak_memory = 0;  ///< Bytes (largest resident set); 0: unknown.
   std::optional<std::size_t> memory_limit{};
-  std::string last_stderr{};   ///< At most the last 64 KiB.
+  std::string last_stderr{};  ///< At most the last 64 KiB.
 
   /// One line: "worker 2 (pid 4711) was ended by SIGSEGV (segmentation fault)".
   [[nodiscard]] std::string summary() const;
@@ -111,70 +111,96 @@ struct death {
 namespace detail {
 template <error_code Code>
 class plain_error : public error {
- public:
+public:
   explicit plain_error(const std::string& what, error_subject subject = {})
       : error(Code, what, std::move(subject)) {}
 };
 }  // namespace detail
 
 /// Called before the pool was started, or muster::init was not called. Call muster::init first thing in main.
-struct not_started : detail::plain_error<error_code::not_started> { using plain_error::plain_error; };
+struct not_started : detail::plain_error<error_code::not_started> {
+  using plain_error::plain_error;
+};
 /// Workers could not be brought up; the text holds the cause.
-struct not_ready : detail::plain_error<error_code::not_ready> { using plain_error::plain_error; };
+struct not_ready : detail::plain_error<error_code::not_ready> {
+  using plain_error::plain_error;
+};
 /// The queue is full and its policy is to reject. Submit later, or choose when_full::wait.
-struct queue_full : detail::plain_error<error_code::queue_full> { using plain_error::plain_error; };
+struct queue_full : detail::plain_error<error_code::queue_full> {
+  using plain_error::plain_error;
+};
 /// The queue stayed full for as long as queue_options::patience.
-struct enqueue_timeout : detail::plain_error<error_code::enqueue_timeout> { using plain_error::plain_error; };
+struct enqueue_timeout : detail::plain_error<error_code::enqueue_timeout> {
+  using plain_error::plain_error;
+};
 /// A queue timeout, run timeout or deadline passed; the text says which.
-struct task_timeout : detail::plain_error<error_code::task_timeout> { using plain_error::plain_error; };
+struct task_timeout : detail::plain_error<error_code::task_timeout> {
+  using plain_error::plain_error;
+};
 /// future::cancel, the task's stop token, or stopping the pool.
-struct cancelled : detail::plain_error<error_code::cancelled> { using plain_error::plain_error; };
+struct cancelled : detail::plain_error<error_code::cancelled> {
+  using plain_error::plain_error;
+};
 /// The pool takes no more tasks, or was stopped before this task could finish.
-struct pool_stopped : detail::plain_error<error_code::pool_stopped> { using plain_error::plain_error; };
+struct pool_stopped : detail::plain_error<error_code::pool_stopped> {
+  using plain_error::plain_error;
+};
 /// A task would have waited for work that only its own pool can do, and that waits for the task.
-struct would_deadlock : detail::plain_error<error_code::would_deadlock> { using plain_error::plain_error; };
+struct would_deadlock : detail::plain_error<error_code::would_deadlock> {
+  using plain_error::plain_error;
+};
 /// One line for each problem: the option, its value, its range, what to do.
-struct invalid_options : detail::plain_error<error_code::invalid_options> { using plain_error::plain_error; };
+struct invalid_options : detail::plain_error<error_code::invalid_options> {
+  using plain_error::plain_error;
+};
 /// No such module or function, or its signature is another; the text names both.
-struct invalid_call : detail::plain_error<error_code::invalid_call> { using plain_error::plain_error; };
+struct invalid_call : detail::plain_error<error_code::invalid_call> {
+  using plain_error::plain_error;
+};
 /// Bytes that came from another process are not the value that was promised.
-struct decode_error : detail::plain_error<error_code::decode_error> { using plain_error::plain_error; };
+struct decode_error : detail::plain_error<error_code::decode_error> {
+  using plain_error::plain_error;
+};
 /// A value has no encoding: it nests too deeply, or is a variant without a value.
-struct encode_error : detail::plain_error<error_code::encode_error> { using plain_error::plain_error; };
+struct encode_error : detail::plain_error<error_code::encode_error> {
+  using plain_error::plain_error;
+};
 
 /// The worker process ended while it held the task. death() says why.
 class unexpected_exit : public error {
- public:
+public:
   unexpected_exit(muster::death death, error_subject subject, error_code code = error_code::unexpected_exit);
   [[nodiscard]] const muster::death& death() const noexcept { return *death_; }
 
- private:
+private:
   std::shared_ptr<const muster::death> death_;
 };
 
-/// The worker process met its memory limit. Also thrown when the task got bad_alloc under a limit; then the worker lives.
+/// The worker process met its memory limit. Also thrown when the task got bad_alloc under a limit; then the
+/// worker lives.
 class out_of_memory : public unexpected_exit {
- public:
+public:
   out_of_memory(muster::death death, error_subject subject)
       : unexpected_exit(std::move(death), std::move(subject), error_code::out_of_memory) {}
 };
 
 /// The worker process wrote what no worker writes; it was killed.
 class protocol_violation : public unexpected_exit {
- public:
+public:
   protocol_violation(muster::death death, error_subject subject)
       : unexpected_exit(std::move(death), std::move(subject), error_code::protocol_violation) {}
 };
 
-/// An exception in a worker process that is of no standard type: its type's name, its text, where it was thrown.
+/// An exception in a worker process that is of no standard type: its type's name, its text, where it was
+/// thrown.
 class worker_error : public error {
- public:
+public:
   worker_error(std::string type, std::string text, std::string backtrace, error_subject subject = {});
   [[nodiscard]] const std::string& type() const noexcept { return thrown_->type; }
   [[nodiscard]] const std::string& text() const noexcept { return thrown_->text; }
   [[nodiscard]] const std::string& backtrace() const noexcept { return thrown_->backtrace; }
 
- private:
+private:
   struct thrown {
     std::string type, text, backtrace;
   };

@@ -2,8 +2,8 @@
 #pragma once
 
 /// What a pool tells about itself while it runs: `pool.on(muster::event_kind::worker_died, handler)`.
-/// Handlers run on the pool's callback executor, one after the other and never under a lock of ours, so they may
-/// call back into the pool. What a handler throws is reported on standard error and goes no further.
+/// Handlers run on the pool's callback executor, one after the other and never under a lock of ours, so they
+/// may call back into the pool. What a handler throws is reported on standard error and goes no further.
 
 #include <chrono>
 #include <cstdint>
@@ -19,20 +19,20 @@
 namespace muster {
 
 enum class event_kind : std::uint8_t {
-  started,          ///< The pool's first workers are ready.
-  stopped,          ///< Nothing of the pool is left.
-  worker_started,   ///< A worker was asked for.
-  worker_ready,     ///< It takes tasks from now on.
-  worker_stopped,   ///< It ended because it was told to.
-  worker_died,      ///< It ended, or was killed, and nobody wanted that: see event::death.
-  start_failed,     ///< A worker did not come up; the text says why.
-  degraded,         ///< Workers cannot be started at the moment; the pool keeps trying.
-  recovered,        ///< They can again.
-  scaled,           ///< The number of workers wanted changed; the text says from, to and why.
-  task_began,       ///< An attempt began. Only sent for tasks with a timeout, a deadline, or task_options::report.
-  task_failed,      ///< A task started by `post` failed: see event::error.
-  task_retried,     ///< An attempt failed and the task will run again.
-  task_stuck,       ///< A thread task was told to stop and has not returned.
+  started,         ///< The pool's first workers are ready.
+  stopped,         ///< Nothing of the pool is left.
+  worker_started,  ///< A worker was asked for.
+  worker_ready,    ///< It takes tasks from now on.
+  worker_stopped,  ///< It ended because it was told to.
+  worker_died,     ///< It ended, or was killed, and nobody wanted that: see event::death.
+  start_failed,    ///< A worker did not come up; the text says why.
+  degraded,        ///< Workers cannot be started at the moment; the pool keeps trying.
+  recovered,       ///< They can again.
+  scaled,          ///< The number of workers wanted changed; the text says from, to and why.
+  task_began,  ///< An attempt began. Only sent for tasks with a timeout, a deadline, or task_options::report.
+  task_failed,   ///< A task started by `post` failed: see event::error.
+  task_retried,  ///< An attempt failed and the task will run again.
+  task_stuck,    ///< A thread task was told to stop and has not returned.
 };
 
 std::string_view name(event_kind kind) noexcept;
@@ -43,8 +43,8 @@ struct event {
   std::string text{};                ///< One line for a log.
   std::optional<unsigned> worker{};  ///< The worker's slot.
   unsigned generation = 0;
-  int pid = 0;                       ///< Worker processes only.
-  std::uint64_t task = 0;            ///< 0: none.
+  int pid = 0;             ///< Worker processes only.
+  std::uint64_t task = 0;  ///< 0: none.
   std::string task_id{};
   std::shared_ptr<const muster::death> death{};  ///< worker_died, worker_stopped (processes).
   std::exception_ptr error{};                    ///< task_failed, task_retried.

@@ -3,8 +3,8 @@
 
 /// The result of a task, now or later: a value, the task's own exception, or a muster::error.
 ///
-/// A future is a handle: moving it is cheap, dropping it neither blocks nor cancels. One thread at a time may use a
-/// given future; the task itself may settle on any thread meanwhile.
+/// A future is a handle: moving it is cheap, dropping it neither blocks nor cancels. One thread at a time may
+/// use a given future; the task itself may settle on any thread meanwhile.
 
 #include <chrono>
 #include <concepts>
@@ -25,15 +25,15 @@ namespace muster {
 struct task_report {
   int attempts = 0;                  ///< 0: it never began.
   std::optional<unsigned> worker{};  ///< The slot of the worker that had it last.
-  /// When its last attempt began, as the pool saw it: of calls so short that several are answered at once, not before
-  /// the pool heard of them. None: it never began.
+  /// When its last attempt began, as the pool saw it: of calls so short that several are answered at once,
+  /// not before the pool heard of them. None: it never began.
   std::optional<std::chrono::steady_clock::time_point> began{};
   std::chrono::steady_clock::time_point ended{};  ///< When it settled.
 };
 
 template <class T>
 class [[nodiscard]] future {
- public:
+public:
   future() = default;
   future(future&&) noexcept = default;
   future& operator=(future&&) noexcept = default;
@@ -45,25 +45,26 @@ class [[nodiscard]] future {
   /// The task's number; 0 for the result of `then`.
   [[nodiscard]] std::uint64_t task() const noexcept { return task_->id; }
 
-  /// Blocks until the task has settled. Inside a task of the same pool it runs the task waited for, where that has
-  /// not begun; it throws would_deadlock where waiting could never end.
+  /// Blocks until the task has settled. Inside a task of the same pool it runs the task waited for, where
+  /// that has not begun; it throws would_deadlock where waiting could never end.
   void wait() const { detail::wait_until(*task_, std::nullopt); }
   /// False: not settled after `longest`.
   [[nodiscard]] bool wait_for(duration longest) const {
     return detail::wait_until(*task_, detail::from_now(longest));
   }
 
-  /// Waits, then returns the value or throws what the task ended with. Once: the future is not valid afterwards.
+  /// Waits, then returns the value or throws what the task ended with. Once: the future is not valid
+  /// afterwards.
   T get() {
     auto task = std::move(task_);
     detail::wait_until(*task, std::nullopt);
     return take(*task);
   }
 
-  /// Asks that the task does not run, or stops. A task that waits never starts; one that runs sees its stop token at
-  /// once; a process that has not stopped after the pool's `grace` is killed. The future settles as `cancelled`,
-  /// unless a result was there first. The result of `then` settles at once, and its f is skipped where it has not
-  /// begun; the task before it goes on. Does not block; harmless when the task has settled.
+  /// Asks that the task does not run, or stops. A task that waits never starts; one that runs sees its stop
+  /// token at once; a process that has not stopped after the pool's `grace` is killed. The future settles as
+  /// `cancelled`, unless a result was there first. The result of `then` settles at once, and its f is skipped
+  /// where it has not begun; the task before it goes on. Does not block; harmless when the task has settled.
   void cancel() { detail::cancel(*task_); }
 
   /// Waits, then says where and when the task ran; before get. None where task_options::report was not set.
@@ -80,16 +81,16 @@ class [[nodiscard]] future {
   }
 
   /// Runs `f` when the task has settled, on the pool's callback executor, and returns a future of its result.
-  /// f takes the value (nothing for void) and is skipped when the task failed, the failure going to the returned
-  /// future; or f takes a `future<T>`, ready, and sees either. This future is not valid afterwards.
+  /// f takes the value (nothing for void) and is skipped when the task failed, the failure going to the
+  /// returned future; or f takes a `future<T>`, ready, and sees either. This future is not valid afterwards.
   template <class F>
   auto then(F f);
 
-  /// `co_await std::move(f)` suspends until the task has settled and gives what get would give. The coroutine goes
-  /// on on the pool's callback executor.
+  /// `co_await std::move(f)` suspends until the task has settled and gives what get would give. The coroutine
+  /// goes on on the pool's callback executor.
   auto operator co_await() &&;
 
- private:
+private:
   template <class>
   friend class future;
   friend struct future_access;
@@ -110,7 +111,8 @@ class [[nodiscard]] future {
   detail::task_ref<> task_;
 };
 
-// ------------------------------------------------------------------------------------------------ implementation
+// ------------------------------------------------------------------------------------------------
+// implementation
 
 /// Makes futures; for pools.
 struct future_access {

@@ -37,7 +37,8 @@ constexpr std::size_t operator""_MiB(unsigned long long n) { return static_cast<
 constexpr std::size_t operator""_GiB(unsigned long long n) { return static_cast<std::size_t>(n) << 30; }
 }  // namespace literals
 
-/// How urgent a task is: any integer, higher first; or one of four names. Among equals, first come, first served.
+/// How urgent a task is: any integer, higher first; or one of four names. Among equals, first come, first
+/// served.
 struct priority {
   int value = 0;
   constexpr priority(int level = 0) : value(level) {}  // NOLINT(google-explicit-constructor): 7 is a priority
@@ -57,7 +58,8 @@ struct worker_options {
   /// Workers kept alive. Range 0..4096. `.workers = {4}` is a fixed size of 4.
   /// Default: all usable CPUs for a thread pool, 1 for a process pool.
   std::optional<int> min{};
-  /// Never more than this. Range max(1, min)..4096. Default: `min` where only `min` was given, else all usable CPUs.
+  /// Never more than this. Range max(1, min)..4096. Default: `min` where only `min` was given, else all
+  /// usable CPUs.
   std::optional<int> max{};
   /// A worker above `min` that had nothing to do for so long is stopped. Above 0.
   duration idle_timeout = 10s;
@@ -72,9 +74,11 @@ enum class strategy : std::uint8_t {
 
 /// What a submit does when the queue is full.
 enum class when_full : std::uint8_t {
-  wait,         ///< It blocks until there is room; waiting submitters are served in order. See queue_options::patience.
+  wait,         ///< It blocks until there is room; waiting submitters are served in order. See
+                ///< queue_options::patience.
   reject,       ///< It throws queue_full at once.
-  caller_runs,  ///< The submitting thread runs the task itself, now. Thread pools only (invalid_options elsewhere).
+  caller_runs,  ///< The submitting thread runs the task itself, now. Thread pools only (invalid_options
+                ///< elsewhere).
 };
 
 /// The tasks that wait for a worker.
@@ -86,7 +90,8 @@ struct queue_options {
   std::optional<duration> patience{};
 };
 
-/// Pauses that double: first, 2·first, 4·first … at most max; each drawn from [half, full] of it where jitter is on.
+/// Pauses that double: first, 2·first, 4·first … at most max; each drawn from [half, full] of it where jitter
+/// is on.
 struct backoff_options {
   duration first = 100ms;
   duration max = 30s;
@@ -126,29 +131,30 @@ using executor = std::function<void(std::function<void()>)>;
 /// Which variables of the owner's environment a worker process sees.
 struct environment_options {
   /// Names that are passed on; a trailing * matches any ending. Everything else is removed.
-  std::vector<std::string> pass = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG",           "LANGUAGE",
-                                   "LC_*", "TZ",   "TMPDIR", "TERM",  "PWD",   "LD_LIBRARY_PATH"};
+  std::vector<std::string> pass = {"PATH", "HOME", "USER",   "LOGNAME", "SHELL", "LANG",           "LANGUAGE",
+                                   "LC_*", "TZ",   "TMPDIR", "TERM",    "PWD",   "LD_LIBRARY_PATH"};
   /// Set in the worker, after the above.
   std::vector<std::pair<std::string, std::string>> set{};
 };
 
 /// What a worker process may use. std::nullopt: no limit of ours.
 struct limit_options {
-  /// Bytes of memory for each worker. At least 16 MiB. Kept by a control group where one can be written, else by
-  /// RLIMIT_AS; stats().memory_limit_means says which. A task that meets it fails with out_of_memory.
+  /// Bytes of memory for each worker. At least 16 MiB. Kept by a control group where one can be written, else
+  /// by RLIMIT_AS; stats().memory_limit_means says which. A task that meets it fails with out_of_memory.
   std::optional<std::size_t> memory{};
 };
 
-/// What becomes of a worker process's standard error. The last 64 KiB are kept in any case, for the death report.
+/// What becomes of a worker process's standard error. The last 64 KiB are kept in any case, for the death
+/// report.
 enum class worker_stderr : std::uint8_t {
   forward,  ///< Also written to the owner's standard error.
   keep,     ///< Only kept.
 };
 
-/// A function that a worker process runs once before its first task: a plain function or a captureless lambda.
-/// An exception from it means that the worker did not come up.
+/// A function that a worker process runs once before its first task: a plain function or a captureless
+/// lambda. An exception from it means that the worker did not come up.
 class init_function {
- public:
+public:
   init_function() = default;
   init_function(void (*function)()) : function_(function) {}  // NOLINT(google-explicit-constructor)
   template <class F>
@@ -156,7 +162,7 @@ class init_function {
   init_function(F function) : function_(function) {}  // NOLINT(google-explicit-constructor)
   [[nodiscard]] auto get() const { return function_; }
 
- private:
+private:
   void (*function_)() = nullptr;
 };
 
@@ -165,8 +171,8 @@ struct thread_options {
   muster::strategy strategy = muster::strategy::pull;
   queue_options queue{};
   retry_options retry{};
-  /// A running task that was cancelled or is past its time is told by its stop token; when it has not returned
-  /// after `grace`, event_kind::task_stuck says so. Its future settles on time in any case.
+  /// A running task that was cancelled or is past its time is told by its stop token; when it has not
+  /// returned after `grace`, event_kind::task_stuck says so. Its future settles on time in any case.
   duration grace = 100ms;
   close_options close{};
   muster::on_post_error on_post_error = muster::on_post_error::report;
@@ -184,8 +190,8 @@ struct process_options {
   queue_options queue{};
   retry_options retry{};
   limit_options limits{};
-  /// A running task that was cancelled or is past its run timeout is told by its stop token, and its worker is
-  /// killed after `grace`. 0 kills at once.
+  /// A running task that was cancelled or is past its run timeout is told by its stop token, and its worker
+  /// is killed after `grace`. 0 kills at once.
   duration grace = 100ms;
   /// A worker that is not ready after this time is killed and counts as one that could not be started.
   duration ready_timeout = 10s;
@@ -210,7 +216,8 @@ struct process_options {
   bool start = true;
 };
 
-/// What can be chosen for one task: `pool.submit({.priority = muster::priority::high, .run_timeout = 2s}, f, 1)`.
+/// What can be chosen for one task: `pool.submit({.priority = muster::priority::high, .run_timeout = 2s}, f,
+/// 1)`.
 struct task_options {
   muster::priority priority = muster::priority::normal;
   /// Longest wait for a worker; then task_timeout, and it never runs.

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// The two pools. `thread_pool` runs tasks on threads of this process, `process_pool` in supervised processes of the
-/// same program; the calls are the same. Every member function may be called from any thread.
+/// The two pools. `thread_pool` runs tasks on threads of this process, `process_pool` in supervised processes
+/// of the same program; the calls are the same. Every member function may be called from any thread.
 ///
 ///     muster::process_pool pool({.workers = {4}});
 ///     muster::future<int> a = pool.submit(square, 7);
 ///     for (const photo& p : pool.map(shrink, paths, 200)) show(p);
 ///
 /// What a task may be:
-///   thread_pool   anything that can be called, moved in with its arguments (std::ref passes a reference; what it
+///   thread_pool   anything that can be called, moved in with its arguments (std::ref passes a reference;
+///   what it
 ///                 refers to must outlive the task, which may outlive its future)
-///   process_pool  a function, or a lambda or function object without data; arguments and result are values that can
+///   process_pool  a function, or a lambda or function object without data; arguments and result are values
+///   that can
 ///                 cross (see codec.hpp); everything else is refused when it is compiled, with a sentence
 /// In both, a first parameter of type std::stop_token or muster::context& is supplied by the pool.
 
@@ -50,12 +52,12 @@ class map_range;
 
 /// What both pools can do besides taking tasks.
 class pool_base {
- public:
+public:
   pool_base(const pool_base&) = delete;
   pool_base& operator=(const pool_base&) = delete;
 
-  /// For pools made with `.start = false`; returns when the first workers are ready. Throws not_ready, with the cause,
-  /// when they do not come up within the ready timeout (the pool goes on trying). Idempotent.
+  /// For pools made with `.start = false`; returns when the first workers are ready. Throws not_ready, with
+  /// the cause, when they do not come up within the ready timeout (the pool goes on trying). Idempotent.
   void start();
 
   /// Blocks until no task is unsettled; the pool goes on. Throws would_deadlock inside a task of this pool.
@@ -63,13 +65,13 @@ class pool_base {
   /// The same for at most so long. False: not idle by then.
   [[nodiscard]] bool wait_idle_for(duration longest);
 
-  /// Cancels the tasks that have not begun, also those that wait for another attempt; what runs goes on. Does not
-  /// block: their futures settle soon.
+  /// Cancels the tasks that have not begun, also those that wait for another attempt; what runs goes on. Does
+  /// not block: their futures settle soon.
   void cancel_queued();
 
-  /// Refuses new tasks at once, finishes those there are, ends the workers, and returns when nothing is left. At the
-  /// deadline it settles what waits as pool_stopped, tells what runs to stop, and after `grace` kills (processes) or
-  /// reports as stuck (threads). Idempotent; a second call may shorten the deadline.
+  /// Refuses new tasks at once, finishes those there are, ends the workers, and returns when nothing is left.
+  /// At the deadline it settles what waits as pool_stopped, tells what runs to stop, and after `grace` kills
+  /// (processes) or reports as stuck (threads). Idempotent; a second call may shorten the deadline.
   stop_report stop(duration deadline = 30s);
   /// stop with no deadline and no grace: every future is settled, most as pool_stopped.
   stop_report terminate();
@@ -86,7 +88,7 @@ class pool_base {
   /// The options' name.
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
- protected:
+protected:
   pool_base() = default;
   ~pool_base();
 
@@ -99,7 +101,7 @@ class pool_base {
 
   std::size_t window_ = 1'000;  // tasks that map keeps in flight
 
- private:
+private:
   std::unique_ptr<engine::engine> engine_;
   close_options close_{};
   duration ready_timeout_ = 10s;
@@ -111,10 +113,10 @@ namespace detail {
 /// submit, post, map and the calls of modules in terms of Pool::make_task, which turns a call into a task.
 template <class Pool>
 class pool_calls : public pool_base {
- public:
-  /// Runs f(args...) on a worker. Blocks only while the queue is full (queue_options::when_full). Throws not_started,
-  /// pool_stopped, queue_full, enqueue_timeout, would_deadlock; and for a process pool invalid_call where the
-  /// function's module cannot be named.
+public:
+  /// Runs f(args...) on a worker. Blocks only while the queue is full (queue_options::when_full). Throws
+  /// not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock; and for a process pool
+  /// invalid_call where the function's module cannot be named.
   template <class F, class... Args>
     requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
   auto submit(F&& f, Args&&... args) {
@@ -126,8 +128,8 @@ class pool_calls : public pool_base {
     return submit_with(&options, std::forward<F>(f), std::forward<Args>(args)...);
   }
 
-  /// submit without a result. What the task throws becomes an event (event_kind::task_failed), or ends the program if
-  /// on_post_error says so.
+  /// submit without a result. What the task throws becomes an event (event_kind::task_failed), or ends the
+  /// program if on_post_error says so.
   template <class F, class... Args>
     requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
   void post(F&& f, Args&&... args) {
@@ -138,10 +140,10 @@ class pool_calls : public pool_base {
     post_with(&options, std::forward<F>(f), std::forward<Args>(args)...);
   }
 
-  /// Calls f(element, extra...) for each element and gives the results in the order of the input, as a range to read
-  /// once. Elements are submitted a bounded number ahead of the reader. An element whose task failed throws when it
-  /// is read. `inputs` must outlive the result unless it is moved in. What was not read when the result is destroyed
-  /// is cancelled.
+  /// Calls f(element, extra...) for each element and gives the results in the order of the input, as a range
+  /// to read once. Elements are submitted a bounded number ahead of the reader. An element whose task failed
+  /// throws when it is read. `inputs` must outlive the result unless it is moved in. What was not read when
+  /// the result is destroyed is cancelled.
   template <class F, class Range, class... Extra>
   auto map(F f, Range&& inputs, Extra... extra) {
     return map_with(false, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
@@ -154,34 +156,38 @@ class pool_calls : public pool_base {
 
   /// Calls a function of a module (see module.hpp), which is loaded in the worker:
   ///     pool.call<std::string>("./libphotos.so", "shrink", path, 200)
-  /// The types of the arguments must be those of the parameters exactly; a proxy converts them. The module's path
-  /// is resolved now, against the working directory, as find_module says. Throws what submit throws, and
-  /// invalid_call when a name without a slash is not found. The future throws invalid_call when the module cannot
-  /// be loaded, has no such function, or it has another signature.
+  /// The types of the arguments must be those of the parameters exactly; a proxy converts them. The module's
+  /// path is resolved now, against the working directory, as find_module says. Throws what submit throws, and
+  /// invalid_call when a name without a slash is not found. The future throws invalid_call when the module
+  /// cannot be loaded, has no such function, or it has another signature.
   template <class R, class... Args>
   future<R> call(const std::string& path, const std::string& function, Args&&... args) {
-    const auto submit_parts = [this](auto&&... parts) { return submit(std::forward<decltype(parts)>(parts)...); };
+    const auto submit_parts = [this](auto&&... parts) {
+      return submit(std::forward<decltype(parts)>(parts)...);
+    };
     return submit_module_call<R, call_parameter_t<Args>...>(submit_parts, find_module(path), function,
-                                                             std::forward<Args>(args)...);
+                                                            std::forward<Args>(args)...);
   }
   /// The same with options.
   template <class R, class... Args>
-  future<R> call(const task_options& options, const std::string& path, const std::string& function, Args&&... args) {
+  future<R> call(const task_options& options, const std::string& path, const std::string& function,
+                 Args&&... args) {
     const auto submit_parts = [&](auto&&... parts) {
       return submit(options, std::forward<decltype(parts)>(parts)...);
     };
     return submit_module_call<R, call_parameter_t<Args>...>(submit_parts, find_module(path), function,
-                                                             std::forward<Args>(args)...);
+                                                            std::forward<Args>(args)...);
   }
   /// A function object that calls a function of a module:
   ///     auto shrink = pool.proxy<photo(std::string, int)>("./libphotos.so", "shrink");
-  /// The path is resolved now, as in call, and the module loaded at the first call. Must not outlive the pool.
+  /// The path is resolved now, as in call, and the module loaded at the first call. Must not outlive the
+  /// pool.
   template <class Function>
   module_proxy<Pool, Function> proxy(const std::string& path, std::string function) {
     return module_proxy<Pool, Function>(static_cast<Pool&>(*this), find_module(path), std::move(function));
   }
 
- private:
+private:
   template <class F, class... Args>
   auto submit_with(const task_options* options, F&& f, Args&&... args) {
     auto made = Pool::make_task(static_cast<Pool&>(*this), std::forward<F>(f), std::forward<Args>(args)...);
@@ -201,7 +207,7 @@ class pool_calls : public pool_base {
 
 /// Which of several tasks have settled, in the order in which they did.
 class completion_queue : public std::enable_shared_from_this<completion_queue> {
- public:
+public:
   completion_queue();
   ~completion_queue();
   /// pop will give `key` once, when t has settled.
@@ -209,7 +215,7 @@ class completion_queue : public std::enable_shared_from_this<completion_queue> {
   /// Blocks until there is one. In a worker of the tasks' own pool it helps, as future::wait does.
   std::size_t pop();
 
- private:
+private:
   struct state;
   std::unique_ptr<state> state_;
 };
@@ -223,26 +229,27 @@ struct made_task {
 
 }  // namespace detail
 
-/// Workers that are threads of this process. A task that crashes ends the program; use process_pool for those.
+/// Workers that are threads of this process. A task that crashes ends the program; use process_pool for
+/// those.
 class thread_pool : public detail::pool_calls<thread_pool> {
- public:
+public:
   /// Starts the workers; does not wait for them. Throws invalid_options with every problem.
   explicit thread_pool(thread_options options = {});
   explicit thread_pool(int workers) : thread_pool(thread_options{.workers = {workers}}) {}
-  /// Drains or cancels, as thread_options::close says; what is still pending after its patience is named on standard
-  /// error. Waits for tasks that ignore their stop token.
+  /// Drains or cancels, as thread_options::close says; what is still pending after its patience is named on
+  /// standard error. Waits for tasks that ignore their stop token.
   ~thread_pool() = default;
 
- private:
+private:
   friend class detail::pool_calls<thread_pool>;
   template <class F, class... Args>
   static auto make_task(thread_pool& pool, F&& f, Args&&... args);
 };
 
-/// Workers that are processes of this program: whatever one does to itself costs the tasks it had begun, and nothing
-/// else. Needs muster::init at the beginning of main.
+/// Workers that are processes of this program: whatever one does to itself costs the tasks it had begun, and
+/// nothing else. Needs muster::init at the beginning of main.
 class process_pool : public detail::pool_calls<process_pool> {
- public:
+public:
   /// Starts the workers; does not wait for them. Throws invalid_options with every problem, not_started when
   /// muster::init was not called, not_ready when no worker process can be made at all.
   explicit process_pool(process_options options = {});
@@ -250,7 +257,7 @@ class process_pool : public detail::pool_calls<process_pool> {
   /// As ~thread_pool, but what is left after the patience is killed.
   ~process_pool() = default;
 
- private:
+private:
   friend class detail::pool_calls<process_pool>;
   template <class F, class... Args>
   static auto make_task(process_pool& pool, F&& f, Args&&... args);
@@ -260,7 +267,8 @@ class process_pool : public detail::pool_calls<process_pool> {
   module::module_table* names_ = nullptr;  // lives with the engine
 };
 
-// ------------------------------------------------------------------------------------------------ implementation
+// ------------------------------------------------------------------------------------------------
+// implementation
 
 namespace detail {
 
@@ -295,7 +303,8 @@ struct closure_task final : value_task<R> {
 
   R call([[maybe_unused]] context& about, [[maybe_unused]] bool again) {
     if constexpr (copyable && sizeof...(Args) > 0) {
-      if (again) return std::apply([&](const Args&... as) -> R { return invoke(about, Args(as)...); }, arguments);
+      if (again)
+        return std::apply([&](const Args&... as) -> R { return invoke(about, Args(as)...); }, arguments);
     }
     return std::apply([&](Args&... as) -> R { return invoke(about, std::move(as)...); }, arguments);
   }
@@ -321,10 +330,11 @@ struct closure_task final : value_task<R> {
 
 template <class F, class... Args>
 struct closure_traits {
-  static_assert(std::is_invocable_v<F&, Args...> || std::is_invocable_v<F&, std::stop_token, Args...> ||
-                    std::is_invocable_v<F&, context&, Args...>,
-                "muster: this cannot be called with these arguments. They arrive as rvalues of their decayed types; "
-                "pass a reference with std::ref.");
+  static_assert(
+      std::is_invocable_v<F&, Args...> || std::is_invocable_v<F&, std::stop_token, Args...> ||
+          std::is_invocable_v<F&, context&, Args...>,
+      "muster: this cannot be called with these arguments. They arrive as rvalues of their decayed types; "
+      "pass a reference with std::ref.");
   static auto result_of() {
     if constexpr (std::is_invocable_v<F&, Args...>)
       return std::type_identity<std::invoke_result_t<F&, Args...>>();
@@ -336,9 +346,10 @@ struct closure_traits {
       return std::type_identity<void>();
   }
   using result = typename decltype(result_of())::type;
-  static_assert(!std::is_reference_v<result>,
-                "muster: the task returns a reference. Return a value, or a pointer or std::reference_wrapper if what "
-                "it refers to outlives the future.");
+  static_assert(
+      !std::is_reference_v<result>,
+      "muster: the task returns a reference. Return a value, or a pointer or std::reference_wrapper if what "
+      "it refers to outlives the future.");
   using task_type = closure_task<result, F, Args...>;
 };
 
@@ -396,9 +407,9 @@ auto process_pool::make_task(process_pool& pool, F&& f, Args&&... args) {
 /// The results of a map: an input range, read once, by one thread.
 template <class R>
 class map_range {
- public:
+public:
   class iterator {
-   public:
+  public:
     using value_type = R;
     using difference_type = std::ptrdiff_t;
     using reference = R&;
@@ -413,7 +424,7 @@ class map_range {
     void operator++(int) { range_->advance(); }
     friend bool operator==(const iterator& at, std::default_sentinel_t) { return at.at_end(); }
 
-   private:
+  private:
     [[nodiscard]] bool at_end() const { return range_->done(); }
     friend class map_range;
     explicit iterator(map_range& range) : range_(&range) {}
@@ -433,18 +444,18 @@ class map_range {
     return all;
   }
 
- private:
+private:
   template <class>
   friend class detail::pool_calls;
   using submit_next = std::function<std::optional<future<R>>()>;  // submits the next element; none: no more
 
   map_range(submit_next next, std::size_t window, bool as_done) : next_(std::move(next)) {
     if (as_done) completed_ = std::make_shared<detail::completion_queue>();
-    for (std::size_t slot = 0; slot < window && refill(slot); ++slot) {
-    }
+    for (std::size_t slot = 0; slot < window && refill(slot); ++slot) {}
   }
 
-  // Each slot holds a task in flight; the one that was read is filled again, which keeps the order of the input.
+  // Each slot holds a task in flight; the one that was read is filled again, which keeps the order of the
+  // input.
   bool refill(std::size_t slot) {
     auto submitted = exhausted_ ? std::nullopt : next_();
     exhausted_ = !submitted;
@@ -507,7 +518,8 @@ auto detail::pool_calls<Pool>::map_with(bool as_done, F f, Range&& inputs, Extra
   };
   using made = decltype(Pool::make_task(std::declval<Pool&>(), f, *std::declval<source&>().at, extra...));
   using result = typename made::result;
-  static_assert(!std::is_void_v<result>, "muster: map needs a function with a result; use post, then wait_idle.");
+  static_assert(!std::is_void_v<result>,
+                "muster: map needs a function with a result; use post, then wait_idle.");
   auto from = std::make_shared<source>(std::forward<Range>(inputs));
   auto next = [this, from, f, ... extra = std::move(extra)]() -> std::optional<future<result>> {
     if (from->at == std::end(from->range)) return std::nullopt;

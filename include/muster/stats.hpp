@@ -23,29 +23,31 @@ struct worker_stats {
 
 struct stats {
   std::size_t submitted = 0;
-  std::size_t queued = 0;     ///< Waiting for a worker.
-  std::size_t running = 0;    ///< Handed to a worker and not answered.
-  std::size_t waiting = 0;    ///< Failed, and waiting for its next attempt.
+  std::size_t queued = 0;   ///< Waiting for a worker.
+  std::size_t running = 0;  ///< Handed to a worker and not answered.
+  std::size_t waiting = 0;  ///< Failed, and waiting for its next attempt.
   std::size_t succeeded = 0;
-  std::size_t failed = 0;     ///< Settled with an error other than cancelled.
+  std::size_t failed = 0;  ///< Settled with an error other than cancelled.
   std::size_t cancelled = 0;
-  std::size_t rejected = 0;   ///< Never accepted: queue_full, enqueue_timeout, pool_stopped.
-  std::size_t retried = 0;    ///< Attempts after the first.
-  std::size_t late = 0;       ///< Results that came after their task had settled; dropped.
+  std::size_t rejected = 0;  ///< Never accepted: queue_full, enqueue_timeout, pool_stopped.
+  std::size_t retried = 0;   ///< Attempts after the first.
+  std::size_t late = 0;      ///< Results that came after their task had settled; dropped.
   std::size_t peak_queued = 0;
   std::size_t workers_started = 0;
   std::size_t workers_died = 0;
   bool degraded = false;
-  std::string memory_limit_means{};  ///< "cgroup v2", "cgroup v1", "rlimit", "none: …"; empty where no limit was asked for.
+  std::string memory_limit_means{};  ///< "cgroup v2", "cgroup v1", "rlimit", "none: …"; empty where no limit
+                                     ///< was asked for.
   std::vector<worker_stats> workers{};
 };
 
 /// What stop() found: it says whether the deadline forced it, and names what would not end.
 struct stop_report {
-  bool forced = false;              ///< The deadline passed with tasks unsettled; they were cancelled.
-  std::size_t cancelled = 0;        ///< Tasks that were settled as cancelled or pool_stopped.
-  std::size_t killed = 0;           ///< Worker processes that had to be killed.
-  std::vector<std::uint64_t> stuck{};  ///< Thread tasks that ignore their stop token; their threads are not joined yet.
+  bool forced = false;        ///< The deadline passed with tasks unsettled; they were cancelled.
+  std::size_t cancelled = 0;  ///< Tasks that were settled as cancelled or pool_stopped.
+  std::size_t killed = 0;     ///< Worker processes that had to be killed.
+  std::vector<std::uint64_t>
+      stuck{};  ///< Thread tasks that ignore their stop token; their threads are not joined yet.
 };
 
 }  // namespace muster

@@ -4,16 +4,19 @@
 /// The record of one task: what a pool, its workers and a future share. Users never name it.
 ///
 /// One allocation holds everything: the links of the queue, the outcome, the function with its arguments, the
-/// result. It is counted by reference: the pool holds one reference until the task has settled, a future another.
+/// result. It is counted by reference: the pool holds one reference until the task has settled, a future
+/// another.
 ///
 /// Who may touch what:
 ///   constant after submit   ops, id, priority, flags, home, extras (the pointer)
-///   holder only             next, previous, attempt, and it alone writes state and worker. The holder is the queue
-///                           (under its lock), then the worker or crew that took the task, then the engine's loop
-///                           while it waits for another attempt.
+///   holder only             next, previous, attempt, and it alone writes state and worker. The holder is the
+///   queue
+///                           (under its lock), then the worker or crew that took the task, then the engine's
+///                           loop while it waits for another attempt.
 ///   any thread              outcome, references, continuations
-/// Settling once: whoever sets `outcome_claimed` first may write the value or the error, then sets `outcome_settled`
-/// (release), which pairs with the acquire in settled(). Everyone else is late and is counted as such.
+/// Settling once: whoever sets `outcome_claimed` first may write the value or the error, then sets
+/// `outcome_settled` (release), which pairs with the acquire in settled(). Everyone else is late and is
+/// counted as such.
 
 #include <atomic>
 #include <chrono>
@@ -47,7 +50,7 @@ struct task;
 
 /// Bytes owned by a task: an encoded call, later its encoded result. Short ones are stored in place.
 class bytes {
- public:
+public:
   bytes() = default;
   explicit bytes(std::span<const std::byte> content) { assign(content); }
   bytes(bytes&& other) noexcept { steal(other); }
@@ -77,7 +80,7 @@ class bytes {
     return {size_ > sizeof(in_place_) ? heap_ : in_place_, size_};
   }
 
- private:
+private:
   std::byte* data() noexcept { return size_ > sizeof(in_place_) ? heap_ : in_place_; }
   void reset() noexcept {
     if (size_ > sizeof(in_place_)) delete[] heap_;
@@ -104,14 +107,15 @@ struct crossing_call {
   bytes data{};  // arguments; once answered, the result
 };
 
-/// How a run in this process ended: the task was claimed and its value is stored; it came too late and its value
-/// is dropped; it threw.
+/// How a run in this process ended: the task was claimed and its value is stored; it came too late and its
+/// value is dropped; it threw.
 enum class ran : std::uint8_t { stored, late, threw };
 
 /// What a pool does with a task's type, which it does not know.
 struct task_ops {
   /// Runs it in this thread; `error` is set when it threw. The caller publishes.
-  /// `again` means that it may have to run once more, so arguments are copied, not moved. Null where it cannot.
+  /// `again` means that it may have to run once more, so arguments are copied, not moved. Null where it
+  /// cannot.
   ran (*run)(task&, context&, bool again, std::exception_ptr& error) = nullptr;
   /// Moves the result into `*static_cast<std::optional<T>*>(out)`; may throw decode_error.
   void (*take)(task&, void* out) = nullptr;
@@ -132,11 +136,11 @@ struct continuation {
 
 /// What a task needs of its pool. Every function may be called from any thread.
 class task_home {
- public:
+public:
   virtual void cancel(task&) = 0;
   virtual void dispatch(continuation*, task&) = 0;
 
- protected:
+protected:
   ~task_home() = default;
 };
 
@@ -154,8 +158,8 @@ struct task_extras {
     void operator()() const;
   };
   std::optional<std::stop_callback<cancel_task>> on_outer_stop{};
-  // For task::reported. `began` is relaxed: written where an attempt begins, which can be while the task settles by a
-  // deadline; 0: never began. The others are written before the task is published.
+  // For task::reported. `began` is relaxed: written where an attempt begins, which can be while the task
+  // settles by a deadline; 0: never began. The others are written before the task is published.
   std::atomic<time_point::rep> began{0};
   time_point ended{};
   std::uint32_t ran_on = 0;
@@ -166,8 +170,8 @@ struct task {
   // Bits of outcome; those from outcome_nudged up count how often waiters were told to look again.
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
                                  outcome_continued = 8, outcome_nudged = 16;
-  // Bits of flags: it has no future; its function takes a stop token; the plan knows it; future::report is asked for;
-  // it is the result of `then`, which no queue and no worker ever has.
+  // Bits of flags: it has no future; its function takes a stop token; the plan knows it; future::report is
+  // asked for; it is the result of `then`, which no queue and no worker ever has.
   static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8, is_continuation = 16;
 
   explicit task(const task_ops& operations) : ops(&operations) {}
@@ -207,7 +211,7 @@ inline void release(task& t) noexcept {
 /// Holds one reference to a task.
 template <class Task = task>
 class task_ref {
- public:
+public:
   task_ref() = default;
   /// Takes over the reference that the caller holds.
   static task_ref adopt(Task* t) { return task_ref(t); }
@@ -232,7 +236,7 @@ class task_ref {
   Task* release() noexcept { return std::exchange(task_, nullptr); }
   explicit operator bool() const noexcept { return task_ != nullptr; }
 
- private:
+private:
   explicit task_ref(Task* t) : task_(t) {}
   Task* task_ = nullptr;
 };
@@ -271,7 +275,8 @@ struct value_task : task {
   }
   static void take(task& t, void* out) {
     auto& self = static_cast<value_task&>(t);
-    static_cast<std::optional<T>*>(out)->emplace(std::move(*std::launder(reinterpret_cast<T*>(self.storage))));
+    static_cast<std::optional<T>*>(out)->emplace(
+        std::move(*std::launder(reinterpret_cast<T*>(self.storage))));
   }
   bool has_value = false;
   alignas(T) std::byte storage[sizeof(T)];

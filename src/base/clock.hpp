@@ -12,13 +12,13 @@ using time_point = std::chrono::steady_clock::time_point;
 inline constexpr time_point never = time_point::max();
 
 class clock {
- public:
+public:
   virtual ~clock() = default;
   [[nodiscard]] virtual time_point now() const = 0;
 };
 
 class steady_clock final : public clock {
- public:
+public:
   [[nodiscard]] time_point now() const override { return std::chrono::steady_clock::now(); }
 };
 

@@ -9,25 +9,28 @@ namespace muster {
 
 std::string_view name(error_code code) noexcept {
   static constexpr std::string_view names[] = {
-      "not_started",        "not_ready",  "unexpected_exit", "out_of_memory", "worker_error", "protocol_violation",
-      "queue_full",         "enqueue_timeout", "task_timeout",    "cancelled",     "pool_stopped", "would_deadlock",
-      "invalid_options",    "invalid_call",    "decode_error",    "encode_error"};
+      "not_started",     "not_ready",          "unexpected_exit", "out_of_memory",
+      "worker_error",    "protocol_violation", "queue_full",      "enqueue_timeout",
+      "task_timeout",    "cancelled",          "pool_stopped",    "would_deadlock",
+      "invalid_options", "invalid_call",       "decode_error",    "encode_error"};
   return names[static_cast<std::size_t>(code)];
 }
 
 std::string_view name(death_cause cause) noexcept {
-  static constexpr std::string_view names[] = {"exited",    "signalled",          "out_of_memory", "run_timeout",
-                                               "cancelled", "protocol_violation", "not_ready",     "stopped",
-                                               "unknown"};
+  static constexpr std::string_view names[] = {"exited",      "signalled", "out_of_memory",
+                                               "run_timeout", "cancelled", "protocol_violation",
+                                               "not_ready",   "stopped",   "unknown"};
   return names[static_cast<std::size_t>(cause)];
 }
 
 std::string death::summary() const {
+  if (pid == 0 && !detail.empty()) return fmt::format("worker {}: {}", worker, detail);  // it lives
   std::string who = fmt::format("worker {} (pid {})", worker, pid);
   std::string how;
   if (signal)
-    how = fmt::format("ended by {} ({})", sigabbrev_np(*signal) != nullptr ? fmt::format("SIG{}", sigabbrev_np(*signal))
-                                                                          : fmt::format("signal {}", *signal),
+    how = fmt::format("ended by {} ({})",
+                      sigabbrev_np(*signal) != nullptr ? fmt::format("SIG{}", sigabbrev_np(*signal))
+                                                       : fmt::format("signal {}", *signal),
                       strsignal(*signal));
   else if (exit_code)
     how = fmt::format("exited with code {}", *exit_code);
@@ -53,8 +56,9 @@ std::string death::summary() const {
 
 std::string death::text() const {
   std::string paragraph = summary() + ".\n";
-  paragraph += fmt::format("  It lived {:.3f} s and served {} task{}", std::chrono::duration<double>(alive).count(),
-                           tasks_served, tasks_served == 1 ? "" : "s");
+  paragraph +=
+      fmt::format("  It lived {:.3f} s and served {} task{}", std::chrono::duration<double>(alive).count(),
+                  tasks_served, tasks_served == 1 ? "" : "s");
   if (peak_memory != 0) paragraph += fmt::format("; its memory peaked at {} MiB", peak_memory >> 20);
   if (memory_limit) paragraph += fmt::format(" under a limit of {} MiB", *memory_limit >> 20);
   paragraph += ".\n";
@@ -73,10 +77,12 @@ std::string death::text() const {
 }
 
 unexpected_exit::unexpected_exit(muster::death how, error_subject subject, error_code code)
-    : error(code, how.summary(), std::move(subject)), death_(std::make_shared<const muster::death>(std::move(how))) {}
+    : error(code, how.summary(), std::move(subject)),
+      death_(std::make_shared<const muster::death>(std::move(how))) {}
 
 worker_error::worker_error(std::string type, std::string text, std::string backtrace, error_subject subject)
     : error(error_code::worker_error, type + ": " + text, std::move(subject)),
-      thrown_(std::make_shared<const thrown>(thrown{std::move(type), std::move(text), std::move(backtrace)})) {}
+      thrown_(
+          std::make_shared<const thrown>(thrown{std::move(type), std::move(text), std::move(backtrace)})) {}
 
 }  // namespace muster

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Chance comes in through this door: a small seeded generator (SplitMix64, Steele, Lea and Flood 2014), so that a
-// simulation repeats itself from its seed.
+// Chance comes in through this door: a small seeded generator (SplitMix64, Steele, Lea and Flood 2014), so
+// that a simulation repeats itself from its seed.
 
 #include <cstdint>
 
 namespace muster::base {
 
 class random {
- public:
+public:
   explicit random(std::uint64_t seed) : state_(seed) {}
 
   std::uint64_t next() {
@@ -19,13 +19,11 @@ class random {
     return z ^ (z >> 31U);
   }
   // Uniform in [0, bound); bound above 0. The bias of the remainder is below bound / 2^64.
-  std::uint64_t below(std::uint64_t bound) {
-    return next() % bound;
-  }
+  std::uint64_t below(std::uint64_t bound) { return next() % bound; }
   // Uniform in [0, 1).
   double fraction() { return static_cast<double>(next() >> 11U) * 0x1.0p-53; }
 
- private:
+private:
   std::uint64_t state_;
 };
 

@@ -30,7 +30,9 @@ void callbacks::post(std::function<void()> work) {
 
 bool callbacks::inside() const { return running_here == this; }
 
-bool callbacks::inside_of(const void* owner) { return running_here != nullptr && running_here->owner_ == owner; }
+bool callbacks::inside_of(const void* owner) {
+  return running_here != nullptr && running_here->owner_ == owner;
+}
 
 void callbacks::run_one(std::unique_lock<std::mutex>& lock) {
   auto work = std::move(queue_.front());

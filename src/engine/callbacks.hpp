@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Runs continuations and event handlers: on the executor the user gave, or on one thread of the pool's own, started
-// when first needed. In order, never under a lock of ours. Any thread may post; stop() is called once, by the pool.
-// What waits here is bounded by the tasks that are not settled and the events that were sent. Always owned by a
-// shared_ptr: its thread holds one too, so a callback may destroy the pool it came from.
+// Runs continuations and event handlers: on the executor the user gave, or on one thread of the pool's own,
+// started when first needed. In order, never under a lock of ours. Any thread may post; stop() is called
+// once, by the pool. What waits here is bounded by the tasks that are not settled and the events that were
+// sent. Always owned by a shared_ptr: its thread holds one too, so a callback may destroy the pool it came
+// from.
 
 #include <condition_variable>
 #include <deque>
@@ -18,7 +19,7 @@
 namespace muster::engine {
 
 class callbacks : public std::enable_shared_from_this<callbacks> {
- public:
+public:
   callbacks(executor given, const void* owner) : given_(std::move(given)), owner_(owner) {}
 
   void post(std::function<void()> work);
@@ -26,13 +27,13 @@ class callbacks : public std::enable_shared_from_this<callbacks> {
   [[nodiscard]] bool inside() const;
   // The same, asked of the object's owner.
   static bool inside_of(const void* owner);
-  // For a callback that waits for what another callback must do: runs others until done() holds. `done` must become
-  // true by way of a callback posted here.
+  // For a callback that waits for what another callback must do: runs others until done() holds. `done` must
+  // become true by way of a callback posted here.
   void run_until(const std::function<bool()>& done);
   // Runs what is there, then ends the thread; called from a callback, it lets the thread end by itself.
   void stop();
 
- private:
+private:
   void loop();
   void run_one(std::unique_lock<std::mutex>& lock);
 

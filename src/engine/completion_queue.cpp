@@ -14,8 +14,8 @@ namespace muster::detail {
 struct completion_queue::state {
   std::mutex mutex;
   std::condition_variable arrived;
-  std::deque<std::size_t> keys;                  // guarded by mutex
-  std::map<std::size_t, task_ref<>> unsettled;   // guarded by mutex
+  std::deque<std::size_t> keys;                 // guarded by mutex
+  std::map<std::size_t, task_ref<>> unsettled;  // guarded by mutex
 };
 
 namespace {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The seam: what the engine needs of workers of any kind. Behind it stand threads, processes, or a simulation; the
-// engine never names one of them. A crew takes tasks from the engine's intake itself and reports to the engine how
-// they ended, so tasks pass the engine's loop by. What it must do when the plan says so is in the first half.
+// The seam: what the engine needs of workers of any kind. Behind it stand threads, processes, or a
+// simulation; the engine never names one of them. A crew takes tasks from the engine's intake itself and
+// reports to the engine how they ended, so tasks pass the engine's loop by. What it must do when the plan
+// says so is in the first half.
 
 #include <cstdint>
 #include <mutex>
@@ -26,7 +27,7 @@ enum class revoked : std::uint8_t {
 };
 
 class crew {
- public:
+public:
   virtual ~crew() = default;
 
   // --- the engine's loop only
@@ -47,7 +48,8 @@ class crew {
   [[nodiscard]] virtual bool holds(worker_id worker, const detail::task& t) = 0;
   // Workers with nothing to do, and since when.
   virtual void survey(std::vector<happened::surveyed::idle_worker>& idle) = 0;
-  // Sleeps until then, or until wake(), or until it has something to tell the engine, which it does before returning.
+  // Sleeps until then, or until wake(), or until it has something to tell the engine, which it does before
+  // returning.
   virtual void wait(base::time_point until) = 0;
   // After the plan is finished: lets go of everything. Tasks that cannot be ended are returned by id.
   virtual std::vector<std::uint64_t> finish() = 0;
@@ -57,7 +59,8 @@ class crew {
   virtual void wake() = 0;
   // A task was queued. Called with the intake's lock, which it may release.
   virtual void queued(std::unique_lock<std::mutex>& intake_lock) = 0;
-  // The worker in this slot is about to block: what it has taken and not begun goes back. With the intake's lock.
+  // The worker in this slot is about to block: what it has taken and not begun goes back. With the intake's
+  // lock.
   virtual void surrender(std::uint32_t /*slot*/) {}
   // No worker is free for another task. With the intake's lock.
   [[nodiscard]] virtual bool saturated() const = 0;

@@ -30,7 +30,8 @@ engine::~engine() {
   callbacks_->stop();
 }
 
-// ------------------------------------------------------------------------------------------------ start, stop, wait
+// ------------------------------------------------------------------------------------------------ start,
+// stop, wait
 
 void engine::start(bool own_thread) {
   {
@@ -58,7 +59,8 @@ std::string engine::last_start_failure() const {
 
 bool engine::wait_idle(std::optional<base::time_point> until) {
   for (const inside* at = here(); at != nullptr; at = at->outer)
-    if (at->home == this) throw would_deadlock("wait_idle was called inside a task of the pool it would wait for");
+    if (at->home == this)
+      throw would_deadlock("wait_idle was called inside a task of the pool it would wait for");
   idle_waiters_.fetch_add(1);
   std::unique_lock lock(notes_mutex_);
   const auto is_idle = [this, &lock] {
@@ -78,7 +80,8 @@ bool engine::wait_idle(std::optional<base::time_point> until) {
 
 bool engine::begin_stop(base::time_point deadline, bool at_once) {
   for (const inside* at = here(); at != nullptr; at = at->outer)
-    if (at->home == this) throw would_deadlock("stop was called inside a task of the pool that it would wait for");
+    if (at->home == this)
+      throw would_deadlock("stop was called inside a task of the pool that it would wait for");
   bool started = false;
   {
     const std::lock_guard lock(intake_.mutex());
@@ -117,7 +120,8 @@ void engine::loop() {
 const stop_report& engine::conclude() {
   report_.stuck = crew_->finish();
   report_.killed = killed_.size();
-  if (cancelling_all_) report_.cancelled = total(&tally::cancelled, std::memory_order_relaxed) - cancelled_before_;
+  if (cancelling_all_)
+    report_.cancelled = total(&tally::cancelled, std::memory_order_relaxed) - cancelled_before_;
   announce({.kind = event_kind::stopped, .text = "nothing of the pool is left"});
   const std::lock_guard lock(notes_mutex_);
   finished_ = true;
@@ -125,10 +129,11 @@ const stop_report& engine::conclude() {
   return report_;
 }
 
-// ---------------------------------------------------------------------------------------------------------- submit
+// ----------------------------------------------------------------------------------------------------------
+// submit
 
 class engine::blocked_worker {
- public:
+public:
   // With the intake's lock.
   explicit blocked_worker(engine& home, const std::string& what) : home_(&home) {
     if (home.blocked_workers_ + 1 >= home.settings_.plan.max)
@@ -138,7 +143,7 @@ class engine::blocked_worker {
   ~blocked_worker() { --home_->blocked_workers_; }
   blocked_worker(const blocked_worker&) = delete;
 
- private:
+private:
   engine* home_;
 };
 
@@ -152,7 +157,8 @@ void engine::submit(task_ref<> t) {
   auto admitted = intake_.admit(lock, false);
   if (admitted == admission::full && may_wait) {
     std::optional<blocked_worker> blocked;
-    if (const inside* at = here(); at != nullptr && at->home == this) blocked.emplace(*this, "room in its queue");
+    if (const inside* at = here(); at != nullptr && at->home == this)
+      blocked.emplace(*this, "room in its queue");
     admitted = intake_.admit(lock, true);
   }
   const bool here_then = admitted == admission::full && settings_.queue.when_full == when_full::caller_runs;
@@ -175,7 +181,8 @@ void engine::submit(task_ref<> t) {
     const auto& extras = *t->extras;
     happened::task_watched watched{t->id, {}, extras.settle_by};
     if (extras.queue_timeout) watched.start_by = base::after(time_->now(), *extras.queue_timeout);
-    const auto first = std::min(watched.start_by.value_or(base::never), watched.settle_by.value_or(base::never));
+    const auto first =
+        std::min(watched.start_by.value_or(base::never), watched.settle_by.value_or(base::never));
     tell({.what = watched, .about = t}, first);
   }
   task& queued = *t.release();
@@ -194,7 +201,8 @@ void engine::submit(task_ref<> t) {
     tell({.what = happened::backlog{waiting}});
 }
 
-// -------------------------------------------------------------------------------------------------------- running
+// --------------------------------------------------------------------------------------------------------
+// running
 
 namespace {
 thread_local const inside* here_now = nullptr;
@@ -235,7 +243,8 @@ void engine::run_here(task& t, std::uint32_t slot) {
   if (run(t, {slot, 0})) release(t);
   task_ref<> done;  // goes outside the lock
   std::unique_lock lock(waits_mutex_);
-  const auto at = std::find_if(helped_.begin(), helped_.end(), [which](const auto& h) { return h.ref.get() == which; });
+  const auto at =
+      std::find_if(helped_.begin(), helped_.end(), [which](const auto& h) { return h.ref.get() == which; });
   done = std::move(at->ref);
   helped_.erase(at);
   lock.unlock();
@@ -265,8 +274,12 @@ void engine::note_began(task& t, worker_id worker) {
     tell({.what = began}, began.finish_by.value_or(base::never));
   }
   if (listened_to_.load(std::memory_order_relaxed))
-    announce({.kind = event_kind::task_began, .text = "attempt " + std::to_string(t.attempt) + " began",
-              .worker = worker.slot, .generation = worker.generation, .task = t.id, .task_id = t.extras->id});
+    announce({.kind = event_kind::task_began,
+              .text = "attempt " + std::to_string(t.attempt) + " began",
+              .worker = worker.slot,
+              .generation = worker.generation,
+              .task = t.id,
+              .task_id = t.extras->id});
 }
 
 void engine::put_back(task& t) {
@@ -313,7 +326,8 @@ void engine::let_go(task& t) {
   release(t);
 }
 
-// --------------------------------------------------------------------------------------------------------- settling
+// ---------------------------------------------------------------------------------------------------------
+// settling
 
 const retry_options& engine::retry_of(const task& t) const {
   return t.extras && t.extras->retry ? *t.extras->retry : settings_.retry;
@@ -334,10 +348,11 @@ bool engine::settle(task& t, outcome as, std::exception_ptr error) {
 }
 
 void engine::count_and_publish(task& t, outcome as) {
-  static constexpr std::atomic<std::size_t> tally::*counts[] = {&tally::succeeded, &tally::failed, &tally::cancelled};
+  static constexpr std::atomic<std::size_t> tally::* counts[] = {&tally::succeeded, &tally::failed,
+                                                                 &tally::cancelled};
   const auto which = counts[static_cast<std::size_t>(as)];
   tally* const mine = counting_for == this ? counted_here : nullptr;
-  const auto count = [&](std::atomic<std::size_t> tally::*what, std::memory_order order) {
+  const auto count = [&](std::atomic<std::size_t> tally::* what, std::memory_order order) {
     if (mine != nullptr)
       (mine->*what).store((mine->*what).load(std::memory_order_relaxed) + 1, order);
     else
@@ -345,9 +360,12 @@ void engine::count_and_publish(task& t, outcome as) {
   };
   count(which, std::memory_order_relaxed);
   if (as == outcome::failed && (t.flags & task::is_post) != 0) {
-    announce({.kind = event_kind::task_failed, .text = "a posted task failed",
-              .worker = t.worker.load(std::memory_order_relaxed), .task = t.id,
-              .task_id = t.extras ? t.extras->id : std::string(), .error = t.error});
+    announce({.kind = event_kind::task_failed,
+              .text = "a posted task failed",
+              .worker = t.worker.load(std::memory_order_relaxed),
+              .task = t.id,
+              .task_id = t.extras ? t.extras->id : std::string(),
+              .error = t.error});
     if (settings_.on_post_error == on_post_error::terminate) {
       std::fprintf(stderr, "muster: a posted task failed, and on_post_error is terminate\n");
       std::terminate();
@@ -380,14 +398,15 @@ engine::counting::~counting() {
   counting_for = nullptr;
 }
 
-std::size_t engine::total(std::atomic<std::size_t> tally::*which, std::memory_order order) const {
+std::size_t engine::total(std::atomic<std::size_t> tally::* which, std::memory_order order) const {
   const std::lock_guard lock(tallies_mutex_);
   std::size_t sum = (shared_.*which).load(order);
   for (const auto& each : tallies_) sum += ((*each).*which).load(order);
   return sum;
 }
 
-// What had settled is added up before what was submitted is read: were they equal, nothing was unsettled then.
+// What had settled is added up before what was submitted is read: were they equal, nothing was unsettled
+// then.
 bool engine::idle() {
   const std::size_t settled = total(&tally::published, std::memory_order_acquire);
   const std::lock_guard lock(intake_.mutex());
@@ -412,7 +431,8 @@ bool engine::unqueue(task& t) {
   return true;
 }
 
-// ---------------------------------------------------------------------------------------------------------- cancel
+// ----------------------------------------------------------------------------------------------------------
+// cancel
 
 void engine::cancel(task& t) {
   if (t.settled()) return;
@@ -456,7 +476,8 @@ void engine::cancel_queued_now(base::time_point now) {
   }
   std::vector<task_ref<>> held;
   crew_->held(held);
-  std::ranges::reverse(held);  // from the back of each ring, so that none begins because the one before it went
+  std::ranges::reverse(
+      held);  // from the back of each ring, so that none begins because the one before it went
   for (const auto& t : held) {
     worker_id on;
     if (crew_->revoke(*t, false, on) != revoked::taken_back) continue;
@@ -490,7 +511,8 @@ void engine::take_away(const task_ref<>& t, death_cause why, const std::exceptio
   if (t->settled() && (t->flags & task::watched) == 0) forget(t->id, now);  // it was just done
 }
 
-// --------------------------------------------------------------------------------------------------------- waiting
+// ---------------------------------------------------------------------------------------------------------
+// waiting
 
 // Tasks that wait may run others on their own stack so deep; beyond that they wait like anybody else.
 inline constexpr int deepest_help = 200;
@@ -519,7 +541,8 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
       run_here(t, me->slot);
       continue;
     }
-    if (t.state.load(std::memory_order_relaxed) == task_state::waiting) {  // the loop nudges us when it is queued
+    if (t.state.load(std::memory_order_relaxed) ==
+        task_state::waiting) {  // the loop nudges us when it is queued
       if (!detail::sleep_while(t, seen, until)) return t.settled();
       continue;
     }
@@ -574,7 +597,8 @@ void engine::dispatch(detail::continuation* c, task& t) {
   callbacks_->post([c, keep = task_ref<>::share(t)] { c->run(c, *keep); });
 }
 
-// ---------------------------------------------------------------------------------------------------------- queries
+// ----------------------------------------------------------------------------------------------------------
+// queries
 
 stats engine::snapshot() {
   stats s;
@@ -634,7 +658,8 @@ void engine::announce(event e) {
   if (!listened_to_.load(std::memory_order_relaxed)) return;
   e.time = time_->now();
   const auto shared = std::make_shared<const event>(std::move(e));
-  std::vector<std::shared_ptr<const listener>> told;  // posted to without the lock: an executor may run it at once
+  std::vector<std::shared_ptr<const listener>>
+      told;  // posted to without the lock: an executor may run it at once
   {
     const std::lock_guard lock(listeners_mutex_);
     for (const auto& l : listeners_)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// One pool's engine: the intake, the plan, the crew, and the one loop that joins them. It never names a thread, a
-// process or a machine. Tasks go from submit to the intake, from there to a worker, and settle, without passing the
-// loop; what needs a decision (a timeout, a retry, a cancel, a death, growing, stopping) is noted to the loop, which
-// asks the plan and performs its actions.
+// One pool's engine: the intake, the plan, the crew, and the one loop that joins them. It never names a
+// thread, a process or a machine. Tasks go from submit to the intake, from there to a worker, and settle,
+// without passing the loop; what needs a decision (a timeout, a retry, a cancel, a death, growing, stopping)
+// is noted to the loop, which asks the plan and performs its actions.
 //
-// Threads: `submit`, `cancel`, the outcome functions and the queries are called from any thread; `act` by the loop
-// only (the engine's own thread, or a simulation that drives it by hand).
-// Locks: intake, then notes; the subscriptions' lock stands alone. No user code runs under any of them.
+// Threads: `submit`, `cancel`, the outcome functions and the queries are called from any thread; `act` by the
+// loop only (the engine's own thread, or a simulation that drives it by hand). Locks: intake, then notes; the
+// subscriptions' lock stands alone. No user code runs under any of them.
 
 #include <atomic>
 #include <condition_variable>
@@ -46,14 +46,15 @@ struct settings {
   std::string name = "muster";
 };
 
-// How many tasks settled, counted by one thread at a time, so that counting costs no contention; readers add up all.
-// Relaxed but for `published`, which is stored (release) after the task was published and pairs with idle().
+// How many tasks settled, counted by one thread at a time, so that counting costs no contention; readers add
+// up all. Relaxed but for `published`, which is stored (release) after the task was published and pairs with
+// idle().
 struct alignas(64) tally {
   std::atomic<std::size_t> succeeded{0}, failed{0}, cancelled{0}, published{0};
 };
 
 class engine final : public detail::task_home {
- public:
+public:
   engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<const base::clock> time);
   ~engine();
   engine(const engine&) = delete;
@@ -66,14 +67,16 @@ class engine final : public detail::task_home {
   bool wait_ready(base::time_point until);
   [[nodiscard]] std::string last_start_failure() const;
 
-  // Throws not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock; then the task was not accepted.
+  // Throws not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock; then the task was not
+  // accepted.
   void submit(task_ref<> t);
 
   bool wait_idle(std::optional<base::time_point> until);
   void cancel_queued();
   // Blocks until the pool is done. See pool.hpp.
   stop_report stop(base::time_point deadline, bool at_once);
-  // The first half of it: refuses new tasks and tells the loop. False: it was never started, so nothing is to be ended.
+  // The first half of it: refuses new tasks and tells the loop. False: it was never started, so nothing is to
+  // be ended.
   bool begin_stop(base::time_point deadline, bool at_once);
   [[nodiscard]] stats snapshot();
   subscription on(std::optional<event_kind> kind, event_handler handler);
@@ -84,8 +87,8 @@ class engine final : public detail::task_home {
 
   void cancel(task& t) override;
   void dispatch(detail::continuation* c, task& t) override;
-  // Waits for t inside a task of this pool: runs it here where nobody has begun it; throws would_deadlock where
-  // waiting could never end. False: `until` came first.
+  // Waits for t inside a task of this pool: runs it here where nobody has begun it; throws would_deadlock
+  // where waiting could never end. False: `until` came first.
   bool wait_inside(task& t, std::optional<base::time_point> until);
   // Waits for t in a callback of this pool: runs other callbacks meanwhile, since t may need one of them.
   void wait_in_callback(task& t);
@@ -97,8 +100,10 @@ class engine final : public detail::task_home {
   [[nodiscard]] const settings& chosen() const { return settings_; }
 
   void worker_ready(worker_id worker, int pid = 0);
-  // With a death where there is one to tell of (processes). `problem`: why it did not come up, where it did not.
-  void worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how = {}, std::string problem = {});
+  // With a death where there is one to tell of (processes). `problem`: why it did not come up, where it did
+  // not.
+  void worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how = {},
+                    std::string problem = {});
   // An attempt began on this worker. Cheap for a task that is neither watched nor reported.
   void began(task& t, worker_id worker) {
     if ((t.flags & (task::watched | task::reported)) != 0) note_began(t, worker);
@@ -112,21 +117,21 @@ class engine final : public detail::task_home {
   // The attempt failed: another follows, or it settles with `error`. Lets go of the task.
   void failed(task& t, std::exception_ptr error, policy::failure why);
   void announce(event e);
-  // Runs t in this thread and sees to how it ended. True: the caller still holds its reference, and lets go of it.
-  // For crews that run tasks in threads.
+  // Runs t in this thread and sees to how it ended. True: the caller still holds its reference, and lets go
+  // of it. For crews that run tasks in threads.
   [[nodiscard]] bool run(task& t, worker_id worker);
   // While it lives, what this thread settles for this engine is counted apart. For workers and the loop.
   class counting {
-   public:
+  public:
     explicit counting(engine& home);
     ~counting();
     counting(const counting&) = delete;
 
-   private:
+  private:
     engine& home_;
   };
-  // After tasks were settled and nothing else is at hand: tells those who wait for the pool to be idle. Cheap when
-  // nobody does. Not with the intake's lock.
+  // After tasks were settled and nothing else is at hand: tells those who wait for the pool to be idle. Cheap
+  // when nobody does. Not with the intake's lock.
   void look_idle();
 
   // ------------------------------------------------------------------------------------------ the loop
@@ -137,7 +142,7 @@ class engine final : public detail::task_home {
   // Once finished: lets go of the crew, and lets stop() return.
   const stop_report& conclude();
 
- private:
+private:
   friend struct inspector;  // tests look inside
   // Something for the loop. A task that comes along is held until the plan says what becomes of it.
   struct note {
@@ -167,7 +172,8 @@ class engine final : public detail::task_home {
   void cancel_now(const task_ref<>& t, base::time_point now);
   void cancel_queued_now(base::time_point now);
   // Takes t away from its worker, or tells it to stop. `settled_as`: the error for a task that had not begun.
-  void take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as, base::time_point now);
+  void take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as,
+                 base::time_point now);
   void look_for_backlog(base::time_point now);
   void kill(worker_id worker, death_cause why);
 
@@ -195,7 +201,7 @@ class engine final : public detail::task_home {
   // False: it did not settle, and the loop has the reference now.
   bool end_attempt(task& t, std::exception_ptr error, policy::failure why);
   [[nodiscard]] bool idle();
-  [[nodiscard]] std::size_t total(std::atomic<std::size_t> tally::*which, std::memory_order order) const;
+  [[nodiscard]] std::size_t total(std::atomic<std::size_t> tally::* which, std::memory_order order) const;
   void forget(task_id id, base::time_point now);
   // Before a held task settles, so that nobody finds it counted twice.
   void end_wait(known_task& known);
@@ -217,41 +223,44 @@ class engine final : public detail::task_home {
   std::shared_ptr<const base::clock> time_;
   std::shared_ptr<callbacks> callbacks_;
   intake intake_;
-  std::uint64_t last_id_ = 0;   // guarded by the intake's lock
-  bool started_ = false;        // guarded by the intake's lock
-  int blocked_workers_ = 0;     // guarded by the intake's lock
+  std::uint64_t last_id_ = 0;  // guarded by the intake's lock
+  bool started_ = false;       // guarded by the intake's lock
+  int blocked_workers_ = 0;    // guarded by the intake's lock
 
   // The loop's own.
   plan plan_;
   std::unordered_map<task_id, known_task> known_;
   bool cancelling_all_ = false;
-  std::size_t cancelled_before_ = 0;      // how many were, when all were cancelled
-  base::time_point now_{};                // of this round of act: one time for a decision and its consequences
-  std::vector<worker_id> killed_{};       // because the pool stops; each once
+  std::size_t cancelled_before_ = 0;  // how many were, when all were cancelled
+  base::time_point now_{};            // of this round of act: one time for a decision and its consequences
+  std::vector<worker_id> killed_{};   // because the pool stops; each once
   stop_report report_{};
 
   std::unique_ptr<crew> crew_;
   std::thread thread_;
 
   mutable std::mutex notes_mutex_;
-  std::vector<note> notes_;                       // guarded by notes_mutex_
+  std::vector<note> notes_;                                  // guarded by notes_mutex_
   base::time_point sleeps_until_ = base::time_point::min();  // guarded by notes_mutex_; min: awake
-  std::string last_start_failure_;                // guarded by notes_mutex_
-  std::condition_variable changed_;               // with notes_mutex_: ready_, finished_, idle
-  bool ready_ = false;                            // guarded by notes_mutex_
-  bool finished_ = false;                         // guarded by notes_mutex_
-  bool stop_begun_ = false;                       // guarded by notes_mutex_
+  std::string last_start_failure_;                           // guarded by notes_mutex_
+  std::condition_variable changed_;                          // with notes_mutex_: ready_, finished_, idle
+  bool ready_ = false;                                       // guarded by notes_mutex_
+  bool finished_ = false;                                    // guarded by notes_mutex_
+  bool stop_begun_ = false;                                  // guarded by notes_mutex_
 
   mutable std::mutex tallies_mutex_;
   std::vector<std::unique_ptr<tally>> tallies_;  // guarded by tallies_mutex_
   std::vector<tally*> unused_tallies_;           // guarded by tallies_mutex_
   tally shared_;                                 // for threads without one, by fetch_add
-  std::atomic<int> idle_waiters_{0};   // a waiter raises it, then looks whether the pool is idle; who settles looks the
-  std::atomic<bool> stopping_{false};  // other way round, with a seq_cst fence between: one of them sees the other
+  std::atomic<int> idle_waiters_{
+      0};  // a waiter raises it, then looks whether the pool is idle; who settles looks the
+  std::atomic<bool> stopping_{
+      false};  // other way round, with a seq_cst fence between: one of them sees the other
   std::atomic<bool> drained_told_{false};  // nothing is admitted any more, so once is enough
-  std::atomic<bool> grow_wanted_{false};    // the plan would like to hear of a backlog; cleared by who tells it
+  std::atomic<bool> grow_wanted_{false};  // the plan would like to hear of a backlog; cleared by who tells it
   std::atomic<bool> degraded_{false};
-  std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0}, workers_died_{0};
+  std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0},
+      workers_died_{0};
 
   std::mutex listeners_mutex_;
   std::vector<std::shared_ptr<const listener>> listeners_;  // guarded by listeners_mutex_
@@ -272,7 +281,7 @@ class engine final : public detail::task_home {
 struct inside {
   engine* home = nullptr;
   std::uint32_t slot = 0;
-  int depth = 0;               // tasks on this stack
+  int depth = 0;  // tasks on this stack
   const inside* outer = nullptr;
   const task* running = nullptr;
 };

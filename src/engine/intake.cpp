@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "engine/intake.hpp"
 
+#include <pthread.h>
+
 #include "base/clock.hpp"
 
 namespace muster::engine {
+
+// The lock is held so briefly that looking again beats sleeping: an adaptive mutex spins a little before it
+// sleeps.
+intake::intake(const queue_options& options) : options_(options) {
+  pthread_mutexattr_t spins_first;
+  pthread_mutexattr_init(&spins_first);
+  pthread_mutexattr_settype(&spins_first, PTHREAD_MUTEX_ADAPTIVE_NP);
+  pthread_mutex_init(mutex_.native_handle(), &spins_first);
+  pthread_mutexattr_destroy(&spins_first);
+}
 
 admission intake::admit(std::unique_lock<std::mutex>& lock, bool may_wait) {
   if (closed_) return admission::closed;
@@ -15,8 +27,7 @@ admission intake::admit(std::unique_lock<std::mutex>& lock, bool may_wait) {
   const auto answered = [&] { return self.let_in || closed_; };
   if (options_.patience) {
     const auto until = base::after(std::chrono::steady_clock::now(), *options_.patience);
-    while (!answered() && self.wake.wait_until(lock, until) != std::cv_status::timeout) {
-    }
+    while (!answered() && self.wake.wait_until(lock, until) != std::cv_status::timeout) {}
   } else {
     self.wake.wait(lock, answered);
   }
@@ -28,8 +39,8 @@ admission intake::admit(std::unique_lock<std::mutex>& lock, bool may_wait) {
   return closed_ ? admission::closed : admission::timed_out;
 }
 
-// Gives free places to those who wait, in order. In a large queue places are given a handful at a time, because
-// waking a submitter costs as much as a hundred short tasks.
+// Gives free places to those who wait, in order. In a large queue places are given a handful at a time,
+// because waking a submitter costs as much as a hundred short tasks.
 void intake::let_in() {
   const std::size_t capacity = options_.capacity.value_or(0);
   const std::size_t handful = capacity / 64;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door of a pool: admits tasks up to the queue's capacity, keeps them in lanes, lets submitters wait in order
-// for room. One lock guards all of it; it is held for a few dozen nanoseconds at a time. Any thread may call.
+// The door of a pool: admits tasks up to the queue's capacity, keeps them in lanes, lets submitters wait in
+// order for room. One lock guards all of it; it is held for a few dozen nanoseconds at a time. Any thread may
+// call.
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <list>
@@ -22,25 +24,30 @@ using detail::task;
 enum class admission : std::uint8_t { admitted, full, timed_out, closed };
 
 class intake {
- public:
-  explicit intake(const queue_options& options) : options_(options) {}
+public:
+  explicit intake(const queue_options& options);
 
   [[nodiscard]] std::mutex& mutex() { return mutex_; }
+  // Without the lock: something seems to wait. For those who look for a while before they sleep.
+  [[nodiscard]] bool hint() const { return hint_.load(std::memory_order_relaxed); }
 
   // The functions below need the lock.
 
-  // Waits for room where the options say so (which releases the lock meanwhile). `may_wait` false: full at once.
+  // Waits for room where the options say so (which releases the lock meanwhile). `may_wait` false: full at
+  // once.
   admission admit(std::unique_lock<std::mutex>& lock, bool may_wait);
   // After admission, under the same lock.
   void push(task& t) {
     lanes_.push_back(t);
     if (lanes_.size() > peak_) peak_ = lanes_.size();
+    hint_.store(true, std::memory_order_relaxed);
   }
   // A task that comes back: before its equals, and never refused.
   void put_back(task& t) { lanes_.push_front(t); }
   // The next task, or null.
   task* take() {
     task* t = lanes_.pop();
+    if (lanes_.empty()) hint_.store(false, std::memory_order_relaxed);
     if (!waiting_.empty()) let_in();
     return t;
   }
@@ -62,7 +69,7 @@ class intake {
   [[nodiscard]] std::size_t peak() const { return peak_; }
   [[nodiscard]] bool closed() const { return closed_; }
 
- private:
+private:
   struct waiter {
     std::condition_variable wake;
     bool let_in = false;
@@ -73,6 +80,7 @@ class intake {
   void let_in();
 
   const queue_options options_;
+  std::atomic<bool> hint_{false};  // written with the lock (relaxed): it decides nothing
   std::mutex mutex_;
   // All below: guarded by mutex_.
   queue::lanes lanes_;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The life of a worker and of a task, as total tables: every state meets every event, and a cell that cannot happen
-// says so. Pure. docs/internals/lifecycle.md is printed from these tables (a test compares).
+// The life of a worker and of a task, as total tables: every state meets every event, and a cell that cannot
+// happen says so. Pure. docs/internals/lifecycle.md is printed from these tables (a test compares).
 
 #include <array>
 #include <cstddef>
@@ -67,10 +67,10 @@ inline constexpr std::array<std::array<cell<task_state>, task_events>, task_stat
 }};
 }  // namespace table
 
-// Notes on the cells that surprise: a stopping worker may still become ready or rest, because the order to end
-// crossed with that news. A placed task may fail without having been seen to run: the worker's claim is only looked
-// at when it matters. A running task goes back to the queue when its worker turns out not to have claimed it.
-// A settled task settles again when a late outcome comes: it is dropped and counted.
+// Notes on the cells that surprise: a stopping worker may still become ready or rest, because the order to
+// end crossed with that news. A placed task may fail without having been seen to run: the worker's claim is
+// only looked at when it matters. A running task goes back to the queue when its worker turns out not to have
+// claimed it. A settled task settles again when a late outcome comes: it is dropped and counted.
 
 constexpr cell<worker_state> next(worker_state from, worker_event event) {
   return table::worker[static_cast<std::size_t>(from)][static_cast<std::size_t>(event)];

@@ -29,9 +29,10 @@ base::time_point engine::act() {
     taken.clear();
     look_idle();
     do {
-      while (const auto next = plan_.next(now_)) std::visit([this](const auto& what) { perform(what); }, *next);
-      // A submitter that finds this unset says nothing of a backlog, so the queue is looked at once it is set. What we
-      // did may have filled it too: a retry.
+      while (const auto next = plan_.next(now_))
+        std::visit([this](const auto& what) { perform(what); }, *next);
+      // A submitter that finds this unset says nothing of a backlog, so the queue is looked at once it is
+      // set. What we did may have filled it too: a retry.
       grow_wanted_.store(plan_.may_grow(), std::memory_order_relaxed);
       look_for_backlog(now_);
     } while (plan_.wake_at() <= now_);
@@ -100,13 +101,20 @@ void engine::forget(task_id id, base::time_point now) {
 }
 
 void engine::worker_ready(worker_id worker, int pid) {
-  announce({.kind = event_kind::worker_ready, .text = "worker " + std::to_string(worker.slot) + " is ready",
-            .worker = worker.slot, .generation = worker.generation, .pid = pid});
+  announce({.kind = event_kind::worker_ready,
+            .text = "worker " + std::to_string(worker.slot) + " is ready",
+            .worker = worker.slot,
+            .generation = worker.generation,
+            .pid = pid});
   tell({.what = happened::worker_ready{worker}});
 }
 
-void engine::worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how, std::string problem) {
-  event e{.kind = event_kind::worker_stopped, .worker = worker.slot, .generation = worker.generation, .death = how};
+void engine::worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how,
+                          std::string problem) {
+  event e{.kind = event_kind::worker_stopped,
+          .worker = worker.slot,
+          .generation = worker.generation,
+          .death = how};
   if (how) {
     e.pid = how->pid;
     e.text = how->summary();
@@ -127,12 +135,15 @@ void engine::worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<cons
   tell({.what = happened::worker_ended{worker, had_tasks}});
 }
 
-// --------------------------------------------------------------------------------------------------------- actions
+// ---------------------------------------------------------------------------------------------------------
+// actions
 
 void engine::perform(const todo::start_worker& a) {
   workers_started_.fetch_add(1, std::memory_order_relaxed);
-  announce({.kind = event_kind::worker_started, .text = "worker " + std::to_string(a.worker.slot) + " starts",
-            .worker = a.worker.slot, .generation = a.worker.generation});
+  announce({.kind = event_kind::worker_started,
+            .text = "worker " + std::to_string(a.worker.slot) + " starts",
+            .worker = a.worker.slot,
+            .generation = a.worker.generation});
   crew_->start(a.worker);
 }
 
@@ -163,9 +174,10 @@ void engine::perform(const todo::expire_task& a) {
   const auto found = known_.find(a.task);
   if (found == known_.end()) return;
   const task_ref<> t = found->second.ref;
-  const auto error = make<task_timeout>(*t, a.which == limit::deadline       ? "the task's deadline passed"
-                                            : a.which == limit::run_timeout ? "the task ran longer than its run timeout"
-                                                                            : "no worker was free within the queue timeout");
+  const auto error =
+      make<task_timeout>(*t, a.which == limit::deadline      ? "the task's deadline passed"
+                             : a.which == limit::run_timeout ? "the task ran longer than its run timeout"
+                                                             : "no worker was free within the queue timeout");
   if (a.which == limit::queue_timeout) {  // it may have begun this instant: then this limit is met
     worker_id on;
     if (unqueue(*t) || crew_->revoke(*t, false, on) == revoked::taken_back) {
@@ -187,12 +199,15 @@ void engine::perform(const todo::give_up_task& a) {
   if (helper_of(*t) || crew_->holds(a.worker, *t)) {
     settle(*t, outcome::cancelled,
            a.why == death_cause::stopped ? make<pool_stopped>(*t, "the pool was stopped while the task ran")
-                                          : make<cancelled>(*t, "cancelled while it ran"));
+                                         : make<cancelled>(*t, "cancelled while it ran"));
     if (crew_->can_kill()) {
       kill(a.worker, a.why);
     } else {
-      announce({.kind = event_kind::task_stuck, .text = "the task was told to stop and has not returned",
-                .worker = a.worker.slot == no_slot ? std::nullopt : std::optional(a.worker.slot), .task = t->id, .task_id = subject_of(*t).task_id});
+      announce({.kind = event_kind::task_stuck,
+                .text = "the task was told to stop and has not returned",
+                .worker = a.worker.slot == no_slot ? std::nullopt : std::optional(a.worker.slot),
+                .task = t->id,
+                .task_id = subject_of(*t).task_id});
     }
   }
   if ((t->flags & task::watched) == 0) forget(a.task, now_);
@@ -205,8 +220,11 @@ void engine::perform(const todo::retry_task& a) {
   const std::exception_ptr error = std::exchange(found->second.error, nullptr);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
   retried_.fetch_add(1, std::memory_order_relaxed);
-  announce({.kind = event_kind::task_retried, .text = "runs again after attempt " + std::to_string(t.attempt),
-            .task = t.id, .task_id = subject_of(t).task_id, .error = error});
+  announce({.kind = event_kind::task_retried,
+            .text = "runs again after attempt " + std::to_string(t.attempt),
+            .task = t.id,
+            .task_id = subject_of(t).task_id,
+            .error = error});
   const bool watched = (t.flags & task::watched) != 0;
   const task_ref<> keep = task_ref<>::share(t);
   {
@@ -244,14 +262,16 @@ void engine::perform(const todo::cancel_all&) {
     if (known.held) waiting.push_back(known.ref);
   for (const auto& t : waiting) {
     end_wait(known_[t->id]);
-    settle(*t, outcome::cancelled, make<pool_stopped>(*t, "the pool was stopped before the task's next attempt"));
+    settle(*t, outcome::cancelled,
+           make<pool_stopped>(*t, "the pool was stopped before the task's next attempt"));
     forget(t->id, now_);
   }
   std::vector<task_ref<>> held;
   crew_->held(held);
   for (auto& t : helped()) held.push_back(std::move(t));
   for (const auto& t : held)
-    take_away(t, death_cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"), now_);
+    take_away(t, death_cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"),
+              now_);
 }
 
 // Stopped, and a thread did not come back: what it runs settles all the same.

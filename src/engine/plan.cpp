@@ -43,7 +43,8 @@ time_point plan::wake_at() const {
   return timers_.empty() ? base::never : std::get<0>(*timers_.begin());
 }
 
-// --------------------------------------------------------------------------------------------------------- workers
+// ---------------------------------------------------------------------------------------------------------
+// workers
 
 void plan::on(const happened::start_asked&, time_point now) {
   if (phase_ != phase::idle) return;
@@ -87,8 +88,10 @@ void plan::on(const happened::worker_ended& event, time_point now) {
 
   // Those that fail while there is a pause already belong to the same try.
   if (!wanted_gone && !event.had_tasks && at_work() && !restart_at_) {
-    if (++start_failures_ == 1) say(event_kind::degraded, "a worker did not come up; trying again with pauses");
-    set_one_shot(timer::restart, restart_at_, base::after(now, policy::pause(settings_.restart, start_failures_, dice_)));
+    if (++start_failures_ == 1)
+      say(event_kind::degraded, "a worker did not come up; trying again with pauses");
+    set_one_shot(timer::restart, restart_at_,
+                 base::after(now, policy::pause(settings_.restart, start_failures_, dice_)));
   }
   start_workers(now);
   if (phase_ == phase::ending && live_ == 0) phase_ = phase::finished;
@@ -101,8 +104,8 @@ void plan::on(const happened::backlog& event, time_point now) {
   const int more = static_cast<int>(std::min(event.queued, most));
   const int target = std::min(settings_.max, live_ - leaving_ - starting_ + more);
   if (target > wanted_) {
-    say(event_kind::scaled, "from " + std::to_string(wanted_) + " to " + std::to_string(target) + " workers: " +
-                                std::to_string(event.queued) + " tasks wait and none is free");
+    say(event_kind::scaled, "from " + std::to_string(wanted_) + " to " + std::to_string(target) +
+                                " workers: " + std::to_string(event.queued) + " tasks wait and none is free");
     wanted_ = target;
   }
   start_workers(now);
@@ -111,9 +114,10 @@ void plan::on(const happened::backlog& event, time_point now) {
 void plan::start_workers(time_point now) {
   if (!at_work() || restart_at_) return;
   wanted_ = std::clamp(wanted_, settings_.min, settings_.max);
-  // A replacement may start beside a worker that is leaving, but never more than max are alive. While workers do not
-  // come up, one at a time is tried.
-  while (live_ - leaving_ < wanted_ && live_ < settings_.max && (start_failures_ == 0 || starting_ == 0)) start_one(now);
+  // A replacement may start beside a worker that is leaving, but never more than max are alive. While workers
+  // do not come up, one at a time is tried.
+  while (live_ - leaving_ < wanted_ && live_ < settings_.max && (start_failures_ == 0 || starting_ == 0))
+    start_one(now);
   // Where all that are wanted are up there is nobody to try, and nothing to be sorry about.
   if (start_failures_ > 0 && live_ - leaving_ - starting_ >= wanted_) recover();
 }
@@ -157,14 +161,14 @@ void plan::retire(std::uint32_t slot, time_point now) {
   todo_.emplace_back(todo::retire_worker{{slot, worker.generation}});
 }
 
-// How long a worker that was told to end may take. One that is let go had nothing to do; it gets as long as it had to
-// come up.
+// How long a worker that was told to end may take. One that is let go had nothing to do; it gets as long as
+// it had to come up.
 duration plan::leaving_time() const {
   return phase_ == phase::ending ? settings_.grace : settings_.ready_timeout.value_or(settings_.idle_timeout);
 }
 
-// An idle worker above min goes. The survey is asked for when the first of them could be due, so a pool at its
-// minimum has no timer at all.
+// An idle worker above min goes. The survey is asked for when the first of them could be due, so a pool at
+// its minimum has no timer at all.
 void plan::rearm_shrink(time_point now) {
   const bool above = phase_ == phase::serving && live_ - leaving_ > settings_.min;
   if (above == shrink_at_.has_value()) return;
@@ -193,10 +197,12 @@ void plan::on(const happened::surveyed& event, time_point now) {
                                 " workers: idle for longer than the idle timeout");
     start_workers(now);
   }
-  set_one_shot(timer::shrink, shrink_at_, live_ - leaving_ > settings_.min ? std::optional(next_look) : std::nullopt);
+  set_one_shot(timer::shrink, shrink_at_,
+               live_ - leaving_ > settings_.min ? std::optional(next_look) : std::nullopt);
 }
 
-// ----------------------------------------------------------------------------------------------------------- tasks
+// -----------------------------------------------------------------------------------------------------------
+// tasks
 
 void plan::on(const happened::task_watched& event, time_point) {
   task_record& record = tasks_[event.task];
@@ -264,10 +270,14 @@ void plan::task_due(task_id id, time_point now) {
     return true;
   };
   if (passed(record.gone_by)) todo_.emplace_back(todo::give_up_task{id, record.worker, record.told_why});
-  if (passed(record.settle_by)) todo_.emplace_back(todo::expire_task{id, limit::deadline});
-  else if (!record.begun && passed(record.start_by)) todo_.emplace_back(todo::expire_task{id, limit::queue_timeout});
-  else if (passed(record.finish_by)) todo_.emplace_back(todo::expire_task{id, limit::run_timeout});
-  else if (passed(record.retry_at)) todo_.emplace_back(todo::retry_task{id});
+  if (passed(record.settle_by))
+    todo_.emplace_back(todo::expire_task{id, limit::deadline});
+  else if (!record.begun && passed(record.start_by))
+    todo_.emplace_back(todo::expire_task{id, limit::queue_timeout});
+  else if (passed(record.finish_by))
+    todo_.emplace_back(todo::expire_task{id, limit::run_timeout});
+  else if (passed(record.retry_at))
+    todo_.emplace_back(todo::retry_task{id});
   rearm(id, record);
 }
 
@@ -280,7 +290,8 @@ void plan::rearm(task_id id, task_record& record) {
   if (at) timers_.insert({*at, timer::task, id});
 }
 
-// -------------------------------------------------------------------------------------------------------- stopping
+// --------------------------------------------------------------------------------------------------------
+// stopping
 
 void plan::on(const happened::stop_asked& event, time_point now) {
   if (event.at_once) end_grace(now);
@@ -292,7 +303,8 @@ void plan::on(const happened::stop_asked& event, time_point now) {
   phase_ = phase::draining;
   set_one_shot(timer::stop, stop_by_, stop_by_ ? std::min(*stop_by_, event.deadline) : event.deadline);
   set_one_shot(timer::shrink, shrink_at_, std::nullopt);
-  if (wanted_ == 0) wanted_ = 1;  // somebody must finish what is queued; where nothing is, drained follows at once
+  if (wanted_ == 0)
+    wanted_ = 1;  // somebody must finish what is queued; where nothing is, drained follows at once
   start_workers(now);
 }
 
@@ -319,7 +331,8 @@ void plan::retire_all(time_point now) {
   set_one_shot(timer::stop, stop_by_, std::nullopt);
   set_one_shot(timer::restart, restart_at_, std::nullopt);
   for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
-    if (settings_.can_kill && workers_[slot].state == worker_state::stopping)  // told before; now it is urgent
+    if (settings_.can_kill &&
+        workers_[slot].state == worker_state::stopping)  // told before; now it is urgent
       set_due(slot, timer::worker_end, base::after(now, settings_.grace));
     retire(slot, now);
   }
@@ -329,7 +342,8 @@ void plan::retire_all(time_point now) {
     set_one_shot(timer::give_up, give_up_by_, base::after(now, settings_.grace));
 }
 
-// ---------------------------------------------------------------------------------------------------------- timers
+// ----------------------------------------------------------------------------------------------------------
+// timers
 
 void plan::set_one_shot(timer which, std::optional<time_point>& field, std::optional<time_point> at) {
   if (field) timers_.erase({*field, which, 0});
@@ -363,9 +377,7 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
       todo_.emplace_back(todo::kill_worker{{slot, workers_[slot].generation}, death_cause::stopped, !urgent});
       return;
     }
-    case timer::restart:
-      restart_at_.reset();
-      return start_workers(now);
+    case timer::restart: restart_at_.reset(); return start_workers(now);
     case timer::shrink:
       shrink_at_.reset();
       todo_.emplace_back(todo::survey_workers{});

@@ -2,12 +2,12 @@
 #pragma once
 
 // Decides everything about a pool that takes more than a glance: when workers start, end and are killed, what
-// becomes of a task that failed, is late or was cancelled, and when the pool is done. It takes what happened and the
-// time, and answers with actions. No threads, no clock, no I/O: the engine's loop owns it and performs what it says,
-// and a simulation drives the same code through years of virtual time.
+// becomes of a task that failed, is late or was cancelled, and when the pool is done. It takes what happened
+// and the time, and answers with actions. No threads, no clock, no I/O: the engine's loop owns it and
+// performs what it says, and a simulation drives the same code through years of virtual time.
 //
-// It knows workers by slot and generation, and only the tasks that need it (`task_watched`): those with a timeout, a
-// stop token or a retry, and those somebody wants to cancel while they run. All others pass it by.
+// It knows workers by slot and generation, and only the tasks that need it (`task_watched`): those with a
+// timeout, a stop token or a retry, and those somebody wants to cancel while they run. All others pass it by.
 //
 // Cost: O(log n) an event, n the timers in use; start and end of a worker O(log workers).
 
@@ -60,22 +60,56 @@ enum class limit : std::uint8_t { queue_timeout, run_timeout, deadline };
 // What happened.
 namespace happened {
 struct start_asked {};
-struct worker_ready { worker_id worker; };
-// It is gone and reaped. One that ends without having been given a task counts as one that could not be started.
-struct worker_ended { worker_id worker; bool had_tasks = false; };
-struct backlog { std::size_t queued; };          // tasks wait, and no worker is free
-struct surveyed {                                // the answer to survey_workers: workers with nothing to do
-  struct idle_worker { worker_id worker; time_point since; };
+struct worker_ready {
+  worker_id worker;
+};
+// It is gone and reaped. One that ends without having been given a task counts as one that could not be
+// started.
+struct worker_ended {
+  worker_id worker;
+  bool had_tasks = false;
+};
+struct backlog {
+  std::size_t queued;
+};                 // tasks wait, and no worker is free
+struct surveyed {  // the answer to survey_workers: workers with nothing to do
+  struct idle_worker {
+    worker_id worker;
+    time_point since;
+  };
   std::vector<idle_worker> idle;
 };
-struct task_watched { task_id task; std::optional<time_point> start_by, settle_by; };
-struct task_began { task_id task; worker_id worker; std::optional<time_point> finish_by; };
-struct task_returned { task_id task; };          // taken back before it began: it is queued again
-struct task_told { task_id task; worker_id worker; death_cause why; };  // its stop token was asked to stop
-struct task_over { task_id task; };              // nothing more will happen to it
-struct attempt_failed { task_id task; int attempt; retry_options retry; policy::failure why; };
-struct stop_asked { time_point deadline; bool at_once = false; };  // at once: no grace either
-struct drained {};                               // no task is unsettled
+struct task_watched {
+  task_id task;
+  std::optional<time_point> start_by, settle_by;
+};
+struct task_began {
+  task_id task;
+  worker_id worker;
+  std::optional<time_point> finish_by;
+};
+struct task_returned {
+  task_id task;
+};  // taken back before it began: it is queued again
+struct task_told {
+  task_id task;
+  worker_id worker;
+  death_cause why;
+};  // its stop token was asked to stop
+struct task_over {
+  task_id task;
+};  // nothing more will happen to it
+struct attempt_failed {
+  task_id task;
+  int attempt;
+  retry_options retry;
+  policy::failure why;
+};
+struct stop_asked {
+  time_point deadline;
+  bool at_once = false;
+};                  // at once: no grace either
+struct drained {};  // no task is unsettled
 }  // namespace happened
 
 using occurrence =
@@ -86,21 +120,40 @@ using occurrence =
 
 // What is to be done.
 namespace todo {
-struct start_worker { worker_id worker; };
-struct retire_worker { worker_id worker; };                     // no more tasks; end after what it has
+struct start_worker {
+  worker_id worker;
+};
+struct retire_worker {
+  worker_id worker;
+};  // no more tasks; end after what it has
 struct kill_worker {
   worker_id worker;
   death_cause why;
   bool unless_busy = false;  // leave it alone while it has a task
 };
 struct survey_workers {};
-struct expire_task { task_id task; limit which; };              // settle as task_timeout; when it runs, tell it
-// It was told, and may not have stopped: if that worker still has it, settle it and kill the worker; a thread is stuck.
-struct give_up_task { task_id task; worker_id worker; death_cause why; };
-struct retry_task { task_id task; };                            // queue it again, before its equals
-struct fail_task { task_id task; };                             // settle it with the error of its last attempt
-struct cancel_all {};                                           // the stop deadline passed
-struct announce { event_kind kind; std::string text; };
+struct expire_task {
+  task_id task;
+  limit which;
+};  // settle as task_timeout; when it runs, tell it
+// It was told, and may not have stopped: if that worker still has it, settle it and kill the worker; a thread
+// is stuck.
+struct give_up_task {
+  task_id task;
+  worker_id worker;
+  death_cause why;
+};
+struct retry_task {
+  task_id task;
+};  // queue it again, before its equals
+struct fail_task {
+  task_id task;
+};                     // settle it with the error of its last attempt
+struct cancel_all {};  // the stop deadline passed
+struct announce {
+  event_kind kind;
+  std::string text;
+};
 }  // namespace todo
 
 using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::survey_workers,
@@ -108,7 +161,7 @@ using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_
                             todo::cancel_all, todo::announce>;
 
 class plan {
- public:
+public:
   explicit plan(const plan_settings& settings);
 
   void observe(const occurrence& what, time_point now);
@@ -124,7 +177,7 @@ class plan {
   [[nodiscard]] bool finished() const { return phase_ == phase::finished; }
   [[nodiscard]] int live() const { return live_; }
 
- private:
+private:
   friend struct inspector;  // tests look inside
   enum class phase : std::uint8_t { idle, serving, draining, ending, finished };
   enum class timer : std::uint8_t { restart, shrink, stop, give_up, worker_ready, worker_end, task };
@@ -184,13 +237,13 @@ class plan {
   std::deque<action> todo_;
   std::set<timer_key> timers_;
 
-  std::vector<worker_record> workers_;      // by slot
-  std::set<std::uint32_t> free_slots_;      // dead ones
-  int live_ = 0;                            // starting or better, stopping ones included
-  int leaving_ = 0;                         // of these, stopping
+  std::vector<worker_record> workers_;  // by slot
+  std::set<std::uint32_t> free_slots_;  // dead ones
+  int live_ = 0;                        // starting or better, stopping ones included
+  int leaving_ = 0;                     // of these, stopping
   int starting_ = 0;
-  int wanted_ = 0;                          // what backlog and min ask for
-  int start_failures_ = 0;                  // in a row
+  int wanted_ = 0;          // what backlog and min ask for
+  int start_failures_ = 0;  // in a row
   bool ready_once_ = false;
   std::optional<time_point> restart_at_{};  // not before; none: at once
   std::optional<time_point> shrink_at_{};

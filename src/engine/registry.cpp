@@ -17,7 +17,8 @@ registry& all() {
   static auto* const one = new registry;
   return *one;
 }
-// A continuation may run inside with_living and call it again; a shared mutex must not be locked twice by a thread.
+// A continuation may run inside with_living and call it again; a shared mutex must not be locked twice by a
+// thread.
 thread_local int depth = 0;
 }  // namespace
 

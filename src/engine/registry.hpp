@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Which engines live: a future may outlive its pool, and asks here before it calls. Any thread; a caller inside
-// with_living holds the pool's destructor off.
+// Which engines live: a future may outlive its pool, and asks here before it calls. Any thread; a caller
+// inside with_living holds the pool's destructor off.
 
 #include <functional>
 

@@ -17,7 +17,8 @@ void run_continuations(task& t) {
     continuation* const next = c->next;
     if (c->at_once) {
       c->run(c, t);
-    } else if (t.home == nullptr || !muster::engine::with_living(t.home, [&](task_home& home) { home.dispatch(c, t); })) {
+    } else if (t.home == nullptr ||
+               !muster::engine::with_living(t.home, [&](task_home& home) { home.dispatch(c, t); })) {
       c->run(c, t);  // its pool is gone, and with it the executor
     }
     c = next;
@@ -41,8 +42,10 @@ bool settle_with_error(task& t, std::exception_ptr error) noexcept {
 void attach(task& t, continuation* c) {
   continuation* head = t.continuations.load(std::memory_order_relaxed);
   do c->next = head;
-  while (!t.continuations.compare_exchange_weak(head, c, std::memory_order_acq_rel, std::memory_order_relaxed));
-  // Either publish sees the bit, or we see that it has passed; each continuation is taken out of the list once.
+  while (
+      !t.continuations.compare_exchange_weak(head, c, std::memory_order_acq_rel, std::memory_order_relaxed));
+  // Either publish sees the bit, or we see that it has passed; each continuation is taken out of the list
+  // once.
   if ((t.outcome.fetch_or(task::outcome_continued, std::memory_order_acq_rel) & task::outcome_settled) != 0)
     run_continuations(t);
 }
@@ -68,7 +71,8 @@ bool wait_until(task& t, std::optional<time_point> until) {
   auto* home = static_cast<engine*>(t.home);
   const muster::engine::inside* here = muster::engine::here();
   if (home != nullptr && here != nullptr && here->home == home) return home->wait_inside(t, until);
-  if (home != nullptr && !until && muster::engine::callbacks::inside_of(home)) return home->wait_in_callback(t), true;
+  if (home != nullptr && !until && muster::engine::callbacks::inside_of(home))
+    return home->wait_in_callback(t), true;
   for (;;) {
     const std::uint32_t seen = look_before_sleep(t);
     if (t.settled()) return true;

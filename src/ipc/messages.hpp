@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Everything that travels between owner and worker beside the rings: the messages on the control socket, and what a
-// reply's status and a request's flags mean. One list, so that both sides and the documentation agree.
+// Everything that travels between owner and worker beside the rings: the messages on the control socket, and
+// what a reply's status and a request's flags mean. One list, so that both sides and the documentation agree.
 
 #include <cstddef>
 #include <cstdint>
@@ -53,6 +53,7 @@ enum class reply_status : std::uint32_t {
 inline constexpr std::uint32_t last_reply_status = 2;
 
 // Bits of a request's flags.
-inline constexpr std::uint32_t wants_stop = 1;  // its function takes a stop token: somebody must watch for cancel
+inline constexpr std::uint32_t wants_stop =
+    1;  // its function takes a stop token: somebody must watch for cancel
 
 }  // namespace muster::ipc

@@ -19,7 +19,7 @@ namespace {
 
 // Collects what is wrong, a line each: the option, its value, its range, what to do.
 class problems {
- public:
+public:
   void add(std::string_view option, const std::string& value, std::string_view advice) {
     text_ += fmt::format("{}{} = {}: {}", text_.empty() ? "" : "\n", option, value, advice);
   }
@@ -35,22 +35,25 @@ class problems {
   static std::string show(duration d) { return fmt::format("{} ns", d.count()); }
   [[nodiscard]] const std::string& text() const { return text_; }
   void throw_if_any(std::string_view pool) const {
-    if (!text_.empty()) throw invalid_options(fmt::format("the options of the pool '{}' are not usable:\n{}", pool, text_));
+    if (!text_.empty())
+      throw invalid_options(fmt::format("the options of the pool '{}' are not usable:\n{}", pool, text_));
   }
 
- private:
+private:
   std::string text_;
 };
 
 void check(problems& bad, std::string_view where, const backoff_options& o) {
   bad.not_negative(fmt::format("{}.first", where), o.first);
   if (o.max < o.first)
-    bad.add(fmt::format("{}.max", where), problems::show(o.max), "must not be below " + fmt::format("{}.first", where));
+    bad.add(fmt::format("{}.max", where), problems::show(o.max),
+            "must not be below " + fmt::format("{}.first", where));
 }
 
 void check(problems& bad, std::string_view where, const retry_options& o) {
   if (o.attempts < 1 || o.attempts > 1'000)
-    bad.add(fmt::format("{}.attempts", where), std::to_string(o.attempts), "range 1..1000; 1 means never again");
+    bad.add(fmt::format("{}.attempts", where), std::to_string(o.attempts),
+            "range 1..1000; 1 means never again");
   check(bad, fmt::format("{}.backoff", where), o.backoff);
 }
 
@@ -66,7 +69,8 @@ size check(problems& bad, const worker_options& o, int default_min) {
   if (s.max < 1 || s.max > 4'096)
     bad.add("workers.max", std::to_string(s.max), "range 1..4096");
   else if (s.max < s.min)
-    bad.add("workers.max", std::to_string(s.max), fmt::format("is below workers.min ({}); raise it or lower min", s.min));
+    bad.add("workers.max", std::to_string(s.max),
+            fmt::format("is below workers.min ({}); raise it or lower min", s.min));
   bad.positive("workers.idle_timeout", o.idle_timeout);
   return s;
 }
@@ -75,7 +79,8 @@ template <class Options>
 engine::settings check_common(problems& bad, const Options& o, int default_min) {
   const size s = check(bad, o.workers, default_min);
   if (o.queue.capacity && (*o.queue.capacity < 1 || *o.queue.capacity > std::size_t{1} << 31U))
-    bad.add("queue.capacity", std::to_string(*o.queue.capacity), "range 1..2^31; std::nullopt for an unlimited queue");
+    bad.add("queue.capacity", std::to_string(*o.queue.capacity),
+            "range 1..2^31; std::nullopt for an unlimited queue");
   bad.positive("queue.patience", o.queue.patience);
   if (o.queue.patience && o.queue.when_full != when_full::wait)
     bad.add("queue.patience", problems::show(*o.queue.patience), "only goes with when_full::wait");
@@ -104,7 +109,8 @@ std::optional<double> quota_in(const std::string& directory) {
     return std::stod(quota) / period;
   double v1_quota = -1;
   if (std::ifstream v1(directory + "/cpu.cfs_quota_us"); v1 >> v1_quota && v1_quota > 0)
-    if (std::ifstream p(directory + "/cpu.cfs_period_us"); p >> period && period > 0) return v1_quota / period;
+    if (std::ifstream p(directory + "/cpu.cfs_period_us"); p >> period && period > 0)
+      return v1_quota / period;
   return std::nullopt;
 }
 
@@ -134,12 +140,14 @@ engine::settings check(const process_options& o) {
     bad.add("queue.when_full", "caller_runs",
             "a process pool never runs a task in its owner; choose wait or reject, or a thread_pool");
   if (o.limits.memory && *o.limits.memory < 16_MiB)
-    bad.add("limits.memory", std::to_string(*o.limits.memory), "at least 16 MiB (16_MiB), or std::nullopt for no limit");
+    bad.add("limits.memory", std::to_string(*o.limits.memory),
+            "at least 16 MiB (16_MiB), or std::nullopt for no limit");
   bad.positive("ready_timeout", o.ready_timeout);
   check(bad, "restart", o.restart);
   if (!o.program.empty() && access(o.program.c_str(), X_OK) != 0)
     bad.add("program", o.program, "is not a program that can be run");
-  if (!o.cwd.empty() && access(o.cwd.c_str(), X_OK) != 0) bad.add("cwd", o.cwd, "is not a directory that can be entered");
+  if (!o.cwd.empty() && access(o.cwd.c_str(), X_OK) != 0)
+    bad.add("cwd", o.cwd, "is not a directory that can be entered");
   for (const auto& [name, value] : o.env.set)
     if (name.empty() || name.find('=') != std::string::npos)
       bad.add("env.set", "'" + name + "'", "a variable's name is not empty and holds no '='");

@@ -9,7 +9,8 @@
 
 namespace muster::pool {
 
-// CPUs this process may really use: its affinity mask, and the CPU quota of its control group, rounded up; at least 1.
+// CPUs this process may really use: its affinity mask, and the CPU quota of its control group, rounded up; at
+// least 1.
 int usable_cpus();
 
 // Both throw invalid_options.

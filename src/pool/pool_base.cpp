@@ -9,8 +9,8 @@
 
 namespace muster {
 
-void pool_base::adopt(std::unique_ptr<engine::engine> made, const close_options& close, duration ready_timeout,
-                      std::string pool_name) {
+void pool_base::adopt(std::unique_ptr<engine::engine> made, const close_options& close,
+                      duration ready_timeout, std::string pool_name) {
   engine_ = std::move(made);
   close_ = close;
   ready_timeout_ = ready_timeout;
@@ -28,7 +28,8 @@ pool_base::~pool_base() {
     std::string names;
     for (std::size_t i = 0; i < pending.size() && i < 10; ++i) names += (i == 0 ? "" : ", ") + pending[i];
     if (pending.size() > 10) names += " and " + std::to_string(pending.size() - 10) + " more";
-    std::fprintf(stderr, "muster: the pool '%s' was destroyed with tasks pending after its patience; cancelled: %s\n",
+    std::fprintf(stderr,
+                 "muster: the pool '%s' was destroyed with tasks pending after its patience; cancelled: %s\n",
                  name_.c_str(), names.c_str());
   }
   engine_->stop(now, false);
@@ -40,7 +41,8 @@ void pool_base::start() {
   start_now();
   if (engine_->wait_ready(base::after(std::chrono::steady_clock::now(), ready_timeout_))) return;
   const std::string why = engine_->last_start_failure();
-  throw not_ready("the workers of the pool '" + name_ + "' did not come up" + (why.empty() ? "" : ": " + why));
+  throw not_ready("the workers of the pool '" + name_ + "' did not come up" +
+                  (why.empty() ? "" : ": " + why));
 }
 
 void pool_base::wait_idle() { engine_->wait_idle(std::nullopt); }
@@ -59,7 +61,9 @@ stop_report pool_base::terminate() { return engine_->stop(std::chrono::steady_cl
 
 muster::stats pool_base::stats() const { return engine_->snapshot(); }
 
-subscription pool_base::on(event_kind kind, event_handler handler) { return engine_->on(kind, std::move(handler)); }
+subscription pool_base::on(event_kind kind, event_handler handler) {
+  return engine_->on(kind, std::move(handler));
+}
 subscription pool_base::on(event_handler handler) { return engine_->on(std::nullopt, std::move(handler)); }
 void pool_base::off(subscription which) { engine_->off(which); }
 
@@ -93,15 +97,17 @@ void pool_base::accept(detail::task_ref<> task, const task_options* options, boo
   if (!again) {
     const auto& retry = t.extras && t.extras->retry ? *t.extras->retry : engine_->chosen().retry;
     if (retry.attempts > 1)
-      throw invalid_options("retry.attempts = " + std::to_string(retry.attempts) +
-                            ": an argument of this task can only be moved, so it cannot run twice; pass a value that "
-                            "can be copied, or set .retry = {.attempts = 1} for the task");
+      throw invalid_options(
+          "retry.attempts = " + std::to_string(retry.attempts) +
+          ": an argument of this task can only be moved, so it cannot run twice; pass a value that "
+          "can be copied, or set .retry = {.attempts = 1} for the task");
   }
   if (t.extras && t.extras->outer_stop.stop_possible()) {
     const auto keep = task;
     engine_->submit(std::move(task));
     // From now on a request cancels it, also one that was made before.
-    keep->extras->on_outer_stop.emplace(keep->extras->outer_stop, detail::task_extras::cancel_task{keep.get()});
+    keep->extras->on_outer_stop.emplace(keep->extras->outer_stop,
+                                        detail::task_extras::cancel_task{keep.get()});
     return;
   }
   engine_->submit(std::move(task));

@@ -21,10 +21,13 @@ void init() {
 process_pool::process_pool(process_options options) {
   const engine::settings chosen = pool::check(options);
   if (process::is_worker())
-    throw not_started("a process pool cannot be made inside a worker process; make it in the program that owns the workers");
+    throw not_started(
+        "a process pool cannot be made inside a worker process; make it in the program that owns the "
+        "workers");
   if (!process::is_initialised() && options.program.empty())
-    throw not_started("muster::init was not called; call muster::init(argc, argv) first thing in main, because worker "
-                      "processes begin there");
+    throw not_started(
+        "muster::init was not called; call muster::init(argc, argv) first thing in main, because worker "
+        "processes begin there");
   auto crew = std::make_unique<process::process_crew>(options);
   names_ = &crew->names();
   adopt(std::make_unique<engine::engine>(chosen, std::move(crew), std::make_shared<base::steady_clock>()),

@@ -28,7 +28,8 @@ void process_crew::queued(std::unique_lock<std::mutex>& intake_lock) {
   pump();
 }
 
-// Whoever finds the lock taken leaves: the holder looks at pump_wanted_ after it has let go, so nothing is missed.
+// Whoever finds the lock taken leaves: the holder looks at pump_wanted_ after it has let go, so nothing is
+// missed.
 void process_crew::pump() {
   pump_wanted_.store(true);
   std::vector<worker_ref> to_wake;
@@ -37,9 +38,11 @@ void process_crew::pump() {
     if (!lock) return;
     pump_wanted_.store(false);
     fill(to_wake);
+    const auto refused = std::exchange(refused_, {});
     lock.unlock();
     for (const auto& w : to_wake) w->sender.wake();
     to_wake.clear();
+    for (const auto& [t, error] : refused) owner_->failed(*t, error, policy::failure::permanent);
   }
 }
 
@@ -70,7 +73,8 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
     {
       const std::lock_guard lock(intake.mutex());
       // Where a worker is idle the urgent task goes there, except that round_robin may choose a busy one.
-      const bool overtakes = options_.strategy == strategy::round_robin || idle_workers_.load(std::memory_order_relaxed) == 0;
+      const bool overtakes =
+          options_.strategy == strategy::round_robin || idle_workers_.load(std::memory_order_relaxed) == 0;
       if (const auto top = intake.top_priority(); overtakes && top && *top > lowest_placed_) {
         recall_for(*top);
         look_at_all();
@@ -98,7 +102,9 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
 
 bool process_crew::place(worker_process& w, task& t) {
   detail::crossing_call& call = t.ops->call(t);
-  const ipc::call_header header{.task = t.id, .thunk = call.thunk, .target = call.target,
+  const ipc::call_header header{.task = t.id,
+                                .thunk = call.thunk,
+                                .target = call.target,
                                 .attempt = t.attempt + std::uint32_t{1},
                                 .flags = (t.flags & task::wants_stop) != 0 ? ipc::wants_stop : 0};
   const auto prepared = w.sender.prepare(header, call.data.view());
@@ -109,8 +115,8 @@ bool process_crew::place(worker_process& w, task& t) {
       !send_parcel(w, prepared->position, call.data.view(), problem)) {
     w.sender.abandon(prepared->position);
     ++t.attempt;
-    owner_->failed(t, std::make_exception_ptr(invalid_call(problem, {.task = t.id, .worker = w.id.slot})),
-                   policy::failure::permanent);
+    refused_.emplace_back(
+        &t, std::make_exception_ptr(invalid_call(problem, {.task = t.id, .worker = w.id.slot})));
     return false;
   }
   ++t.attempt;
@@ -131,15 +137,17 @@ bool process_crew::send_parcel(worker_process& w, std::uint64_t position, std::s
                                std::string& problem) {
   const auto file = ipc::write_parcel(payload);
   if (!file) {
-    problem = "arguments of " + std::to_string(payload.size()) + " bytes could not be sent: " + file.error().call +
-              ": " + file.error().code.message();
+    problem = "arguments of " + std::to_string(payload.size()) +
+              " bytes could not be sent: " + file.error().call + ": " + file.error().code.message();
     return false;
   }
   const int descriptor = file->get();
   const auto sent = base::send_message(w.control.get(),
                                        ipc::encode({.kind = ipc::control_kind::parcel, .position = position}),
                                        {&descriptor, 1}, base::wait::no);
-  if (!sent) problem = "arguments of " + std::to_string(payload.size()) + " bytes could not be sent: " + sent.error().text();
+  if (!sent)
+    problem =
+        "arguments of " + std::to_string(payload.size()) + " bytes could not be sent: " + sent.error().text();
   return sent.has_value();
 }
 
@@ -172,8 +180,8 @@ task* process_crew::take_back(worker_process& w, std::uint64_t position) {
   return t;
 }
 
-// Something more urgent waits, and less urgent calls fill the rings: those that have not begun come back. Needs both
-// locks. They go to the front of their lanes, newest first, so their order stays.
+// Something more urgent waits, and less urgent calls fill the rings: those that have not begun come back.
+// Needs both locks. They go to the front of their lanes, newest first, so their order stays.
 void process_crew::recall_for(int priority) {
   for (const auto& w : workers_) {
     if (!w || !w->open()) continue;
@@ -187,14 +195,15 @@ void process_crew::recall_for(int priority) {
   lowest_placed_ = priority;  // what is left has begun, or is as urgent
 }
 
-// A worker is idle and nothing is queued: it gets half of what waits behind the busiest one's present call, the oldest
-// first, so that no task waits behind a slow one while somebody is free.
+// A worker is idle and nothing is queued: it gets half of what waits behind the busiest one's present call,
+// the oldest first, so that no task waits behind a slow one while somebody is free.
 void process_crew::steal() {
   for (const auto& thief : workers_) {
     if (!thief || thief->state != worker_state::idle || thief->room(ipc::slot_count) == 0) continue;
     worker_process* victim = nullptr;
     for (const auto& w : workers_)
-      if (w && w->in_flight() > 1 && (victim == nullptr || w->in_flight() > victim->in_flight())) victim = w.get();
+      if (w && w->in_flight() > 1 && (victim == nullptr || w->in_flight() > victim->in_flight()))
+        victim = w.get();
     if (victim == nullptr) return;
     std::size_t wanted = std::min(victim->in_flight() / 2, thief->room(ipc::slot_count));
     const std::uint64_t end = victim->sender.next();
@@ -206,7 +215,8 @@ void process_crew::steal() {
   }
 }
 
-// ----------------------------------------------------------------------------------------------------------- replies
+// -----------------------------------------------------------------------------------------------------------
+// replies
 
 bool process_crew::drain(worker_process& w) {
   std::vector<answer_taken> answers;
@@ -233,12 +243,15 @@ bool process_crew::drain(worker_process& w) {
       if (r.payload == ipc::carrier::parcel) {
         on_control(w);  // it was sent before its reply was published
         const auto parcel = w.parcels.find(r.position);
-        const auto read = parcel == w.parcels.end()
-                              ? std::unexpected(ipc::system_failure{"no parcel came", std::make_error_code(std::errc::no_message)})
-                              : ipc::read_parcel(parcel->second.get(), {reply_here.payload.resize(r.size), r.size});
+        const auto read =
+            parcel == w.parcels.end()
+                ? std::unexpected(
+                      ipc::system_failure{"no parcel came", std::make_error_code(std::errc::no_message)})
+                : ipc::read_parcel(parcel->second.get(), {reply_here.payload.resize(r.size), r.size});
         if (parcel != w.parcels.end()) w.parcels.erase(parcel);
         if (!read) {
-          broken = ipc::violation{std::string("a result's parcel: ") + read.error().call + ": " + read.error().code.message()};
+          broken = ipc::violation{std::string("a result's parcel: ") + read.error().call + ": " +
+                                  read.error().code.message()};
           break;
         }
       }
@@ -261,6 +274,7 @@ bool process_crew::drain(worker_process& w) {
       note_head(w);
     }
     more = answers.size() == 256 && !broken;
+    if (!refused_.empty()) pump_wanted_.store(true);  // pump tells them
     lock.unlock();
     for (const auto& each : to_wake) each->sender.wake();
     to_wake.clear();
@@ -284,23 +298,30 @@ void process_crew::tell(answer_taken& given) {
       return owner_->succeeded(t);
     case ipc::reply_status::refused: {
       const auto text = given.payload.view();
-      const std::string why(reinterpret_cast<const char*>(text.data()), std::min<std::size_t>(text.size(), 4'096));
-      return owner_->failed(t, std::make_exception_ptr(invalid_call(why, subject)), policy::failure::permanent);
+      const std::string why(reinterpret_cast<const char*>(text.data()),
+                            std::min<std::size_t>(text.size(), 4'096));
+      return owner_->failed(t, std::make_exception_ptr(invalid_call(why, subject)),
+                            policy::failure::permanent);
     }
     case ipc::reply_status::exception: break;
   }
   auto thrown = module::decode_exception(given.payload.view());
   if (!thrown)
-    return owner_->failed(t, std::make_exception_ptr(decode_error("the worker's exception: " + thrown.error(), subject)),
-                          policy::failure::permanent);
+    return owner_->failed(
+        t, std::make_exception_ptr(decode_error("the worker's exception: " + thrown.error(), subject)),
+        policy::failure::permanent);
   if (options_.limits.memory && thrown->type_name == "std::bad_alloc") {
-    death how{.cause = death_cause::out_of_memory, .worker = given.worker.slot,
-              .generation = given.worker.generation, .memory_limit = options_.limits.memory};
+    death how{.cause = death_cause::out_of_memory,
+              .worker = given.worker.slot,
+              .generation = given.worker.generation,
+              .memory_limit = options_.limits.memory};
     how.detail = "an allocation failed under the memory limit; the worker lives on";
-    return owner_->failed(t, std::make_exception_ptr(out_of_memory(std::move(how), subject)), policy::failure::error);
+    return owner_->failed(t, std::make_exception_ptr(out_of_memory(std::move(how), subject)),
+                          policy::failure::error);
   }
   if (!thrown->same_type)
-    thrown->same_type = std::make_exception_ptr(worker_error(thrown->type_name, thrown->text, thrown->backtrace, subject));
+    thrown->same_type =
+        std::make_exception_ptr(worker_error(thrown->type_name, thrown->text, thrown->backtrace, subject));
   owner_->failed(t, thrown->same_type, policy::failure::error);
 }
 
@@ -312,7 +333,8 @@ void process_crew::violated(worker_process& w, const std::string& what) {
   kill(w.id, death_cause::protocol_violation);
 }
 
-// --------------------------------------------------------------------------------------------- for the plan's actions
+// --------------------------------------------------------------------------------------------- for the
+// plan's actions
 
 revoked process_crew::revoke(task& t, bool tell, worker_id& on) {
   const locked lock(*this);

@@ -27,6 +27,10 @@ using engine::worker_event;
 
 namespace {
 
+// A worker takes its next call within microseconds of being rung for. One that has not after so long is
+// ruined, stopped or starved; its calls have not begun, so ending it loses nothing.
+constexpr duration claim_patience = std::chrono::seconds(10);
+
 ipc::region make_board() {
   auto made = ipc::region::create("muster-board", sizeof(ipc::board), ipc::access::read_only);
   if (!made)
@@ -76,11 +80,13 @@ void process_crew::watch(int descriptor, source what, worker_id whose, bool edge
 
 process_crew::worker_ref process_crew::find(std::uint32_t slot, std::uint32_t generation) {
   const locked lock(*this);
-  if (slot >= workers_.size() || !workers_[slot] || workers_[slot]->state == worker_state::dead) return nullptr;
+  if (slot >= workers_.size() || !workers_[slot] || workers_[slot]->state == worker_state::dead)
+    return nullptr;
   return (workers_[slot]->id.generation & 0xffffffU) == (generation & 0xffffffU) ? workers_[slot] : nullptr;
 }
 
-// ------------------------------------------------------------------------------------------------------------- start
+// -------------------------------------------------------------------------------------------------------------
+// start
 
 bool process_crew::connect(std::string& problem) {
   if (link_ && !link_lost_) return true;
@@ -122,7 +128,8 @@ void process_crew::start(worker_id id) {
   owner_->worker_ended(id, false, nullptr, problem);
 }
 
-std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_id id, spawn_request& request) {
+std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_id id,
+                                                                        spawn_request& request) {
   auto requests = ipc::region::create("muster-requests", sizeof(ipc::request_region), ipc::access::read_only);
   if (!requests) return std::unexpected(text_of(requests.error()));
   auto replies = ipc::region::create("muster-replies", sizeof(ipc::reply_region), ipc::access::read_write);
@@ -169,7 +176,8 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
   return w;
 }
 
-// -------------------------------------------------------------------------------------------------------- retire, kill
+// --------------------------------------------------------------------------------------------------------
+// retire, kill
 
 void process_crew::retire(worker_id id) {
   const worker_ref w = find(id.slot, id.generation);
@@ -197,7 +205,8 @@ void process_crew::kill(worker_id id, death_cause why) {
   if (link_ && !link_lost_) (void)link_->kill(id.slot, id.generation, SIGKILL);
 }
 
-// ----------------------------------------------------------------------------------------------------------- the loop
+// -----------------------------------------------------------------------------------------------------------
+// the loop
 
 void process_crew::wake() {
   const std::uint64_t one = 1;
@@ -239,8 +248,18 @@ void process_crew::wait(base::time_point until) {
 void process_crew::look_at_workers() {
   const locked lock(*this);
   snapshot_.clear();
-  for (const auto& w : workers_)
-    if (w && w->state != worker_state::dead) snapshot_.push_back(w);
+  deaf_.clear();
+  claims_due_ = base::never;
+  for (const auto& w : workers_) {
+    if (!w || w->state == worker_state::dead) continue;
+    snapshot_.push_back(w);
+    if (w->in_flight() == 0 || w->killed_for || w->sender.seen_claimed(w->sender.oldest())) continue;
+    const auto due = w->head_since + claim_patience;
+    if (due <= owner_->time().now())
+      deaf_.push_back(w);
+    else
+      claims_due_ = std::min(claims_due_, due);
+  }
 }
 
 void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t generation) {
@@ -311,11 +330,13 @@ void process_crew::read_error_output(worker_process& w) {
       return;
     }
     w.tail.add({buffer.data(), static_cast<std::size_t>(got)});
-    if (options_.worker_stderr == worker_stderr::forward) (void)!::write(2, buffer.data(), static_cast<std::size_t>(got));
+    if (options_.worker_stderr == worker_stderr::forward)
+      (void)!::write(2, buffer.data(), static_cast<std::size_t>(got));
   }
 }
 
-// ------------------------------------------------------------------------------------------------------------- deaths
+// -------------------------------------------------------------------------------------------------------------
+// deaths
 
 void process_crew::on_zygote() {
   while (link_ && !link_lost_) {
@@ -323,7 +344,8 @@ void process_crew::on_zygote() {
     if (!news) return;
     if (auto* up = std::get_if<started>(&*news)) on_started(*up);
     if (const auto* failure = std::get_if<start_failed>(&*news))
-      on_ended(failure->slot, static_cast<std::uint32_t>(failure->generation), nullptr, failure->reason.text());
+      on_ended(failure->slot, static_cast<std::uint32_t>(failure->generation), nullptr,
+               failure->reason.text());
     if (const auto* end = std::get_if<ended>(&*news))
       on_ended(end->slot, static_cast<std::uint32_t>(end->generation), end, {});
     if (std::holds_alternative<lost>(*news)) on_lost();
@@ -353,7 +375,8 @@ void process_crew::on_lost() {
   }
 }
 
-void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const ended* status, std::string problem) {
+void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const ended* status,
+                            std::string problem) {
   const worker_ref w = find(slot, generation);
   if (!w) return;
   drain(*w);  // what it published before its end counts
@@ -370,13 +393,19 @@ void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const 
     problem = w->detail.empty() ? how.summary() : w->detail + " (" + how.summary() + ")";
   settle_lost(*w, how);
   w->limit.reset();
-  owner_->worker_ended(w->id, w->had_tasks, std::make_shared<const death>(how), came_up ? std::string() : problem);
+  owner_->worker_ended(w->id, w->had_tasks, std::make_shared<const death>(how),
+                       came_up ? std::string() : problem);
   pump();
 }
 
 death process_crew::report(worker_process& w, const ended* status) const {
-  death how{.worker = w.id.slot, .generation = w.id.generation, .pid = w.pid, .detail = w.detail,
-            .tasks_served = w.served, .alive = owner_->time().now() - w.born, .last_stderr = w.tail.text()};
+  death how{.worker = w.id.slot,
+            .generation = w.id.generation,
+            .pid = w.pid,
+            .detail = w.detail,
+            .tasks_served = w.served,
+            .alive = owner_->time().now() - w.born,
+            .last_stderr = w.tail.text()};
   if (w.limit) how.memory_limit = w.limit->bytes();
   if (status == nullptr) {
     if (how.detail.empty()) how.detail = "its zygote died with it";
@@ -420,8 +449,10 @@ void process_crew::settle_lost(worker_process& w, const death& how) {
     }
   }
   for (task* t : begun) {
-    error_subject subject{.task = t->id, .task_id = t->extras ? t->extras->id : std::string(),
-                          .worker = w.id.slot, .attempt = t->attempt};
+    error_subject subject{.task = t->id,
+                          .task_id = t->extras ? t->extras->id : std::string(),
+                          .worker = w.id.slot,
+                          .attempt = t->attempt};
     std::exception_ptr error;
     if (how.cause == death_cause::out_of_memory)
       error = std::make_exception_ptr(out_of_memory(how, std::move(subject)));
@@ -433,7 +464,8 @@ void process_crew::settle_lost(worker_process& w, const death& how) {
   }
 }
 
-// ------------------------------------------------------------------------------------------------------------- queries
+// -------------------------------------------------------------------------------------------------------------
+// queries
 
 void process_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& idle) {
   const locked lock(*this);
@@ -451,7 +483,10 @@ void process_crew::describe(stats& into) {
   into.memory_limit_means = limit_means_;
   for (const auto& w : workers_)
     if (w)
-      into.workers.push_back({.slot = w->id.slot, .generation = w->id.generation, .pid = w->pid, .state = w->state,
+      into.workers.push_back({.slot = w->id.slot,
+                              .generation = w->id.generation,
+                              .pid = w->pid,
+                              .state = w->state,
                               .tasks_done = w->served});
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Workers that are processes. A submitter places its task straight into a worker's ring when one has room; the engine's
-// loop thread takes the replies, settles the tasks, and refills the rings. How a call crosses is told in
-// docs/internals/process-protocol.md, where workers come from in docs/internals/zygote.md.
+// Workers that are processes. A submitter places its task straight into a worker's ring when one has room;
+// the engine's loop thread takes the replies, settles the tasks, and refills the rings. How a call crosses is
+// told in docs/internals/process-protocol.md, where workers come from in docs/internals/zygote.md.
 //
-// Two rules keep it simple. One lock, the crew's, guards all workers; it is never held while user code runs, and taken
-// before the intake's. And the loop thread alone starts workers and lets go of them, so only what it shares with
-// submitters, placing and taking back, needs the lock.
+// Two rules keep it simple. One lock, the crew's, guards all workers; it is never held while user code runs,
+// and taken before the intake's. And the loop thread alone starts workers and lets go of them, so only what
+// it shares with submitters, placing and taking back, needs the lock.
 
 #include <atomic>
 #include <limits>
@@ -35,7 +35,7 @@ namespace muster::process {
 using engine::worker_id;
 
 class process_crew final : public engine::crew {
- public:
+public:
   // Throws not_ready when the memory or descriptors for it cannot be had, or init names no function.
   explicit process_crew(const process_options& options);
   ~process_crew() override = default;
@@ -60,11 +60,11 @@ class process_crew final : public engine::crew {
   void describe(stats& into) override;
   [[nodiscard]] bool can_kill() const override { return true; }
 
- private:
+private:
   using worker_ref = std::shared_ptr<worker_process>;
   // The crew's lock. Letting go of it pumps, if somebody wanted to and found it taken.
   class locked {
-   public:
+  public:
     explicit locked(process_crew& crew) : crew_(crew), lock_(crew.mutex_) {}
     ~locked() {
       lock_.unlock();
@@ -72,7 +72,7 @@ class process_crew final : public engine::crew {
     }
     locked(const locked&) = delete;
 
-   private:
+  private:
     process_crew& crew_;
     std::unique_lock<std::mutex> lock_;
   };
@@ -87,16 +87,17 @@ class process_crew final : public engine::crew {
   };
 
   // --- dispatch.cpp: the way of a task
-  void pump();                                          // fills rings, by this thread or whoever holds the lock
-  void fill(std::vector<worker_ref>& to_wake);          // with the lock
-  bool place(worker_process& w, detail::task& t);       // with the lock; false: it could not be sent
-  bool send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload, std::string& problem);
-  void recall_for(int priority);                        // with the lock
-  void steal();                                         // with the lock
+  void pump();                                     // fills rings, by this thread or whoever holds the lock
+  void fill(std::vector<worker_ref>& to_wake);     // with the lock
+  bool place(worker_process& w, detail::task& t);  // with the lock; false: it could not be sent
+  bool send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload,
+                   std::string& problem);
+  void recall_for(int priority);                                       // with the lock
+  void steal();                                                        // with the lock
   detail::task* take_back(worker_process& w, std::uint64_t position);  // with the lock
-  void note_head(worker_process& w);                    // with the lock
-  void note_load(worker_process& w);                    // with the lock
-  bool drain(worker_process& w);                        // takes all replies; true: there were some
+  void note_head(worker_process& w);                                   // with the lock
+  void note_load(worker_process& w);                                   // with the lock
+  bool drain(worker_process& w);  // takes all replies; true: there were some
   void tell(answer_taken& answer);
   void violated(worker_process& w, const std::string& what);
 
@@ -104,7 +105,8 @@ class process_crew final : public engine::crew {
   bool connect(std::string& problem);
   std::expected<worker_ref, std::string> make(worker_id id, spawn_request& request);
   void watch(int descriptor, source what, worker_id whose, bool edge = false);
-  void look_at_workers();  // fills snapshot_ with those that live
+  void
+  look_at_workers();  // fills snapshot_ with those that live, and finds those that do not take their calls
   void on_event(source what, std::uint32_t slot, std::uint32_t generation);
   void on_zygote();
   void on_started(started& news);
@@ -122,18 +124,23 @@ class process_crew final : public engine::crew {
   ipc::board& board_;
   module::module_table names_;
   module::function_key init_key_{};
-  ipc::loop_bell_waiter bell_;                 // loop only
+  ipc::loop_bell_waiter bell_;  // loop only
   base::file_descriptor epoll_, wake_;
-  std::optional<zygote_link> link_;            // loop only
-  bool link_lost_ = false;                     // loop only
+  std::optional<zygote_link> link_;  // loop only
+  bool link_lost_ = false;           // loop only
 
   std::mutex mutex_;
-  std::vector<worker_ref> workers_;            // by slot; guarded by mutex_; null where there never was one
-  std::size_t cursor_ = 0;                     // of round_robin; guarded by mutex_
-  int lowest_placed_ = std::numeric_limits<int>::max();  // no placed task has a lower priority; guarded by mutex_
-  std::atomic<int> idle_workers_{0};           // open workers without a call; written with the lock
-  std::atomic<bool> pump_wanted_{false};       // seq_cst: who fails to get the lock leaves the work to its holder
+  std::vector<worker_ref> workers_;  // by slot; guarded by mutex_; null where there never was one
+  std::size_t cursor_ = 0;           // of round_robin; guarded by mutex_
+  int lowest_placed_ =
+      std::numeric_limits<int>::max();    // no placed task has a lower priority; guarded by mutex_
+  std::atomic<int> idle_workers_{0};      // open workers without a call; written with the lock
+  std::atomic<bool> pump_wanted_{false};  // seq_cst: who fails to get the lock leaves the work to its holder
+  // Tasks that could not be sent, to be failed once the lock is let go; guarded by mutex_.
+  std::vector<std::pair<detail::task*, std::exception_ptr>> refused_;
   std::string limit_means_;                    // guarded by mutex_
+  std::vector<worker_ref> deaf_;               // loop only: see look_at_workers
+  base::time_point claims_due_ = base::never;  // loop only: when the next of them would be found
   std::vector<worker_ref> snapshot_;           // loop only: reused by wait
 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The owner's side of one worker process: its memory, its rings, its descriptors, and everything we must know about it
-// without asking it: which task is in which slot, when its head began, what it last wrote to standard error.
-// Belongs to the process crew; guarded by the crew's lock, but for what says otherwise.
+// The owner's side of one worker process: its memory, its rings, its descriptors, and everything we must know
+// about it without asking it: which task is in which slot, when its head began, what it last wrote to
+// standard error. Belongs to the process crew; guarded by the crew's lock, but for what says otherwise.
 
 #include <algorithm>
 #include <array>
@@ -28,11 +28,13 @@ namespace muster::process {
 
 // The last of what a worker wrote to standard error.
 class text_tail {
- public:
+public:
   void add(std::string_view text);
-  [[nodiscard]] std::string text() const { return text_.size() <= limit ? text_ : text_.substr(text_.size() - limit); }
+  [[nodiscard]] std::string text() const {
+    return text_.size() <= limit ? text_ : text_.substr(text_.size() - limit);
+  }
 
- private:
+private:
   static constexpr std::size_t limit = 64 * 1024;
   std::string text_;
 };
@@ -48,16 +50,16 @@ struct worker_process {
 
   [[nodiscard]] placed& at(std::uint64_t position) { return calls[position % ipc::slot_count]; }
   [[nodiscard]] std::size_t in_flight() const { return sender.in_flight(); }
-  // How many more calls it may get when it shall have at most `most`. Calls that were taken back leave gaps in the
-  // ring, so room in the ring is another matter than calls in flight.
+  // How many more calls it may get when it shall have at most `most`. Calls that were taken back leave gaps
+  // in the ring, so room in the ring is another matter than calls in flight.
   [[nodiscard]] std::size_t room(std::size_t most) const {
     const std::size_t free = ipc::slot_count - static_cast<std::size_t>(sender.next() - sender.oldest());
     return !open() || receiver.broken() || in_flight() >= most ? 0 : std::min(most - in_flight(), free);
   }
   [[nodiscard]] bool open() const { return state == worker_state::idle || state == worker_state::busy; }
   void step(engine::worker_event event);
-  // After answers or a hand-over: how many calls it shall have at most, so that enough are there to keep it busy for
-  // `target` and no more pile up behind a slow one.
+  // After answers or a hand-over: how many calls it shall have at most, so that enough are there to keep it
+  // busy for `target` and no more pile up behind a slow one.
   void measure(std::size_t answered, base::time_point now);
 
   engine::worker_id id;
@@ -69,19 +71,20 @@ struct worker_process {
   ipc::request_sender sender;
   ipc::reply_receiver receiver;
   std::array<placed, ipc::slot_count> calls{};
-  std::map<std::uint64_t, base::file_descriptor> parcels;  // results that came ahead of their replies, by position
+  std::map<std::uint64_t, base::file_descriptor>
+      parcels;  // results that came ahead of their replies, by position
 
-  std::size_t window = 1;                 // calls it may have
-  duration per_call{};                    // smoothed; 0: unknown
-  base::time_point head_since{};          // when its oldest call could begin
+  std::size_t window = 1;         // calls it may have
+  duration per_call{};            // smoothed; 0: unknown
+  base::time_point head_since{};  // when its oldest call could begin
   base::time_point idle_since{};
   base::time_point born{};
-  bool fresh = false;                     // it got calls and was not rung for yet
+  bool fresh = false;  // it got calls and was not rung for yet
   std::size_t served = 0;
   bool had_tasks = false;
   bool stopping_told = false;
   std::optional<death_cause> killed_for{};
-  std::string detail{};                   // of the death: what it violated, why it did not come up
+  std::string detail{};  // of the death: what it violated, why it did not come up
   text_tail tail;
   std::optional<memory_limit> limit{};
 };

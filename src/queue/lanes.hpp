@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The tasks that wait for a worker: one first-in first-out list a priority, the highest served first. The lists run
-// through the tasks themselves, so queueing allocates nothing and removing from the middle is O(1) once the lane is
-// found, O(log p) with p priorities in use. Not thread-safe: the engine's intake holds the lock.
+// The tasks that wait for a worker: one first-in first-out list a priority, the highest served first. The
+// lists run through the tasks themselves, so queueing allocates nothing and removing from the middle is O(1)
+// once the lane is found, O(log p) with p priorities in use. Not thread-safe: the engine's intake holds the
+// lock.
 
 #include <cstddef>
 #include <functional>
@@ -17,7 +18,7 @@ namespace muster::queue {
 using detail::task;
 
 class lanes {
- public:
+public:
   void push_back(task& t) {
     lane& to = lane_of(t.priority);
     t.previous = to.last;
@@ -64,7 +65,7 @@ class lanes {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
 
- private:
+private:
   struct lane {
     task* first = nullptr;
     task* last = nullptr;

@@ -2,6 +2,7 @@
 #include "thread/thread_crew.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <system_error>
@@ -27,12 +28,15 @@ void thread_crew::set_state(worker& w, worker_event event) {
   w.state = *to;
 }
 
-// ------------------------------------------------------------------------------------------------------ the worker
+// ------------------------------------------------------------------------------------------------------ the
+// worker
 
 void thread_crew::work(worker& me) {
-  pthread_setname_np(pthread_self(), (name_.substr(0, 10) + "-" + std::to_string(me.id.slot)).substr(0, 15).c_str());
+  pthread_setname_np(pthread_self(),
+                     (name_.substr(0, 10) + "-" + std::to_string(me.id.slot)).substr(0, 15).c_str());
   const engine::engine::counting counting(*owner_);
   std::vector<task*> finished;  // run, and not let go of yet
+  bool looked = false;          // since the last task
   std::unique_lock lock(mutex());
   set_state(me, worker_event::ready);  // first, so that who is told finds it so
   lock.unlock();
@@ -42,7 +46,11 @@ void thread_crew::work(worker& me) {
     const std::size_t count = refill(me);
     if (count == 0 && finished.empty()) {
       if (me.retiring) break;
-      sleep(me, lock);
+      if (how_ == strategy::pull && !std::exchange(looked, true)) {
+        look_around(lock);
+      } else {
+        sleep(me, lock);
+      }
       continue;
     }
     if (count > 0 && me.state == worker_state::idle) set_state(me, worker_event::begin);
@@ -52,10 +60,12 @@ void thread_crew::work(worker& me) {
       lock.unlock();
     for (task* t : finished) release(*t);  // destroys what they captured: not under the lock
     finished.clear();
-    if (count > 0)
+    if (count > 0) {
+      looked = false;
       run_batch(me, count, finished);
-    else
+    } else {
       owner_->look_idle();
+    }
     lock.lock();
   }
   set_state(me, worker_event::end);
@@ -64,12 +74,14 @@ void thread_crew::work(worker& me) {
   owner_->worker_ended(me.id, had_tasks);
 }
 
-// How many tasks to take at once: as many as fit into a few microseconds, and no more than a fair share of what waits.
+// How many tasks to take at once: as many as fit into a few microseconds, and no more than a fair share of
+// what waits.
 std::size_t thread_crew::share(const worker& me) const {
   constexpr duration target = std::chrono::microseconds(10);
   if (me.per_task == duration::zero() || how_ != strategy::pull) return 1;
   const auto fits = static_cast<std::size_t>(target / me.per_task);
-  return std::clamp(fits, std::size_t{1}, std::min(longest_batch, 1 + owner_->queue().size() / workers_.size()));
+  return std::clamp(fits, std::size_t{1},
+                    std::min(longest_batch, 1 + owner_->queue().size() / workers_.size()));
 }
 
 std::size_t thread_crew::refill(worker& me) {
@@ -123,7 +135,8 @@ void thread_crew::run_batch(worker& me, std::size_t count, std::vector<task*>& f
   me.per_task = me.per_task == duration::zero() ? latest : (me.per_task + latest) / 2;
 }
 
-// Gives tasks that were placed back to the queue, before their equals and in their order; their waiters may look again.
+// Gives tasks that were placed back to the queue, before their equals and in their order; their waiters may
+// look again.
 void thread_crew::give_back(std::vector<task*>& tasks) {
   std::sort(tasks.begin(), tasks.end(), [](const task* a, const task* b) { return a->id > b->id; });
   for (task* t : tasks) {
@@ -162,6 +175,18 @@ void thread_crew::surrender(std::uint32_t slot) {
   next->wake.notify_one();
 }
 
+// Waking a worker costs the submitter several microseconds; so a worker that had work looks on for about as
+// long, giving its processor to whoever wants it.
+void thread_crew::look_around(std::unique_lock<std::mutex>& lock) {
+  constexpr int looks = 16;
+  ++looking_;
+  lock.unlock();
+  constexpr int least = 6;  // a few tasks taken together cost less than each by itself
+  for (int i = 0; i < looks && (i < least || !owner_->queue().hint()); ++i) ::sched_yield();
+  lock.lock();
+  --looking_;
+}
+
 void thread_crew::sleep(worker& me, std::unique_lock<std::mutex>& lock) {
   if (me.state == worker_state::busy) set_state(me, worker_event::rest);
   me.idle_since = owner_->time().now();
@@ -182,7 +207,8 @@ void thread_crew::wake_one(std::unique_lock<std::mutex>& lock) {
 }
 
 void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
-  if (lowest_in_batches_ != std::numeric_limits<int>::max() && owner_->queue().top_priority() > lowest_in_batches_)
+  if (lowest_in_batches_ != std::numeric_limits<int>::max() &&
+      owner_->queue().top_priority() > lowest_in_batches_)
     recall();
   if (sleeping_.empty()) return lock.unlock();
   if (how_ == strategy::pull) {
@@ -192,8 +218,9 @@ void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
   // Hand it to the chosen one of those who sleep. They have no task, so "fewest" is the lowest slot.
   auto chosen = sleeping_.begin();
   const auto distance = [this](const worker* w) {
-    return how_ == strategy::round_robin ? (w->id.slot + workers_.size() - cursor_ % workers_.size()) % workers_.size()
-                                         : std::size_t{w->id.slot};
+    return how_ == strategy::round_robin
+               ? (w->id.slot + workers_.size() - cursor_ % workers_.size()) % workers_.size()
+               : std::size_t{w->id.slot};
   };
   for (auto at = sleeping_.begin(); at != sleeping_.end(); ++at)
     if (distance(*at) < distance(*chosen)) chosen = at;
@@ -210,7 +237,8 @@ void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
   next->wake.notify_one();
 }
 
-// -------------------------------------------------------------------------------------------------------- the loop
+// --------------------------------------------------------------------------------------------------------
+// the loop
 
 void thread_crew::start(worker_id id) {
   auto fresh = std::make_unique<worker>();
@@ -253,11 +281,13 @@ revoked thread_crew::revoke(task& t, bool tell, worker_id& on) {
     if (!w) continue;
     for (auto& entry : w->batch) {
       task* expected = &t;
-      if (entry.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel)) return revoked::taken_back;
+      if (entry.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel))
+        return revoked::taken_back;
     }
     if (w->running.load(std::memory_order_relaxed) != &t) continue;
     on = w->id;
-    return tell && t.state.load(std::memory_order_relaxed) == detail::task_state::running ? revoked::told : revoked::gone;
+    return tell && t.state.load(std::memory_order_relaxed) == detail::task_state::running ? revoked::told
+                                                                                          : revoked::gone;
   }
   return revoked::gone;
 }
@@ -326,7 +356,9 @@ void thread_crew::describe(stats& into) {
   const std::lock_guard lock(mutex());
   for (const auto& w : workers_)
     if (w)
-      into.workers.push_back({.slot = w->id.slot, .generation = w->id.generation, .state = w->state,
+      into.workers.push_back({.slot = w->id.slot,
+                              .generation = w->id.generation,
+                              .state = w->state,
                               .tasks_done = w->done.load(std::memory_order_relaxed)});
 }
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Workers that are threads. Each takes tasks from the engine's intake when it is free, runs them, and sleeps when there
-// is none. One lock, the intake's, guards everything the workers share.
+// Workers that are threads. Each takes tasks from the engine's intake when it is free, runs them, and sleeps
+// when there is none. One lock, the intake's, guards everything the workers share.
 //
-// Short tasks are taken a few at a time, so that the lock is not taken for each. What a worker has taken and not begun
-// stays everybody's: entries of its batch are claimed one by one with an exchange, by the worker, or under the lock by
-// one who has nothing to do, who cancels, or who wants a task run before it waits for it. A worker that is about to
-// block gives its batch back. So no task waits behind a slow one while a worker sleeps.
+// Short tasks are taken a few at a time, so that the lock is not taken for each. What a worker has taken and
+// not begun stays everybody's: entries of its batch are claimed one by one with an exchange, by the worker,
+// or under the lock by one who has nothing to do, who cancels, or who wants a task run before it waits for
+// it. A worker that is about to block gives its batch back. So no task waits behind a slow one while a worker
+// sleeps.
 //
-// Waking costs more than a short task, so at most one wake is on its way at a time: who wakes up and finds more work
-// than its own wakes the next. With strategies other than pull the submitter hands the task to the chosen sleeper.
+// Waking costs more than a short task, so at most one wake is on its way at a time: who wakes up and finds
+// more work than its own wakes the next. With strategies other than pull the submitter hands the task to the
+// chosen sleeper.
 
 #include <array>
 #include <atomic>
@@ -32,7 +34,7 @@ namespace muster::thread {
 using engine::worker_id;
 
 class thread_crew final : public engine::crew {
- public:
+public:
   thread_crew(strategy how, std::string name) : how_(how), name_(std::move(name)) {}
   ~thread_crew() override;
 
@@ -50,25 +52,25 @@ class thread_crew final : public engine::crew {
   void wake() override;
   void queued(std::unique_lock<std::mutex>& intake_lock) override;
   void surrender(std::uint32_t slot) override;
-  [[nodiscard]] bool saturated() const override { return sleeping_.empty(); }
+  [[nodiscard]] bool saturated() const override { return sleeping_.empty() && looking_ == 0; }
   void describe(stats& into) override;
   [[nodiscard]] bool can_kill() const override { return false; }
 
- private:
+private:
   static constexpr std::size_t longest_batch = 16;
 
   struct worker {
     worker_id id{};
     std::thread thread;
     std::condition_variable wake;
-    // Written by the worker under the intake's lock; each entry is taken by exchange (acq_rel), by the worker without
-    // the lock or by others with it. Null: taken.
+    // Written by the worker under the intake's lock; each entry is taken by exchange (acq_rel), by the worker
+    // without the lock or by others with it. Null: taken.
     std::array<std::atomic<detail::task*>, longest_batch> batch{};
-    // The task it runs, written by the worker (relaxed); others read it with the lock. It stays valid so long because
-    // the worker drops its reference only after it has had the lock once more.
+    // The task it runs, written by the worker (relaxed); others read it with the lock. It stays valid so long
+    // because the worker drops its reference only after it has had the lock once more.
     std::atomic<detail::task*> running{nullptr};
-    std::atomic<std::size_t> done{0};      // written by the worker alone
-    duration per_task{};                   // the worker's own: smoothed, 0: unknown
+    std::atomic<std::size_t> done{0};  // written by the worker alone
+    duration per_task{};               // the worker's own: smoothed, 0: unknown
     // All below: guarded by the intake's lock.
     worker_state state = worker_state::starting;
     bool retiring = false;
@@ -81,6 +83,7 @@ class thread_crew final : public engine::crew {
   std::size_t refill(worker& me);
   std::size_t share(const worker& me) const;
   detail::task* steal();
+  void look_around(std::unique_lock<std::mutex>& lock);
   void sleep(worker& me, std::unique_lock<std::mutex>& lock);
   void wake_one(std::unique_lock<std::mutex>& lock);  // and lets go of it
   void recall();  // what is less urgent than what was queued now, and the rest with it
@@ -97,6 +100,7 @@ class thread_crew final : public engine::crew {
   // Guarded by the intake's lock.
   std::vector<std::unique_ptr<worker>> workers_;  // by slot; only the loop adds or replaces
   std::vector<worker*> sleeping_;                 // the last one fell asleep last
+  int looking_ = 0;                               // workers that look for a moment longer before they sleep
   bool wake_on_its_way_ = false;
   int lowest_in_batches_ = std::numeric_limits<int>::max();  // no batch holds a lower priority
   std::size_t cursor_ = 0;

@@ -58,7 +58,7 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 }
 
 class call_loop {
- public:
+public:
   call_loop(ipc::worker_channels channels, memory mapped)
       : channels_(std::move(channels)),
         memory_(std::move(mapped)),
@@ -82,8 +82,9 @@ class call_loop {
     return 0;
   }
 
- private:
-  void tell(const ipc::control_message& message, std::string_view text = {}, std::span<const int> descriptors = {}) {
+private:
+  void tell(const ipc::control_message& message, std::string_view text = {},
+            std::span<const int> descriptors = {}) {
     // The owner is gone when this fails, and we are about to be.
     (void)base::send_message(channels_.descriptors.control.get(), ipc::encode(message, text), descriptors);
   }
@@ -102,7 +103,8 @@ class call_loop {
     } catch (const std::exception& e) {
       tell({.kind = ipc::control_kind::init_failed}, std::string("its init function threw: ") + e.what());
     } catch (...) {
-      tell({.kind = ipc::control_kind::init_failed}, "its init function threw something that is no std::exception");
+      tell({.kind = ipc::control_kind::init_failed},
+           "its init function threw something that is no std::exception");
     }
     return false;
   }
@@ -122,7 +124,8 @@ class call_loop {
     const auto thunk = functions_.address_of({call.header.thunk});
     const auto target = functions_.address_of({call.header.target});
     if (!thunk || !target)
-      return reply(call.position, ipc::reply_status::refused, bytes_of(thunk ? target.error() : thunk.error()));
+      return reply(call.position, ipc::reply_status::refused,
+                   bytes_of(thunk ? target.error() : thunk.error()));
 
     reader in(arguments);
     const bool watched = (call.header.flags & ipc::wants_stop) != 0;
@@ -151,7 +154,8 @@ class call_loop {
       const auto file = ipc::write_parcel(payload);
       if (!file) {
         const std::string why = std::string("the result of ") + std::to_string(payload.size()) +
-                                " bytes could not be sent: " + file.error().call + ": " + file.error().code.message();
+                                " bytes could not be sent: " + file.error().call + ": " +
+                                file.error().code.message();
         return reply(position, ipc::reply_status::refused, bytes_of(why));
       }
       const int descriptor = file->get();
@@ -176,8 +180,9 @@ class call_loop {
           message.position != call.position || got->descriptors.empty())
         continue;
       auto content = ipc::read_parcel(got->descriptors[0].get(), call.size);
-      if (!content) return std::unexpected(std::string("the arguments could not be read: ") + content.error().call +
-                                           ": " + content.error().code.message());
+      if (!content)
+        return std::unexpected(std::string("the arguments could not be read: ") + content.error().call +
+                               ": " + content.error().code.message());
       return std::move(*content);
     }
   }

@@ -75,7 +75,9 @@ TYPED_TEST(futures, wait_for_the_longest_time_there_is_waits) {
 
 TYPED_TEST(futures, then_runs_on_the_value_and_chains) {
   TypeParam pool(1);
-  auto f = pool.submit(echo, 3).then([](int x) { return x + 0.5; }).then([](double d) { return std::to_string(d); });
+  auto f = pool.submit(echo, 3).then([](int x) { return x + 0.5; }).then([](double d) {
+    return std::to_string(d);
+  });
   EXPECT_EQ(f.get().substr(0, 3), "3.5");
   std::atomic<bool> ran = false;
   pool.submit(nothing).then([&] { ran = true; }).get();
@@ -147,9 +149,8 @@ TYPED_TEST(futures, a_continuation_may_wait_for_another_task_of_the_same_pool) {
 
 TYPED_TEST(futures, a_continuation_may_wait_for_another_continuation) {
   TypeParam pool(1);
-  auto f = pool.submit(echo, 1).then([&pool](int x) {
-    return x + pool.submit(echo, 10).then([](int y) { return y * 2; }).get();
-  });
+  auto f = pool.submit(echo, 1).then(
+      [&pool](int x) { return x + pool.submit(echo, 10).then([](int y) { return y * 2; }).get(); });
   ASSERT_TRUE(f.wait_for(watchdog));
   EXPECT_EQ(f.get(), 21);
 }

@@ -13,7 +13,9 @@ namespace {
 
 // Which worker runs this: a thread has its number in its name, a process its id.
 int who() { return ::gettid(); }
-int hold_who(std::string begun, std::string gate) { return hold(std::move(begun), std::move(gate), 0), who(); }
+int hold_who(std::string begun, std::string gate) {
+  return hold(std::move(begun), std::move(gate), 0), who();
+}
 
 template <class Pool>
 struct pools : testing::Test {};
@@ -99,8 +101,9 @@ TYPED_TEST(pools, stop_is_not_held_up_by_a_task_that_ignores_it) {
 
 TYPED_TEST(pools, stop_settles_a_task_that_waits_for_its_next_attempt) {
   TypeParam pool(1);
-  auto f = pool.submit({.retry = retry_options{.attempts = 3, .backoff = {.first = 1h, .max = 1h}, .on_error = true}},
-                       [] { throw std::runtime_error("again"); });
+  auto f = pool.submit(
+      {.retry = retry_options{.attempts = 3, .backoff = {.first = 1h, .max = 1h}, .on_error = true}},
+      [] { throw std::runtime_error("again"); });
   ASSERT_TRUE(eventually([&] { return pool.stats().waiting == 1; }));
   EXPECT_TRUE(pool.stop(20ms).forced);
   EXPECT_EQ(outcome_of(f), error_code::pool_stopped);
@@ -199,7 +202,8 @@ TYPED_TEST(pools, the_destructor_names_what_is_pending_after_its_patience) {
   std::optional<future<int>> runs;
   testing::internal::CaptureStderr();
   {
-    TypeParam pool(options_of<TypeParam>{.workers = {1}, .grace = 10ms, .close = {.patience = 10ms}, .name = "hasty"});
+    TypeParam pool(
+        options_of<TypeParam>{.workers = {1}, .grace = 10ms, .close = {.patience = 10ms}, .name = "hasty"});
     runs = pool.submit({.id = "the-slow-one"}, until_stopped, files("begun"), files("seen"));
     ASSERT_TRUE(appears(files("begun")));
   }
@@ -365,7 +369,8 @@ TYPED_TEST(pools, let_a_free_worker_take_what_was_placed_behind_a_slow_task) {
     auto slow = pool.submit(hold, files("begun"), files("gate"), 1);
     for (int i = 0; i < 100; ++i) quick.push_back(pool.submit(echo, i));
     for (int i = 0; i < 100; ++i) {
-      ASSERT_TRUE(quick[static_cast<std::size_t>(i)].wait_for(watchdog)) << "strategy " << static_cast<int>(how);
+      ASSERT_TRUE(quick[static_cast<std::size_t>(i)].wait_for(watchdog))
+          << "strategy " << static_cast<int>(how);
     }
     EXPECT_FALSE(slow.ready());
     touch(files("gate"));
@@ -376,9 +381,9 @@ TYPED_TEST(pools, let_a_free_worker_take_what_was_placed_behind_a_slow_task) {
 TYPED_TEST(pools, run_callbacks_on_the_executor_they_were_given) {
   std::atomic<int> given = 0;
   TypeParam pool(options_of<TypeParam>{.workers = {1}, .callbacks = [&](std::function<void()> work) {
-    ++given;
-    work();
-  }});
+                                         ++given;
+                                         work();
+                                       }});
   EXPECT_EQ(pool.submit(echo, 4).then([](int x) { return x + 1; }).get(), 5);
   EXPECT_GE(given, 1);
 }

@@ -33,11 +33,14 @@ TEST(nested_tasks, may_wait_for_a_retry_on_the_only_worker) {
   thread_pool pool(1);
   auto outer = pool.submit([&pool] {
     auto runs = std::make_shared<std::atomic<int>>(0);
-    return pool.submit({.retry = retry_options{.attempts = 3, .backoff = {.first = 1ms, .max = 1ms}, .on_error = true}},
-                       [runs] {
-                         if (++*runs < 3) throw std::runtime_error("again");
-                         return runs->load();
-                       }).get();
+    return pool
+        .submit(
+            {.retry = retry_options{.attempts = 3, .backoff = {.first = 1ms, .max = 1ms}, .on_error = true}},
+            [runs] {
+              if (++*runs < 3) throw std::runtime_error("again");
+              return runs->load();
+            })
+        .get();
   });
   ASSERT_TRUE(outer.wait_for(watchdog));
   EXPECT_EQ(outer.get(), 3);
@@ -80,9 +83,11 @@ TEST(nested_tasks, that_wait_for_themselves_are_told_so) {
 
 TEST(nested_tasks, that_wait_for_the_pool_to_be_idle_or_stopped_are_told_so) {
   thread_pool pool(2);
-  EXPECT_EQ(pool.submit([&pool] { return code_of([&] { pool.wait_idle(); }); }).get(), error_code::would_deadlock);
+  EXPECT_EQ(pool.submit([&pool] { return code_of([&] { pool.wait_idle(); }); }).get(),
+            error_code::would_deadlock);
   EXPECT_EQ(pool.submit([&pool] { return code_of([&] { pool.stop(); }); }).get(), error_code::would_deadlock);
-  EXPECT_EQ(pool.submit([&pool] { return code_of([&] { pool.terminate(); }); }).get(), error_code::would_deadlock);
+  EXPECT_EQ(pool.submit([&pool] { return code_of([&] { pool.terminate(); }); }).get(),
+            error_code::would_deadlock);
   EXPECT_EQ(pool.submit([&pool] { return code_of([&] { (void)pool.wait_idle_for(1s); }); }).get(),
             error_code::would_deadlock);
   EXPECT_EQ(pool.submit(echo, 1).get(), 1);
@@ -91,11 +96,12 @@ TEST(nested_tasks, that_wait_for_the_pool_to_be_idle_or_stopped_are_told_so) {
 TEST(nested_tasks, that_wait_for_room_in_the_queue_only_they_could_make_are_told_so) {
   thread_pool pool(thread_options{.workers = {1}, .queue = {.capacity = 1}});
   const auto how = pool.submit([&pool] {
-    return code_of([&] {
-      std::vector<future<int>> all;
-      for (int i = 0; i < 3; ++i) all.push_back(pool.submit(echo, i));
-    });
-  }).get();
+                         return code_of([&] {
+                           std::vector<future<int>> all;
+                           for (int i = 0; i < 3; ++i) all.push_back(pool.submit(echo, i));
+                         });
+                       })
+                       .get();
   EXPECT_EQ(how, error_code::would_deadlock);
   pool.wait_idle();
 }
@@ -131,8 +137,10 @@ TEST(nested_tasks, map_inside_a_task_helps_itself) {
   thread_pool pool(1);
   EXPECT_EQ(pool.submit([&pool] { return pool.map(echo, std::vector<int>{1, 2, 3}).to_vector(); }).get(),
             (std::vector<int>{1, 2, 3}));
-  EXPECT_EQ(pool.submit([&pool] { return pool.map_unordered(echo, std::vector<int>{1, 2, 3}).to_vector().size(); }).get(),
-            3U);
+  EXPECT_EQ(
+      pool.submit([&pool] { return pool.map_unordered(echo, std::vector<int>{1, 2, 3}).to_vector().size(); })
+          .get(),
+      3U);
 }
 
 TEST(nested_tasks, of_two_pools_may_wait_for_each_other) {

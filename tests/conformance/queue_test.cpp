@@ -20,10 +20,12 @@ TYPED_TEST(queues, serve_the_highest_priority_first_and_equals_in_order) {
   {
     blocker busy(pool);
     const std::vector<std::pair<priority, int>> given = {
-        {priority::low, 40}, {priority::normal, 30}, {7, 25}, {priority::critical, 0}, {priority::high, 10},
-        {7, 26}, {-2'000'000'000, 90}, {priority::normal, 31}, {2'000'000'000, -1}, {priority::high, 11},
-        {priority::low, 41}, {priority::critical, 1}};
-    for (const auto& [level, label] : given) pool.post({.priority = level}, note_and_leave, files("log"), label);
+        {priority::low, 40},     {priority::normal, 30}, {7, 25},
+        {priority::critical, 0}, {priority::high, 10},   {7, 26},
+        {-2'000'000'000, 90},    {priority::normal, 31}, {2'000'000'000, -1},
+        {priority::high, 11},    {priority::low, 41},    {priority::critical, 1}};
+    for (const auto& [level, label] : given)
+      pool.post({.priority = level}, note_and_leave, files("log"), label);
   }
   pool.wait_idle();
   EXPECT_EQ(lines_of(files("log")),
@@ -66,7 +68,8 @@ TYPED_TEST(queues, let_an_urgent_task_pass_tasks_that_were_already_placed) {
 }
 
 TYPED_TEST(queues, refuse_at_once_when_full_and_told_to) {
-  TypeParam pool(options_of<TypeParam>{.workers = {1}, .queue = {.capacity = 3, .when_full = when_full::reject}});
+  TypeParam pool(
+      options_of<TypeParam>{.workers = {1}, .queue = {.capacity = 3, .when_full = when_full::reject}});
   std::vector<future<int>> in;
   {
     blocker busy(pool);
@@ -162,9 +165,10 @@ TYPED_TEST(queues, of_impossible_options_every_one_is_named_with_value_and_range
     FAIL();
   } catch (const invalid_options& e) {
     const std::string text = e.what();
-    for (const char* part : {"workers.min = -3", "workers.max = 5000", "workers.idle_timeout", "queue.capacity = 0",
-                             "queue.patience", "retry.attempts = 0", "retry.backoff.max", "grace", "close.patience",
-                             "0..4096", "1..4096", "1..2^31", "1..1000"})
+    for (const char* part :
+         {"workers.min = -3", "workers.max = 5000", "workers.idle_timeout", "queue.capacity = 0",
+          "queue.patience", "retry.attempts = 0", "retry.backoff.max", "grace", "close.patience", "0..4096",
+          "1..4096", "1..2^31", "1..1000"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   }
   EXPECT_THROW(TypeParam({.workers = {4, 2}}), invalid_options);
@@ -173,7 +177,10 @@ TYPED_TEST(queues, of_impossible_options_every_one_is_named_with_value_and_range
 TYPED_TEST(queues, a_task_with_impossible_options_is_refused_with_every_one_named) {
   TypeParam pool(1);
   try {
-    (void)pool.submit({.queue_timeout = -1ms, .run_timeout = 0ms, .deadline = -5s, .retry = retry_options{.attempts = 2'000}},
+    (void)pool.submit({.queue_timeout = -1ms,
+                       .run_timeout = 0ms,
+                       .deadline = -5s,
+                       .retry = retry_options{.attempts = 2'000}},
                       echo, 1);
     FAIL();
   } catch (const invalid_options& e) {
@@ -185,7 +192,8 @@ TYPED_TEST(queues, a_task_with_impossible_options_is_refused_with_every_one_name
 }
 
 TEST(queues_of_threads, run_the_task_in_its_submitter_when_full_and_told_to) {
-  thread_pool pool(thread_options{.workers = {1}, .queue = {.capacity = 1, .when_full = when_full::caller_runs}});
+  thread_pool pool(
+      thread_options{.workers = {1}, .queue = {.capacity = 1, .when_full = when_full::caller_runs}});
   blocker busy(pool);
   auto queued = pool.submit([] { return std::this_thread::get_id(); });
   auto here = pool.submit([] { return std::this_thread::get_id(); });
@@ -199,7 +207,8 @@ TEST(queues_of_threads, run_the_task_in_its_submitter_when_full_and_told_to) {
 }
 
 TEST(queues_of_threads, a_task_run_by_its_submitter_still_sees_its_stop_token_at_its_run_timeout) {
-  thread_pool pool(thread_options{.workers = {1}, .queue = {.capacity = 1, .when_full = when_full::caller_runs}});
+  thread_pool pool(
+      thread_options{.workers = {1}, .queue = {.capacity = 1, .when_full = when_full::caller_runs}});
   scratch files;
   blocker busy(pool);
   auto queued = pool.submit(echo, 1);
@@ -218,7 +227,8 @@ TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
     FAIL();
   } catch (const invalid_options& e) {
     const std::string text = e.what();
-    for (const char* part : {"caller_runs", "limits.memory = 1000", "ready_timeout", "env.set", "/no/such/place"})
+    for (const char* part :
+         {"caller_runs", "limits.memory = 1000", "ready_timeout", "env.set", "/no/such/place"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   }
 }

@@ -176,9 +176,11 @@ TYPED_TEST(submitting, maps_unordered_giving_what_is_done_before_what_is_held) {
     return which == 0 ? hold(directory + "begun", directory + "gate", 0) : which;
   };
   // The element comes first, so the directory is the extra argument.
-  auto results = pool.map_unordered([](int which, std::string directory) {
-    return which == 0 ? hold(directory + "begun", directory + "gate", 0) : which;
-  }, std::vector<int>{0, 1, 2, 3}, files(""));
+  auto results = pool.map_unordered(
+      [](int which, std::string directory) {
+        return which == 0 ? hold(directory + "begun", directory + "gate", 0) : which;
+      },
+      std::vector<int>{0, 1, 2, 3}, files(""));
   (void)run;
   std::vector<int> seen;
   auto at = results.begin();
@@ -215,10 +217,12 @@ TYPED_TEST(submitting, cancels_what_nobody_read_of_a_map) {
   TypeParam pool(1);
   scratch files;
   {
-    auto results = pool.map([](int which, std::string directory) {
-      if (which == 0) return hold(directory + "begun", directory + "gate", 0);
-      return note(directory + "log", which);
-    }, std::vector<int>{0, 1, 2, 3}, files(""));
+    auto results = pool.map(
+        [](int which, std::string directory) {
+          if (which == 0) return hold(directory + "begun", directory + "gate", 0);
+          return note(directory + "log", which);
+        },
+        std::vector<int>{0, 1, 2, 3}, files(""));
     ASSERT_TRUE(appears(files("begun")));
   }
   touch(files("gate"));
@@ -255,8 +259,9 @@ TYPED_TEST(submitting, runs_an_error_again_only_when_asked_and_at_most_so_often)
 TYPED_TEST(submitting, does_not_block_a_worker_while_a_retry_waits) {
   TypeParam pool(1);
   scratch files;
-  auto later = pool.submit({.retry = retry_options{.attempts = 2, .backoff = {.first = 1h, .max = 1h}, .on_error = true}},
-                           fail_before, files("a"), 2U);
+  auto later = pool.submit(
+      {.retry = retry_options{.attempts = 2, .backoff = {.first = 1h, .max = 1h}, .on_error = true}},
+      fail_before, files("a"), 2U);
   ASSERT_TRUE(eventually([&] { return pool.stats().waiting == 1; }));
   EXPECT_EQ(pool.submit(echo, 5).get(), 5);
   expect_sums(pool.stats());
@@ -268,7 +273,8 @@ TYPED_TEST(submitting, does_not_block_a_worker_while_a_retry_waits) {
 TEST(submitting_to_threads, takes_what_only_moves_and_what_captures) {
   thread_pool pool(1);
   const int here = 5;
-  auto f = pool.submit([here](std::unique_ptr<int> p) { return std::make_unique<int>(*p + here); }, std::make_unique<int>(2));
+  auto f = pool.submit([here](std::unique_ptr<int> p) { return std::make_unique<int>(*p + here); },
+                       std::make_unique<int>(2));
   EXPECT_EQ(*f.get(), 7);
   int changed = 0;
   pool.submit([](int& x) { x = 9; }, std::ref(changed)).get();

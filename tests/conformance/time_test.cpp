@@ -108,7 +108,8 @@ TYPED_TEST(timeouts, the_late_result_of_a_timed_out_task_does_not_settle_the_nex
 TYPED_TEST(timeouts, the_timer_of_a_finished_task_does_not_hit_the_next_one) {
   TypeParam pool(options_of<TypeParam>{.workers = {1}, .grace = 0ns});
   scratch files;
-  for (int i = 0; i < 50; ++i) ASSERT_EQ(pool.submit({.run_timeout = 500ms, .deadline = 500ms}, echo, i).get(), i);
+  for (int i = 0; i < 50; ++i)
+    ASSERT_EQ(pool.submit({.run_timeout = 500ms, .deadline = 500ms}, echo, i).get(), i);
   auto slow = pool.submit(hold, files("begun"), files("gate"), 5);
   EXPECT_FALSE(slow.wait_for(800ms));
   touch(files("gate"));
@@ -118,9 +119,10 @@ TYPED_TEST(timeouts, the_timer_of_a_finished_task_does_not_hit_the_next_one) {
 
 TYPED_TEST(timeouts, a_deadline_ends_the_wait_for_another_attempt) {
   TypeParam pool(1);
-  auto f = pool.submit({.deadline = 100ms,
-                        .retry = retry_options{.attempts = 5, .backoff = {.first = 1h, .max = 1h}, .on_error = true}},
-                       [] { throw std::runtime_error("again"); });
+  auto f = pool.submit(
+      {.deadline = 100ms,
+       .retry = retry_options{.attempts = 5, .backoff = {.first = 1h, .max = 1h}, .on_error = true}},
+      [] { throw std::runtime_error("again"); });
   EXPECT_NE(timeout_text(f).find("deadline"), std::string::npos);
   expect_all_settled(pool, 0, 1, 0);
 }

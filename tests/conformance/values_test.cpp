@@ -84,7 +84,8 @@ TYPED_TEST(values, of_every_kind_come_back_as_they_went) {
 
 TYPED_TEST(values, of_any_size_come_back_as_they_went) {
   TypeParam pool(2);
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{100}, 10_KiB, 100_KiB, 1_MiB, 10_MiB}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{100}, 10_KiB, 100_KiB, 1_MiB, 10_MiB}) {
     std::string text(size, 'x');
     for (std::size_t i = 0; i < size; i += 997) text[i] = static_cast<char>('a' + i % 26);
     ASSERT_TRUE(pool.submit(same<std::string>, text).get() == text) << size;
@@ -115,9 +116,11 @@ TYPED_TEST(values, of_a_gibibyte_come_back_as_they_went) {
   ASSERT_EQ(pool.submit(text_of_size, 1_GiB).get().size(), 1_GiB);
 }
 
-// Large arguments travel as descriptors in a socket with little room: those of cancelled calls must not fill it up.
+// Large arguments travel as descriptors in a socket with little room: those of cancelled calls must not fill
+// it up.
 TEST(values_to_processes, many_large_ones_that_are_cancelled_do_not_stop_the_next) {
-  process_pool pool(process_options{.workers = {1}, .strategy = strategy::fewest, .queue = {.capacity = std::nullopt}});
+  process_pool pool(
+      process_options{.workers = {1}, .strategy = strategy::fewest, .queue = {.capacity = std::nullopt}});
   const std::string large(400'000, 'l');
   std::optional<future<std::size_t>> last;
   {
@@ -135,7 +138,8 @@ TEST(values_to_processes, many_large_ones_that_are_cancelled_do_not_stop_the_nex
 }
 
 TEST(values_to_processes, many_large_ones_at_once_all_arrive) {
-  process_pool pool(process_options{.workers = {1}, .strategy = strategy::fewest, .queue = {.capacity = std::nullopt}});
+  process_pool pool(
+      process_options{.workers = {1}, .strategy = strategy::fewest, .queue = {.capacity = std::nullopt}});
   const std::string large(400'000, 'l');
   std::vector<future<std::size_t>> all;
   {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Worker processes that end in every way, before, during and after a task: one error with the cause, nobody else harmed.
+// Worker processes that end in every way, before, during and after a task: one error with the cause, nobody
+// else harmed.
 #include <atomic>
 #include <set>
 
@@ -17,9 +18,10 @@ struct ending {
 
 class worker_ends : public testing::TestWithParam<ending> {};
 INSTANTIATE_TEST_SUITE_P(by, worker_ends,
-                         testing::Values(ending{"exit_0", 0, 0}, ending{"exit_3", 0, 3}, ending{"sigsegv", SIGSEGV, 0},
-                                         ending{"sigkill", SIGKILL, 0}, ending{"sigabrt", SIGABRT, 0},
-                                         ending{"sigbus", SIGBUS, 0}, ending{"sigxcpu", SIGXCPU, 0}),
+                         testing::Values(ending{"exit_0", 0, 0}, ending{"exit_3", 0, 3},
+                                         ending{"sigsegv", SIGSEGV, 0}, ending{"sigkill", SIGKILL, 0},
+                                         ending{"sigabrt", SIGABRT, 0}, ending{"sigbus", SIGBUS, 0},
+                                         ending{"sigxcpu", SIGXCPU, 0}),
                          [](const auto& of) { return of.param.name; });
 
 process_options quiet(int workers) {
@@ -103,13 +105,15 @@ TEST_P(worker_ends, after_a_task_harms_no_task) {
     ++died;
   });
   // What the task leaves behind ends the worker once it is idle.
-  auto f = pool.submit([](std::string gate, int signal, int code) {
-    std::thread([=] {
-      (void)appears(gate);
-      die(signal, code);
-    }).detach();
-    return 1;
-  }, files("gate"), GetParam().signal, GetParam().code);
+  auto f = pool.submit(
+      [](std::string gate, int signal, int code) {
+        std::thread([=] {
+          (void)appears(gate);
+          die(signal, code);
+        }).detach();
+        return 1;
+      },
+      files("gate"), GetParam().signal, GetParam().code);
   EXPECT_EQ(f.get(), 1);
   pool.wait_idle();
   touch(files("gate"));
@@ -122,7 +126,8 @@ void die_as_the_environment_says() {
   if (!exists(gate)) die(std::atoi(std::getenv("TEST_SIGNAL")), std::atoi(std::getenv("TEST_CODE")));
 }
 
-// T40, T41: told at once with the cause, not when the ready timeout is over; and a failed start is tried again.
+// T40, T41: told at once with the cause, not when the ready timeout is over; and a failed start is tried
+// again.
 TEST_P(worker_ends, before_its_first_task_is_told_with_its_cause_and_tried_again) {
   scratch files;
   auto options = quiet(1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tasks that write garbage wherever their process can write what its owner reads. They may ruin themselves and what
-// their worker had begun; the owner goes on, and so do the tasks of other workers.
+// Tasks that write garbage wherever their process can write what its owner reads. They may ruin themselves
+// and what their worker had begun; the owner goes on, and so do the tasks of other workers.
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -13,7 +13,8 @@
 namespace muster::test {
 namespace {
 
-// Writes random bytes over the memory that this worker shares with its owner: `most` of them, all over it; 0: all.
+// Writes random bytes over the memory that this worker shares with its owner: `most` of them, all over it; 0:
+// all.
 std::size_t scribble(std::uint64_t seed, std::size_t most) {
   std::mt19937_64 dice(seed);
   std::ifstream maps("/proc/self/maps");
@@ -22,7 +23,9 @@ std::size_t scribble(std::uint64_t seed, std::size_t most) {
     if (line.find("muster-replies") == std::string::npos) continue;
     std::uintptr_t from = 0, to = 0;
     char access[5] = {};
-    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s", &from, &to, access) != 3 || access[1] != 'w') continue;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s", &from, &to, access) != 3 ||
+        access[1] != 'w')
+      continue;
     auto* bytes = reinterpret_cast<volatile unsigned char*>(from);
     // The head of the region, where the words are, is hit as often as all the rest.
     const std::size_t size = to - from, head = std::min<std::size_t>(size, 40'000);
@@ -38,7 +41,7 @@ std::size_t send_garbage(std::uint64_t seed) {
   std::mt19937_64 dice(seed);
   std::size_t sent = 0;
   for (int descriptor = 3; descriptor < 64; ++descriptor) {
-    struct stat about {};
+    struct stat about{};
     if (::fstat(descriptor, &about) != 0 || !S_ISSOCK(about.st_mode)) continue;
     for (int i = 0; i < 20; ++i) {
       std::string message(1 + dice() % 300, '\0');
@@ -50,7 +53,10 @@ std::size_t send_garbage(std::uint64_t seed) {
 }
 
 process_options for_strangers() {
-  return {.workers = {2}, .grace = 10ms, .restart = {.first = 1ms, .max = 10ms}, .worker_stderr = worker_stderr::keep};
+  return {.workers = {2},
+          .grace = 10ms,
+          .restart = {.first = 1ms, .max = 10ms},
+          .worker_stderr = worker_stderr::keep};
 }
 
 // What a hostile task may end as. Its own value counts too: it may forge that.
@@ -66,8 +72,8 @@ void expect_own_ruin_only(future<T>& f) {
   });
   if (!how) return;
   EXPECT_TRUE(*how == error_code::protocol_violation || *how == error_code::unexpected_exit ||
-              *how == error_code::task_timeout || *how == error_code::decode_error || *how == error_code::invalid_call ||
-              *how == error_code::worker_error)
+              *how == error_code::task_timeout || *how == error_code::decode_error ||
+              *how == error_code::invalid_call || *how == error_code::worker_error)
       << name(*how);
 }
 
@@ -79,11 +85,14 @@ TEST(hostile_worker, that_scribbles_over_its_replies_harms_only_what_it_had_begu
     pool.start();
     const std::size_t most = round % 4 == 0 ? 0 : std::size_t{1} << (round % 14);
     scratch files;
-    auto f = pool.submit({.run_timeout = watchdog}, [](std::uint64_t s, std::size_t m, std::string begun, std::string gate) {
-      touch(begun);
-      (void)appears(gate);
-      return scribble(s, m);
-    }, seed + static_cast<std::uint64_t>(round), most, files("begun"), files("gate"));
+    auto f = pool.submit(
+        {.run_timeout = watchdog},
+        [](std::uint64_t s, std::size_t m, std::string begun, std::string gate) {
+          touch(begun);
+          (void)appears(gate);
+          return scribble(s, m);
+        },
+        seed + static_cast<std::uint64_t>(round), most, files("begun"), files("gate"));
     ASSERT_TRUE(appears(files("begun")));
     ASSERT_EQ(pool.submit(echo, round).get(), round);  // by the other worker
     touch(files("gate"));
@@ -112,11 +121,13 @@ TEST(hostile_worker, that_overwrites_all_it_shares_is_killed_for_it) {
 TEST(hostile_worker, that_sends_garbage_is_killed_for_it) {
   process_pool pool(for_strangers());
   const std::uint64_t seed = seed_of_test();
-  auto f = pool.submit([](std::uint64_t s) {
-    const auto sent = send_garbage(s);
-    for (;;) ::pause();
-    return sent;
-  }, seed);
+  auto f = pool.submit(
+      [](std::uint64_t s) {
+        const auto sent = send_garbage(s);
+        for (;;) ::pause();
+        return sent;
+      },
+      seed);
   try {
     (void)f.get();
     FAIL();

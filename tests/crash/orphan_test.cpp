@@ -15,7 +15,7 @@ namespace {
 
 // An owner with a pool, run as a program of its own.
 class owner {
- public:
+public:
   owner(const std::string& mode, const std::string& temporary, const std::string& probes) {
     int ends[2];
     EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
@@ -49,7 +49,7 @@ class owner {
     return status;
   }
 
- private:
+private:
   pid_t pid_ = 0;
   int output_ = -1;
 };
@@ -66,12 +66,14 @@ void expect_gone_soon(const std::vector<pid_t>& pids, std::vector<double>& times
   EXPECT_TRUE(eventually([&] { return std::none_of(pids.begin(), pids.end(), lives); }));
   for (const pid_t pid : pids)
     if (lives(pid)) {
-      std::ifstream about("/proc/" + std::to_string(pid) + "/status"), where("/proc/" + std::to_string(pid) + "/wchan");
+      std::ifstream about("/proc/" + std::to_string(pid) + "/status"),
+          where("/proc/" + std::to_string(pid) + "/wchan");
       std::stringstream text;
       text << about.rdbuf() << where.rdbuf();
       ADD_FAILURE() << "left behind: " << text.str();
     }
-  times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  times.push_back(
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
 }
 
 class owner_ends : public testing::TestWithParam<const char*> {};
@@ -94,8 +96,8 @@ TEST_P(owner_ends, by_sigkill_and_no_process_and_no_file_is_left) {
   std::sort(times.begin(), times.end());
   std::printf("all gone after the owner: p50 %.1f ms, p99 %.1f ms\n", times[times.size() / 2],
               times[times.size() * 99 / 100]);
-  // The promise of 2 s needs a zygote that is given the processor; on a machine that does a hundred other things a
-  // single round may be late, most may not.
+  // The promise of 2 s needs a zygote that is given the processor; on a machine that does a hundred other
+  // things a single round may be late, most may not.
   EXPECT_LT(times[times.size() / 2], 2'000.0);
   EXPECT_EQ(shared_memory_of_ours(), shared_before);
 }
@@ -119,7 +121,8 @@ TEST(zygote, killed_under_a_busy_pool_fails_what_had_begun_and_the_pool_comes_ba
   for (int round = 0; round < 3; ++round) {
     scratch files;
     std::vector<future<int>> begun, queued;
-    for (int i = 0; i < 2; ++i) begun.push_back(pool.submit(hold, files("b" + std::to_string(i)), files("gate"), i));
+    for (int i = 0; i < 2; ++i)
+      begun.push_back(pool.submit(hold, files("b" + std::to_string(i)), files("gate"), i));
     for (int i = 0; i < 2; ++i) ASSERT_TRUE(appears(files("b" + std::to_string(i))));
     for (int i = 0; i < 20; ++i) queued.push_back(pool.submit(echo, i));
     std::vector<pid_t> workers;

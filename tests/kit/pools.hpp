@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// What tests of whole pools share: probes made of files, which both a thread and a worker process can touch and see,
-// and waits with a watchdog. Tasks are plain functions, so that the same text runs on both kinds of pool. Everything
-// here is called from any thread and from worker processes.
+// What tests of whole pools share: probes made of files, which both a thread and a worker process can touch
+// and see, and waits with a watchdog. Tasks are plain functions, so that the same text runs on both kinds of
+// pool. Everything here is called from any thread and from worker processes.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -45,7 +45,7 @@ inline bool long_tests() { return std::getenv("MUSTER_LONG") != nullptr; }
 
 // A directory for one test's probes; gone with it.
 class scratch {
- public:
+public:
   scratch() {
     std::string pattern = (std::filesystem::temp_directory_path() / "muster-test-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) std::abort();
@@ -56,11 +56,13 @@ class scratch {
   scratch& operator=(const scratch&) = delete;
   [[nodiscard]] std::string operator()(const std::string& name) const { return directory_ + "/" + name; }
 
- private:
+private:
   std::string directory_;
 };
 
-inline void touch(const std::string& path) { ::close(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)); }
+inline void touch(const std::string& path) {
+  ::close(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+}
 inline bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 inline bool appears(const std::string& path) {
   return eventually([&] { return exists(path); });
@@ -79,7 +81,8 @@ inline std::vector<std::string> lines_of(const std::string& path) {
   return lines;
 }
 
-// ------------------------------------------------------------------------------------------------------------- tasks
+// -------------------------------------------------------------------------------------------------------------
+// tasks
 
 inline int echo(int value) { return value; }
 inline int add(int a, int b) { return a + b; }
@@ -109,7 +112,8 @@ inline int deaf(std::string begun, std::string gate) {
   return 2;
 }
 
-// ----------------------------------------------------------------------------------------------------------- the pools
+// -----------------------------------------------------------------------------------------------------------
+// the pools
 
 template <class Pool>
 struct options_for;
@@ -152,7 +156,8 @@ std::optional<error_code> outcome_of(future<T>& f) {
 inline void expect_sums(const stats& s) {
   EXPECT_EQ(s.submitted, s.queued + s.running + s.waiting + s.succeeded + s.failed + s.cancelled);
 }
-// After everything settled: the counts of what runs are kept by others than those who settle, so they may lag.
+// After everything settled: the counts of what runs are kept by others than those who settle, so they may
+// lag.
 template <class Pool>
 void expect_all_settled(Pool& pool, std::size_t succeeded, std::size_t failed, std::size_t cancelled) {
   pool.wait_idle();
@@ -175,15 +180,16 @@ std::size_t ready_workers(Pool& pool) {
 // A worker that is held busy, so that what is submitted next waits.
 template <class Pool>
 class blocker {
- public:
+public:
   explicit blocker(Pool& pool, int workers = 1) {
-    for (int i = 0; i < workers; ++i) held_.push_back(pool.submit(hold, files_("b" + std::to_string(i)), files_("gate"), i));
+    for (int i = 0; i < workers; ++i)
+      held_.push_back(pool.submit(hold, files_("b" + std::to_string(i)), files_("gate"), i));
     for (int i = 0; i < workers; ++i) EXPECT_TRUE(appears(files_("b" + std::to_string(i))));
   }
   ~blocker() { open(); }
   void open() { touch(files_("gate")); }
 
- private:
+private:
   scratch files_;
   struct settle_last {
     std::vector<future<int>> all;

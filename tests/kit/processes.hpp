@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// What tests of worker processes need to see of the system: who is whose child, who still lives, what this program
-// holds; and tasks that end their worker in every way. Only /proc is read. Called by the test's thread.
+// What tests of worker processes need to see of the system: who is whose child, who still lives, what this
+// program holds; and tasks that end their worker in every way. Only /proc is read. Called by the test's
+// thread.
 
 #include <dirent.h>
 #include <signal.h>
@@ -55,8 +56,8 @@ inline std::vector<pid_t> descendants_of(pid_t root) {
   return found;
 }
 
-// Processes that began in a program with this in its environment, without that program itself. Workers keep it in
-// their memory's first page, whatever they set later, and a zygote is nobody's child.
+// Processes that began in a program with this in its environment, without that program itself. Workers keep
+// it in their memory's first page, whatever they set later, and a zygote is nobody's child.
 inline std::vector<pid_t> companions_of(pid_t program, const std::string& setting) {
   std::vector<pid_t> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
@@ -87,7 +88,8 @@ inline std::ostream& operator<<(std::ostream& out, const holdings& h) {
   return out << h.descriptors << " descriptors, " << h.threads << " threads, " << h.children << " processes";
 }
 
-// Ends this process: by the signal, or where that is 0 with the code. Its last words go to standard error first.
+// Ends this process: by the signal, or where that is 0 with the code. Its last words go to standard error
+// first.
 inline int die(int signal, int code) {
   std::fprintf(stderr, "last words: %d %d\n", signal, code);
   std::fflush(stderr);

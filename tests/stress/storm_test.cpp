@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Many of everything at once: kills, cancels, pools, submitters. Every future settles once and nothing is left over.
+// Many of everything at once: kills, cancels, pools, submitters. Every future settles once and nothing is
+// left over.
 #include <atomic>
 
 #include "kit/pools.hpp"
@@ -11,8 +12,7 @@ namespace {
 // Long enough that a killed worker is likely to have one under way.
 int echo_slowly(int value) {
   const auto end = std::chrono::steady_clock::now() + 30us;
-  while (std::chrono::steady_clock::now() < end) {
-  }
+  while (std::chrono::steady_clock::now() < end) {}
   return value;
 }
 
@@ -61,8 +61,8 @@ TEST(storm, of_kills_settles_every_task_once_and_leaves_nothing) {
   const holdings before;
   outcomes seen;
   {
-    process_pool pool(process_options{.workers = {4}, .restart = {.first = 1ms, .max = 5ms},
-                                      .worker_stderr = worker_stderr::keep});
+    process_pool pool(process_options{
+        .workers = {4}, .restart = {.first = 1ms, .max = 5ms}, .worker_stderr = worker_stderr::keep});
     pool.start();
     std::atomic<int> running = submitters;
     std::vector<std::thread> threads;
@@ -139,7 +139,7 @@ TYPED_TEST(storms, of_pools_leave_nothing) {
   for (int i = 0; i < rounds; ++i) {
     TypeParam pool(1 + i % 3);
     auto f = pool.submit(echo, i);
-    if (i % 4 == 1) continue;              // destroyed with work
+    if (i % 4 == 1) continue;  // destroyed with work
     if (i % 4 == 2) (void)pool.terminate();
     if (i % 4 == 3) (void)pool.stop();
     f.wait();
@@ -176,7 +176,8 @@ TYPED_TEST(storms, of_submitters_at_a_tiny_queue_lose_nothing) {
       std::mt19937_64 own(seed);
       for (int i = 0; i < each;) {
         std::vector<std::pair<int, future<int>>> burst;
-        for (std::uint64_t n = own() % 20; n > 0 && i < each; --n, ++i) burst.emplace_back(i, pool.submit(echo, i));
+        for (std::uint64_t n = own() % 20; n > 0 && i < each; --n, ++i)
+          burst.emplace_back(i, pool.submit(echo, i));
         for (auto& [expected, f] : burst) take(f, expected, seen);
       }
     });
@@ -193,7 +194,8 @@ TYPED_TEST(storms, of_workers_that_come_and_go_lose_nothing) {
   int tasks = 0;
   for (int round = 0; round < (base::is_sanitized ? 30 : 150); ++round) {
     std::vector<std::pair<int, future<int>>> burst;
-    for (std::uint64_t n = dice() % 40; n > 0; --n, ++tasks) burst.emplace_back(tasks, pool.submit(echo, tasks));
+    for (std::uint64_t n = dice() % 40; n > 0; --n, ++tasks)
+      burst.emplace_back(tasks, pool.submit(echo, tasks));
     for (auto& [expected, f] : burst) {
       ASSERT_TRUE(f.wait_for(watchdog)) << "round " << round;
       take(f, expected, seen);

@@ -158,6 +158,5 @@ TEST(loop_bell, a_worker_rings_once_for_each_sleep_and_never_while_the_loop_is_a
   EXPECT_FALSE(one.should_ring());
 }
 
-
 }  // namespace
 }  // namespace muster::ipc::test

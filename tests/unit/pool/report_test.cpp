@@ -39,7 +39,7 @@ int wait_for_pipe(std::string path) {
 }
 
 class named_pipe {
- public:
+public:
   named_pipe() {
     std::string made = (std::filesystem::temp_directory_path() / "muster-XXXXXX").string();
     directory_ = ::mkdtemp(made.data());
@@ -52,7 +52,7 @@ class named_pipe {
 
   std::string path;
 
- private:
+private:
   std::string directory_;
 };
 
@@ -91,7 +91,8 @@ TEST(report, a_task_that_does_not_ask_has_none) {
 }
 
 TEST(report, it_counts_the_attempts_after_a_crash) {
-  muster::process_pool pool({.workers = {1}, .retry = {.attempts = 2, .backoff = {.first = 1ms, .max = 1ms}}});
+  muster::process_pool pool(
+      {.workers = {1}, .retry = {.attempts = 2, .backoff = {.first = 1ms, .max = 1ms}}});
   auto again = pool.submit({.report = true}, die_once);
   EXPECT_EQ(again.report().value().attempts, 2);
   EXPECT_EQ(again.get(), 2);
