@@ -114,10 +114,10 @@ void runner::on_signal() {
   if (signals_.count() == before) return;
   if (input_) input_->close();
   if (before == 0) {
+    pool_->cancel_queued();
     if (!asked_.quiet)
       progress_.say(fmt::format("stopping; what runs may take {} more. Once more stops it at once.",
                                 time_text(std::chrono::duration<double>(asked_.drain).count())));
-    pool_->cancel_queued();
     stop_in_background(false);
   }
   if (before < 2 && signals_.count() >= 2) stop_in_background(true);

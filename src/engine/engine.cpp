@@ -456,17 +456,25 @@ void engine::cancel_now(const task_ref<>& t, base::time_point now) {
   take_away(t, death_cause::cancelled, make<cancelled>(*t, "cancelled before it began"), now);
 }
 
-void engine::cancel_queued() { tell({.cancel = true}); }
+// What is queued goes at once; what a worker was handed and has not begun, and what waits, by the loop.
+void engine::cancel_queued() {
+  cancel_intake();
+  tell({.cancel = true});
+}
 
-void engine::cancel_queued_now(base::time_point now) {
+void engine::cancel_intake() {
   for (;;) {
     std::unique_lock lock(intake_.mutex());
     task* t = intake_.take();
     lock.unlock();
-    if (t == nullptr) break;
+    if (t == nullptr) return;
     settle(*t, outcome::cancelled, make<cancelled>(*t, "cancelled before it began"));
     let_go(*t);
   }
+}
+
+void engine::cancel_queued_now(base::time_point now) {
+  cancel_intake();  // what a worker's end has brought back meanwhile
   std::vector<task_ref<>> waiting;
   for (auto& [id, known] : known_)
     if (known.held) waiting.push_back(known.ref);

@@ -171,6 +171,7 @@ private:
   void take_in(note& n, base::time_point now);
   void cancel_now(const task_ref<>& t, base::time_point now);
   void cancel_queued_now(base::time_point now);
+  void cancel_intake();
   // Takes t away from its worker, or tells it to stop. `settled_as`: the error for a task that had not begun.
   void take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as,
                  base::time_point now);

@@ -7,11 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <future>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -48,7 +46,8 @@ public:
   }
   ~named_pipe() { std::filesystem::remove_all(directory_); }
   named_pipe(const named_pipe&) = delete;
-  void open() const { ::close(::open(path.c_str(), O_WRONLY | O_CLOEXEC)); }
+  /// Blocks until a task waits for the pipe; it goes on when what this returns is closed.
+  [[nodiscard]] int hold() const { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC); }
 
   std::string path;
 
@@ -101,22 +100,17 @@ TEST(report, it_counts_the_attempts_after_a_crash) {
 TEST(cancel_queued, what_runs_goes_on_and_what_waits_is_cancelled) {
   const named_pipe gate;
   muster::process_pool pool(1);
-  std::promise<void> began;
-  std::atomic<bool> told = false;
-  pool.on(muster::event_kind::task_began, [&](const muster::event&) {
-    if (!told.exchange(true)) began.set_value();
-  });
   auto runs = pool.submit({.report = true}, wait_for_pipe, gate.path);
   std::vector<muster::future<int>> wait;
   for (int i = 0; i < 20; ++i) wait.push_back(pool.submit({.report = true}, same, i));
-  began.get_future().wait();
+  const int held = gate.hold();
   pool.cancel_queued();
   for (auto& each : wait) {
     EXPECT_EQ(each.report().value().attempts, 0);
     EXPECT_THROW(each.get(), muster::cancelled);
   }
   EXPECT_FALSE(runs.ready());
-  gate.open();
+  ::close(held);
   EXPECT_EQ(runs.get(), 0);
   EXPECT_EQ(pool.submit(same, 4).get(), 4) << "the pool goes on";
 }
