@@ -53,6 +53,8 @@ public:
   virtual void wait(base::time_point until) = 0;
   // After the plan is finished: lets go of everything. Tasks that cannot be ended are returned by id.
   virtual std::vector<std::uint64_t> finish() = 0;
+  // Waits for those. Called by the engine's destructor; they may report to the engine meanwhile.
+  virtual void join() {}
 
   // --- any thread
 

@@ -26,7 +26,7 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
 engine::~engine() {
   MUSTER_ASSERT(!thread_.joinable());
   delist(*this);
-  crew_.reset();  // waits for threads that ignored their stop token; they still report to us
+  crew_->join();
   callbacks_->stop();
 }
 

@@ -17,7 +17,7 @@ using engine::revoked;
 using engine::task_event;
 using engine::worker_event;
 
-thread_crew::~thread_crew() {
+void thread_crew::join() {
   for (auto& w : workers_)
     if (w && w->thread.joinable()) w->thread.join();
 }
@@ -45,7 +45,12 @@ void thread_crew::work(worker& me) {
   for (;;) {
     const std::size_t count = refill(me);
     if (count == 0 && finished.empty()) {
-      if (me.retiring) break;
+      if (me.retiring) {
+        if (owner_->queue().size() == 0 || sleeping_.empty()) break;
+        wake_one(lock);  // it may have been woken for a task, which another shall take
+        lock.lock();
+        break;
+      }
       if (how_ == strategy::pull && !std::exchange(looked, true)) {
         look_around(lock);
       } else {
@@ -87,6 +92,7 @@ std::size_t thread_crew::share(const worker& me) const {
 std::size_t thread_crew::refill(worker& me) {
   me.running.store(nullptr, std::memory_order_relaxed);
   if (me.batch[0].load(std::memory_order_relaxed) != nullptr) return 1;  // it was handed one
+  if (me.retiring) return 0;
   engine::intake& intake = owner_->queue();
   const std::size_t wanted = intake.size() == 0 ? 0 : share(me);
   std::size_t count = 0;

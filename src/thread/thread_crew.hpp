@@ -36,7 +36,7 @@ using engine::worker_id;
 class thread_crew final : public engine::crew {
 public:
   thread_crew(strategy how, std::string name) : how_(how), name_(std::move(name)) {}
-  ~thread_crew() override;
+  ~thread_crew() override = default;
 
   void attach(engine::engine& owner) override { owner_ = &owner; }
   void start(worker_id worker) override;
@@ -48,6 +48,7 @@ public:
   void survey(std::vector<engine::happened::surveyed::idle_worker>& idle) override;
   void wait(base::time_point until) override;
   std::vector<std::uint64_t> finish() override;
+  void join() override;
 
   void wake() override;
   void queued(std::unique_lock<std::mutex>& intake_lock) override;

@@ -253,8 +253,8 @@ TYPED_TEST(futures, settle_exactly_once_while_cancels_race_with_results) {
 TYPED_TEST(futures, outlive_their_pool_and_may_be_cancelled_after_it) {
   std::optional<future<int>> done, dropped;
   {
+    scratch files;  // outlives the task that writes there
     TypeParam pool(options_of<TypeParam>{.workers = {1}, .close = {.on_destroy = on_destroy::cancel}});
-    scratch files;
     done = pool.submit(echo, 8);
     done->wait();
     dropped = pool.submit(until_stopped, files("begun"), files("seen"));
