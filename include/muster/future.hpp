@@ -98,7 +98,7 @@ private:
   explicit future(detail::task_ref<> task) : task_(std::move(task)) {}
 
   static T take(detail::task& task) {
-    if (task.error) std::rethrow_exception(task.error);
+    if (task.error) std::rethrow_exception(std::move(task.error));  // read once; it ends where it is caught
     if constexpr (std::is_void_v<T>) {
       task.ops->take(task, nullptr);
     } else {

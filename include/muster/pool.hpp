@@ -163,7 +163,7 @@ public:
   template <class R, class... Args>
   future<R> call(const std::string& path, const std::string& function, Args&&... args) {
     const auto submit_parts = [this](auto&&... parts) {
-      return submit(std::forward<decltype(parts)>(parts)...);
+      return this->submit(std::forward<decltype(parts)>(parts)...);
     };
     return submit_module_call<R, call_parameter_t<Args>...>(submit_parts, find_module(path), function,
                                                             std::forward<Args>(args)...);
@@ -173,7 +173,7 @@ public:
   future<R> call(const task_options& options, const std::string& path, const std::string& function,
                  Args&&... args) {
     const auto submit_parts = [&](auto&&... parts) {
-      return submit(options, std::forward<decltype(parts)>(parts)...);
+      return this->submit(options, std::forward<decltype(parts)>(parts)...);
     };
     return submit_module_call<R, call_parameter_t<Args>...>(submit_parts, find_module(path), function,
                                                             std::forward<Args>(args)...);

@@ -193,7 +193,7 @@ struct task {
   task* previous = nullptr;  // of a continuation: the task it goes on from, which it keeps
   std::uint64_t id = 0;
   std::int32_t priority = 0;
-  std::uint16_t attempt = 0;
+  std::atomic<std::uint16_t> attempt{0};  // relaxed: written by the holder, read by who settles it
   std::atomic<task_state> state{task_state::queued};  // relaxed: written by the holder, a hint to others
   std::uint8_t flags = 0;
   task_home* home = nullptr;

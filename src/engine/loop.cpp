@@ -241,7 +241,7 @@ void engine::perform(const todo::fail_task& a) {
   const auto found = known_.find(a.task);
   if (found == known_.end()) return;
   end_wait(found->second);
-  settle(*found->second.ref, outcome::failed, found->second.error);
+  settle(*found->second.ref, outcome::failed, std::move(found->second.error));
   forget(a.task, now_);
 }
 

@@ -214,13 +214,12 @@ void process_crew::wake() {
 }
 
 void process_crew::wait(base::time_point until) {
-  {
-    const locked lock(*this);
-    snapshot_ = workers_;
-  }
   bool any = false;
-  for (const auto& w : snapshot_)
-    if (w && w->state != worker_state::dead) any = drain(*w) || any;
+  look_at_workers();
+  for (const auto& w : deaf_)
+    violated(*w, "it did not take its next call, though it was awake or was rung for");
+  until = std::min(until, claims_due_);
+  for (const auto& w : snapshot_) any = drain(*w) || any;
   if (any) until = base::time_point::min();  // let the loop look at its notes first
 
   bell_.before_sleep();

@@ -273,7 +273,7 @@ TYPED_TEST(submitting, does_not_block_a_worker_while_a_retry_waits) {
 TEST(submitting_to_threads, takes_what_only_moves_and_what_captures) {
   thread_pool pool(1);
   const int here = 5;
-  auto f = pool.submit([here](std::unique_ptr<int> p) { return std::make_unique<int>(*p + here); },
+  auto f = pool.submit([](std::unique_ptr<int> p) { return std::make_unique<int>(*p + here); },
                        std::make_unique<int>(2));
   EXPECT_EQ(*f.get(), 7);
   int changed = 0;
