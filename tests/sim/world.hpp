@@ -75,7 +75,6 @@ private:
   std::size_t capacity_ = 0;
   int max_ = 1;
   bool can_kill_ = true;
-  bool retries_ = false;
   duration longest_run_{};
   std::string broken_;
 };
