@@ -479,6 +479,7 @@ void engine::cancel_queued_now(base::time_point now) {
   for (auto& [id, known] : known_)
     if (known.held) waiting.push_back(known.ref);
   for (const auto& t : waiting) {
+    end_wait(known_[t->id]);  // before it counts as cancelled, as everywhere
     settle(*t, outcome::cancelled, make<cancelled>(*t, "cancelled before its next attempt"));
     forget(t->id, now);
   }
