@@ -198,7 +198,7 @@ struct task {
   std::uint8_t flags = 0;
   task_home* home = nullptr;
   std::unique_ptr<task_extras> extras{};
-  std::exception_ptr error{};                         // written by the claimer before publish
+  std::exception_ptr error{};  // written by the claimer before publish; moved on, so that its reader ends it
   std::atomic<continuation*> continuations{nullptr};  // pushed by then/co_await, taken whole at publish
   std::atomic<std::uint32_t> worker{0};  // relaxed: slot of the worker that has it, a hint to others
 };

@@ -171,10 +171,13 @@ private:
   void take_in(note& n, base::time_point now);
   void cancel_now(const task_ref<>& t, base::time_point now);
   void cancel_queued_now(base::time_point now);
-  void cancel_intake();
-  // Takes t away from its worker, or tells it to stop. `settled_as`: the error for a task that had not begun.
-  void take_away(const task_ref<>& t, death_cause why, const std::exception_ptr& settled_as,
-                 base::time_point now);
+  void cancel_intake(death_cause why);
+  void cancel_waiting(death_cause why, base::time_point now);
+  // Takes t away from its worker, where it had not begun, and settles it where it has not; or tells it to
+  // stop.
+  void take_away(const task_ref<>& t, death_cause why, base::time_point now);
+  // `when`: "before it began" or the like.
+  [[nodiscard]] std::exception_ptr cancelled_by(death_cause why, const task& t, const char* when) const;
   void look_for_backlog(base::time_point now);
   void kill(worker_id worker, death_cause why);
 
@@ -216,8 +219,17 @@ private:
   [[nodiscard]] std::exception_ptr make(const task& t, const std::string& text) const {
     return std::make_exception_ptr(Error(text, subject_of(t)));
   }
-  // Counts this worker as one that waits for its own pool; throws where then nobody is left to work.
-  class blocked_worker;
+  // Counts a worker as one that waits for its own pool, while it lives; throws would_deadlock where then
+  // nobody is left to work. With the intake's lock.
+  class blocked_worker {
+  public:
+    blocked_worker(engine& home, const std::string& waits_for);
+    ~blocked_worker() { --home_.blocked_workers_; }
+    blocked_worker(const blocked_worker&) = delete;
+
+  private:
+    engine& home_;
+  };
   [[nodiscard]] std::string chain_to(task& t, std::uint32_t slot);
 
   settings settings_;
@@ -245,9 +257,10 @@ private:
   base::time_point sleeps_until_ = base::time_point::min();  // guarded by notes_mutex_; min: awake
   std::string last_start_failure_;                           // guarded by notes_mutex_
   std::condition_variable changed_;                          // with notes_mutex_: ready_, finished_, idle
-  bool ready_ = false;                                       // guarded by notes_mutex_
-  bool finished_ = false;                                    // guarded by notes_mutex_
-  bool stop_begun_ = false;                                  // guarded by notes_mutex_
+  std::size_t times_idle_ = 0;  // how often that was seen; guarded by notes_mutex_
+  bool ready_ = false;          // guarded by notes_mutex_
+  bool finished_ = false;       // guarded by notes_mutex_
+  bool stop_begun_ = false;     // guarded by notes_mutex_
 
   mutable std::mutex tallies_mutex_;
   std::vector<std::unique_ptr<tally>> tallies_;  // guarded by tallies_mutex_

@@ -68,11 +68,10 @@ void engine::take_in(note& n, base::time_point now) {
     known.error = std::move(n.error);
     if (!known.ref) known.ref = known.held;
     if (known.cancelled || cancelling_all_) {
-      const task& t = *known.ref;
       end_wait(known);
       settle(*known.ref, outcome::cancelled,
-             cancelling_all_ ? make<pool_stopped>(t, "the pool stopped before the task's next attempt")
-                             : make<cancelled>(t, "cancelled; its last attempt failed"));
+             cancelled_by(cancelling_all_ ? death_cause::stopped : death_cause::cancelled, *known.ref,
+                          "before its next attempt"));
       return forget(failure->task, now);
     }
     if (known.ref->settled()) return forget(failure->task, now);
@@ -174,22 +173,22 @@ void engine::perform(const todo::expire_task& a) {
   const auto found = known_.find(a.task);
   if (found == known_.end()) return;
   const task_ref<> t = found->second.ref;
-  const auto error =
+  auto error =
       make<task_timeout>(*t, a.which == limit::deadline      ? "the task's deadline passed"
                              : a.which == limit::run_timeout ? "the task ran longer than its run timeout"
                                                              : "no worker was free within the queue timeout");
   if (a.which == limit::queue_timeout) {  // it may have begun this instant: then this limit is met
     worker_id on;
     if (unqueue(*t) || crew_->revoke(*t, false, on) == revoked::taken_back) {
-      settle(*t, outcome::failed, error);
+      settle(*t, outcome::failed, std::move(error));
       let_go(*t);
     }
     return;
   }
   end_wait(found->second);
-  if (!settle(*t, outcome::failed, error)) return;
+  if (!settle(*t, outcome::failed, std::move(error))) return;
   if (found->second.held) return forget(a.task, now_);
-  take_away(t, death_cause::run_timeout, error, now_);
+  take_away(t, death_cause::run_timeout, now_);
 }
 
 void engine::perform(const todo::give_up_task& a) {
@@ -197,9 +196,7 @@ void engine::perform(const todo::give_up_task& a) {
   if (found == known_.end()) return;
   const task_ref<> t = found->second.ref;
   if (helper_of(*t) || crew_->holds(a.worker, *t)) {
-    settle(*t, outcome::cancelled,
-           a.why == death_cause::stopped ? make<pool_stopped>(*t, "the pool was stopped while the task ran")
-                                         : make<cancelled>(*t, "cancelled while it ran"));
+    settle(*t, outcome::cancelled, cancelled_by(a.why, *t, "while it ran"));
     if (crew_->can_kill()) {
       kill(a.worker, a.why);
     } else {
@@ -217,14 +214,14 @@ void engine::perform(const todo::retry_task& a) {
   const auto found = known_.find(a.task);
   if (found == known_.end() || !found->second.held) return;
   task& t = *found->second.held.release();
-  const std::exception_ptr error = std::exchange(found->second.error, nullptr);
+  std::exception_ptr error = std::exchange(found->second.error, nullptr);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
   retried_.fetch_add(1, std::memory_order_relaxed);
   announce({.kind = event_kind::task_retried,
             .text = "runs again after attempt " + std::to_string(t.attempt),
             .task = t.id,
             .task_id = subject_of(t).task_id,
-            .error = error});
+            .error = std::move(error)});
   const bool watched = (t.flags & task::watched) != 0;
   const task_ref<> keep = task_ref<>::share(t);
   {
@@ -249,29 +246,11 @@ void engine::perform(const todo::cancel_all&) {
   cancelling_all_ = true;
   report_.forced = !idle();
   cancelled_before_ = total(&tally::cancelled, std::memory_order_relaxed);
-  for (;;) {
-    std::unique_lock lock(intake_.mutex());
-    task* t = intake_.take();
-    lock.unlock();
-    if (t == nullptr) break;
-    settle(*t, outcome::cancelled, make<pool_stopped>(*t, "the pool was stopped before the task began"));
-    let_go(*t);
-  }
-  std::vector<task_ref<>> waiting;
-  for (auto& [id, known] : known_)
-    if (known.held) waiting.push_back(known.ref);
-  for (const auto& t : waiting) {
-    end_wait(known_[t->id]);
-    settle(*t, outcome::cancelled,
-           make<pool_stopped>(*t, "the pool was stopped before the task's next attempt"));
-    forget(t->id, now_);
-  }
-  std::vector<task_ref<>> held;
+  cancel_intake(death_cause::stopped);
+  cancel_waiting(death_cause::stopped, now_);
+  std::vector<task_ref<>> held = helped();
   crew_->held(held);
-  for (auto& t : helped()) held.push_back(std::move(t));
-  for (const auto& t : held)
-    take_away(t, death_cause::stopped, make<pool_stopped>(*t, "the pool was stopped before the task began"),
-              now_);
+  for (const auto& t : held) take_away(t, death_cause::stopped, now_);
 }
 
 // Stopped, and a thread did not come back: what it runs settles all the same.
@@ -279,7 +258,7 @@ void engine::settle_what_is_left() {
   std::vector<task_ref<>> held = helped();
   crew_->held(held);
   for (const auto& t : held)
-    settle(*t, outcome::cancelled, make<pool_stopped>(*t, "the pool was stopped while the task ran"));
+    settle(*t, outcome::cancelled, cancelled_by(death_cause::stopped, *t, "while it ran"));
 }
 
 void engine::perform(const todo::announce& a) { announce({.kind = a.kind, .text = a.text}); }

@@ -71,7 +71,7 @@ struct worker_ended {
 };
 struct backlog {
   std::size_t queued;
-};                 // tasks wait, and no worker is free
+};  // tasks wait, and no worker is free
 struct surveyed {  // the answer to survey_workers: workers with nothing to do
   struct idle_worker {
     worker_id worker;
@@ -108,7 +108,7 @@ struct attempt_failed {
 struct stop_asked {
   time_point deadline;
   bool at_once = false;
-};                  // at once: no grace either
+};  // at once: no grace either
 struct drained {};  // no task is unsettled
 }  // namespace happened
 
@@ -148,7 +148,7 @@ struct retry_task {
 };  // queue it again, before its equals
 struct fail_task {
   task_id task;
-};                     // settle it with the error of its last attempt
+};  // settle it with the error of its last attempt
 struct cancel_all {};  // the stop deadline passed
 struct announce {
   event_kind kind;

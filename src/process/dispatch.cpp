@@ -38,11 +38,11 @@ void process_crew::pump() {
     if (!lock) return;
     pump_wanted_.store(false);
     fill(to_wake);
-    const auto refused = std::exchange(refused_, {});
+    auto refused = std::exchange(refused_, {});
     lock.unlock();
     for (const auto& w : to_wake) w->sender.wake();
     to_wake.clear();
-    for (const auto& [t, error] : refused) owner_->failed(*t, error, policy::failure::permanent);
+    for (auto& [t, error] : refused) owner_->failed(*t, std::move(error), policy::failure::permanent);
   }
 }
 
@@ -322,7 +322,7 @@ void process_crew::tell(answer_taken& given) {
   if (!thrown->same_type)
     thrown->same_type =
         std::make_exception_ptr(worker_error(thrown->type_name, thrown->text, thrown->backtrace, subject));
-  owner_->failed(t, thrown->same_type, policy::failure::error);
+  owner_->failed(t, std::move(thrown->same_type), policy::failure::error);
 }
 
 void process_crew::violated(worker_process& w, const std::string& what) {

@@ -459,7 +459,7 @@ void process_crew::settle_lost(worker_process& w, const death& how) {
       error = std::make_exception_ptr(protocol_violation(how, std::move(subject)));
     else
       error = std::make_exception_ptr(unexpected_exit(how, std::move(subject)));
-    owner_->failed(*t, error, policy::failure::crash);
+    owner_->failed(*t, std::move(error), policy::failure::crash);
   }
 }
 

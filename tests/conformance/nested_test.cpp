@@ -119,7 +119,8 @@ TEST(nested_tasks, that_another_task_runs_while_it_waits_see_their_stop_token) {
 
 TEST(nested_tasks, that_another_task_runs_while_it_waits_are_settled_when_stop_returns) {
   scratch files;
-  std::optional<future<int>> inner;  // outlives the pool, whose destructor waits for the thread that waits for it
+  std::optional<future<int>>
+      inner;  // outlives the pool, whose destructor waits for the thread that waits for it
   thread_pool pool(thread_options{.workers = {1}, .grace = 20ms});
   auto outer = pool.submit([&] {
     inner = pool.submit(deaf, files("begun"), files("gate"));

@@ -154,7 +154,7 @@ void fake_crew::answer(worker& w) {
   switch (t.ops->run(t, about, false, error)) {
     case detail::ran::stored: return owner_->succeeded(t);
     case detail::ran::late: return owner_->too_late(t);
-    case detail::ran::threw: return owner_->failed(t, error, policy::failure::error);
+    case detail::ran::threw: return owner_->failed(t, std::move(error), policy::failure::error);
   }
 }
 

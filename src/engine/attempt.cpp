@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// One attempt of a task: how it runs, how it ends, how what settles is counted.
+#include <cstdio>
+
+#include <muster/context.hpp>
+#include <muster/error.hpp>
+
+#include "engine/engine.hpp"
+
+namespace muster::engine {
+
+namespace {
+thread_local const inside* here_now = nullptr;
+thread_local const engine* counting_for = nullptr;
+thread_local tally* counted_here = nullptr;
+}  // namespace
+
+const inside* here() { return here_now; }
+
+bool engine::run(task& t, worker_id worker) {
+  const retry_options& retry = retry_of(t);
+  ++t.attempt;
+  t.worker.store(worker.slot, std::memory_order_relaxed);
+  began(t, worker);
+  context about(t.id, t.attempt, t.extras ? t.extras->stop.get_token() : std::stop_token{},
+                t.extras ? std::string_view(t.extras->id) : std::string_view());
+  const inside* outer = here_now;
+  const inside now{this, worker.slot, outer != nullptr ? outer->depth + 1 : 1, outer, &t};
+  here_now = &now;
+  std::exception_ptr error;
+  const auto how = t.ops->run(t, about, t.attempt < retry.attempts, error);
+  here_now = outer;
+  switch (how) {
+    case detail::ran::stored: count_and_publish(t, outcome::succeeded); break;
+    case detail::ran::late: late_.fetch_add(1, std::memory_order_relaxed); break;
+    case detail::ran::threw: return end_attempt(t, std::move(error), policy::failure::error);
+  }
+  leave(t);
+  return true;
+}
+
+void engine::note_began(task& t, worker_id worker) {
+  if ((t.flags & task::reported) != 0)
+    t.extras->began.store(time_->now().time_since_epoch().count(), std::memory_order_relaxed);
+  if ((t.flags & task::watched) != 0) {
+    happened::task_began began{t.id, worker, {}};
+    if (t.extras->run_timeout) began.finish_by = base::after(time_->now(), *t.extras->run_timeout);
+    tell({.what = began}, began.finish_by.value_or(base::never));
+  }
+  if (listened_to_.load(std::memory_order_relaxed))
+    announce({.kind = event_kind::task_began,
+              .text = "attempt " + std::to_string(t.attempt) + " began",
+              .worker = worker.slot,
+              .generation = worker.generation,
+              .task = t.id,
+              .task_id = t.extras->id});
+}
+
+void engine::put_back(task& t) {
+  move(t, task_event::take_back);
+  if ((t.flags & task::watched) != 0) tell({.what = happened::task_returned{t.id}}, base::never);
+  intake_.put_back(t);
+}
+
+void engine::succeeded(task& t) {
+  count_and_publish(t, outcome::succeeded);
+  let_go(t);
+}
+
+void engine::too_late(task& t) {
+  late_.fetch_add(1, std::memory_order_relaxed);
+  let_go(t);
+}
+
+void engine::failed(task& t, std::exception_ptr error, policy::failure why) {
+  if (end_attempt(t, std::move(error), why)) release(t);
+}
+
+bool engine::end_attempt(task& t, std::exception_ptr error, policy::failure why) {
+  const retry_options& retry = retry_of(t);
+  if (!t.settled() && ((t.flags & task::watched) != 0 || policy::run_again(retry, why, t.attempt))) {
+    move(t, task_event::wait);
+    waiting_.fetch_add(1, std::memory_order_relaxed);
+    const happened::attempt_failed what{t.id, t.attempt, retry, why};
+    tell({.what = what, .about = task_ref<>::adopt(&t), .error = std::move(error)});
+    return false;
+  }
+  if (!settle(t, outcome::failed, std::move(error))) late_.fetch_add(1, std::memory_order_relaxed);
+  leave(t);
+  return true;
+}
+
+void engine::leave(task& t) {
+  move(t, task_event::settle);
+  if ((t.flags & task::watched) != 0) tell({.what = happened::task_over{t.id}}, base::never);
+}
+
+void engine::let_go(task& t) {
+  leave(t);
+  release(t);
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// settling
+
+const retry_options& engine::retry_of(const task& t) const {
+  return t.extras && t.extras->retry ? *t.extras->retry : settings_.retry;
+}
+
+error_subject engine::subject_of(const task& t) const {
+  error_subject subject{.task = t.id, .attempt = t.attempt};
+  if (t.extras) subject.task_id = t.extras->id;
+  if (t.attempt > 0) subject.worker = t.worker.load(std::memory_order_relaxed);
+  return subject;
+}
+
+bool engine::settle(task& t, outcome as, std::exception_ptr error) {
+  if (!t.claim()) return false;
+  t.error = std::move(error);
+  count_and_publish(t, as);
+  return true;
+}
+
+void engine::count_and_publish(task& t, outcome as) {
+  static constexpr std::atomic<std::size_t> tally::* counts[] = {&tally::succeeded, &tally::failed,
+                                                                 &tally::cancelled};
+  const auto which = counts[static_cast<std::size_t>(as)];
+  tally* const mine = counting_for == this ? counted_here : nullptr;
+  const auto count = [&](std::atomic<std::size_t> tally::* what, std::memory_order order) {
+    if (mine != nullptr)
+      (mine->*what).store((mine->*what).load(std::memory_order_relaxed) + 1, order);
+    else
+      (shared_.*what).fetch_add(1, order);
+  };
+  count(which, std::memory_order_relaxed);
+  if (as == outcome::failed && (t.flags & task::is_post) != 0) {
+    announce({.kind = event_kind::task_failed,
+              .text = "a posted task failed",
+              .worker = t.worker.load(std::memory_order_relaxed),
+              .task = t.id,
+              .task_id = t.extras ? t.extras->id : std::string(),
+              .error = t.error});
+    if (settings_.on_post_error == on_post_error::terminate) {
+      std::fprintf(stderr, "muster: a posted task failed, and on_post_error is terminate\n");
+      std::terminate();
+    }
+  }
+  if ((t.flags & task::reported) != 0) {
+    t.extras->ended = time_->now();
+    t.extras->attempts = t.attempt;
+    t.extras->ran_on = t.worker.load(std::memory_order_relaxed);
+  }
+  publish(t);
+  count(&tally::published, std::memory_order_release);
+  if (mine == nullptr) look_idle();  // others look when they have nothing more to do
+}
+
+engine::counting::counting(engine& home) : home_(home) {
+  const std::lock_guard lock(home.tallies_mutex_);
+  if (home.unused_tallies_.empty()) {
+    home.tallies_.push_back(std::make_unique<tally>());
+    home.unused_tallies_.push_back(home.tallies_.back().get());
+  }
+  counted_here = home.unused_tallies_.back();
+  counting_for = &home;
+  home.unused_tallies_.pop_back();
+}
+
+engine::counting::~counting() {
+  const std::lock_guard lock(home_.tallies_mutex_);
+  home_.unused_tallies_.push_back(counted_here);
+  counting_for = nullptr;
+}
+
+std::size_t engine::total(std::atomic<std::size_t> tally::* which, std::memory_order order) const {
+  const std::lock_guard lock(tallies_mutex_);
+  std::size_t sum = (shared_.*which).load(order);
+  for (const auto& each : tallies_) sum += ((*each).*which).load(order);
+  return sum;
+}
+
+// What had settled is added up before what was submitted is read: were they equal, nothing was unsettled
+// then.
+bool engine::idle() {
+  const std::size_t settled = total(&tally::published, std::memory_order_acquire);
+  const std::lock_guard lock(intake_.mutex());
+  return settled == last_id_;
+}
+
+void engine::look_idle() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool stopping = stopping_.load(std::memory_order_relaxed);
+  if ((!stopping && idle_waiters_.load(std::memory_order_relaxed) == 0) || !idle()) return;
+  {
+    const std::lock_guard lock(notes_mutex_);
+    ++times_idle_;
+    changed_.notify_all();
+  }
+  if (stopping && !drained_told_.exchange(true)) tell({.what = happened::drained{}});
+}
+
+bool engine::unqueue(task& t) {
+  const std::lock_guard lock(intake_.mutex());
+  if (t.state.load(std::memory_order_relaxed) != task_state::queued) return false;
+  intake_.remove(t);
+  return true;
+}
+
+}  // namespace muster::engine

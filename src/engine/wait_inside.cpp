@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// A task that waits for another of its pool: it helps, sleeps, or learns that it would wait for ever.
+#include <algorithm>
+
+#include <muster/error.hpp>
+
+#include "engine/engine.hpp"
+
+namespace muster::engine {
+
+// Tasks that wait may run others on their own stack so deep; beyond that they wait like anybody else.
+inline constexpr int deepest_help = 200;
+
+engine::blocked_worker::blocked_worker(engine& home, const std::string& waits_for) : home_(home) {
+  if (home.blocked_workers_ + 1 >= home.settings_.plan.max)
+    throw would_deadlock("every worker of the pool waits for the pool itself; this one for " + waits_for);
+  ++home.blocked_workers_;
+}
+
+// True: nobody had begun t, and it is the caller's now.
+bool engine::take_to_help(task& t) {
+  worker_id on;
+  return unqueue(t) || crew_->revoke(t, false, on) == revoked::taken_back;
+}
+
+bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
+  const inside* me = here();
+  if ((t.flags & task::is_continuation) != 0) {  // the task before it may need us, its own part does not
+    if (!detail::wait_until(*t.previous, until)) return false;
+    for (;;) {
+      const std::uint32_t seen = detail::look_before_sleep(t);
+      if (t.settled()) return true;
+      if (!detail::sleep_while(t, seen, until)) return t.settled();
+    }
+  }
+  for (;;) {
+    const std::uint32_t seen = detail::look_before_sleep(t);
+    if (t.settled()) return true;
+    if (me->depth < deepest_help && take_to_help(t)) {
+      move(t, task_event::begin);
+      run_here(t, me->slot);
+      continue;
+    }
+    if (t.state.load(std::memory_order_relaxed) ==
+        task_state::waiting) {  // the loop nudges us when it is queued
+      if (!detail::sleep_while(t, seen, until)) return t.settled();
+      continue;
+    }
+    std::unique_lock lock(intake_.mutex());
+    const std::string chain = chain_to(t, me->slot);
+    if (!chain.empty()) throw would_deadlock("a task would wait for itself: " + chain, subject_of(t));
+    crew_->surrender(me->slot);
+    const blocked_worker blocked(*this, "task " + std::to_string(t.id));
+    {
+      const std::lock_guard waits(waits_mutex_);
+      waits_.insert_or_assign(me->slot, task_ref<>::share(t));
+    }
+    lock.unlock();
+    const bool in_time = detail::sleep_while(t, seen, until);
+    lock.lock();
+    {
+      const std::lock_guard waits(waits_mutex_);
+      waits_.erase(me->slot);
+    }
+    if (!in_time) return t.settled();
+  }
+}
+
+void engine::wait_in_callback(task& t) {
+  struct done_mark : detail::continuation {
+    bool done = false;
+  } mark;
+  mark.run = [](detail::continuation* c, task&) noexcept { static_cast<done_mark*>(c)->done = true; };
+  detail::attach(t, &mark);  // its callback comes to this very thread
+  callbacks_->run_until([&mark] { return mark.done; });
+}
+
+// The tasks through which t waits for a task that runs on this very slot; empty where it does not.
+std::string engine::chain_to(task& t, std::uint32_t slot) {
+  const std::lock_guard waits(waits_mutex_);
+  std::string chain = "task " + std::to_string(t.id);
+  const task* at = &t;
+  for (int steps = 0; steps < 1'000; ++steps) {
+    if (at->home != this || at->state.load(std::memory_order_relaxed) != task_state::running) return {};
+    const std::uint32_t runs_on = at->worker.load(std::memory_order_relaxed);
+    if (runs_on == slot) return chain + ", which waits for this one";
+    const auto waits_for = waits_.find(runs_on);
+    if (waits_for == waits_.end()) return {};
+    at = waits_for->second.get();
+    chain += ", which waits for task " + std::to_string(at->id);
+  }
+  return chain;
+}
+
+void engine::run_here(task& t, std::uint32_t slot) {
+  const task* const which = &t;
+  {
+    const std::lock_guard lock(waits_mutex_);
+    helped_.push_back({task_ref<>::share(t), slot});
+  }
+  if (run(t, {slot, 0})) release(t);
+  task_ref<> done;  // goes outside the lock
+  std::unique_lock lock(waits_mutex_);
+  const auto at =
+      std::find_if(helped_.begin(), helped_.end(), [which](const auto& h) { return h.ref.get() == which; });
+  done = std::move(at->ref);
+  helped_.erase(at);
+  lock.unlock();
+  look_idle();
+}
+
+std::vector<task_ref<>> engine::helped() {
+  const std::lock_guard lock(waits_mutex_);
+  std::vector<task_ref<>> all;
+  for (const auto& h : helped_) all.push_back(h.ref);
+  return all;
+}
+
+std::optional<worker_id> engine::helper_of(const task& t) {
+  const std::lock_guard lock(waits_mutex_);
+  for (const auto& h : helped_)
+    if (h.ref.get() == &t) return worker_id{h.slot, 0};
+  return std::nullopt;
+}
+
+}  // namespace muster::engine
