@@ -183,8 +183,8 @@ std::size_t engine::total(std::atomic<std::size_t> tally::* which, std::memory_o
 // then.
 bool engine::idle() {
   const std::size_t settled = total(&tally::published, std::memory_order_acquire);
-  const std::lock_guard lock(intake_.mutex());
-  return settled == last_id_;
+  const auto lock = intake_.lock();
+  return settled == intake_.admitted();
 }
 
 void engine::look_idle() {
@@ -200,10 +200,8 @@ void engine::look_idle() {
 }
 
 bool engine::unqueue(task& t) {
-  const std::lock_guard lock(intake_.mutex());
-  if (t.state.load(std::memory_order_relaxed) != task_state::queued) return false;
-  intake_.remove(t);
-  return true;
+  const auto lock = intake_.lock();
+  return intake_.remove(t);
 }
 
 }  // namespace muster::engine

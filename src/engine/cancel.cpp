@@ -38,7 +38,7 @@ void engine::cancel_queued() {
 
 void engine::cancel_intake(death_cause why) {
   for (;;) {
-    std::unique_lock lock(intake_.mutex());
+    auto lock = intake_.lock();
     task* t = intake_.take();
     lock.unlock();
     if (t == nullptr) return;

@@ -33,8 +33,9 @@ engine::~engine() {
 
 void engine::start(bool own_thread) {
   {
-    const std::lock_guard lock(intake_.mutex());
+    const auto lock = intake_.lock();
     if (std::exchange(started_, true) || intake_.closed()) return;
+    intake_.open();
   }
   tell({.what = happened::start_asked{}});
   if (own_thread) thread_ = std::thread([this] { loop(); });
@@ -84,7 +85,7 @@ bool engine::begin_stop(base::time_point deadline, bool at_once) {
       throw would_deadlock("stop was called inside a task of the pool that it would wait for");
   bool started = false;
   {
-    const std::lock_guard lock(intake_.mutex());
+    const auto lock = intake_.lock();
     intake_.close();
     started = started_;
   }
@@ -134,7 +135,8 @@ const stop_report& engine::conclude() {
 
 void engine::submit(task_ref<> t) {
   t->home = this;
-  std::unique_lock lock(intake_.mutex());
+  if ((t->flags & task::watched) == 0 && intake_.pass(*t)) return static_cast<void>(t.release());
+  auto lock = intake_.lock();
   if (!started_ && !intake_.closed())
     throw not_started("the pool '" + settings_.name + "' was made with .start = false; call start() first");
 
@@ -161,7 +163,7 @@ void engine::submit(task_ref<> t) {
     }
   }
 
-  t->id = ++last_id_;
+  intake_.number(*t);
   if ((t->flags & task::watched) != 0) {
     const auto& extras = *t->extras;
     happened::task_watched watched{t->id, {}, extras.settle_by};
@@ -174,16 +176,17 @@ void engine::submit(task_ref<> t) {
   if (here_then) {
     const inside* at = here();
     const std::uint32_t slot = at != nullptr && at->home == this ? at->slot : no_slot;
+    intake_.count();
     move(queued, task_event::begin);
     lock.unlock();
     return run_here(queued, slot);
   }
   intake_.push(queued);
   const std::size_t waiting = intake_.size();
-  const bool saturated = crew_->saturated();
+  const bool tells = intake_.is_set(hold::growth) && crew_->saturated();
+  if (tells) intake_.set(hold::growth, false);
   crew_->queued(lock);
-  if (saturated && grow_wanted_.load(std::memory_order_relaxed) && grow_wanted_.exchange(false))
-    tell({.what = happened::backlog{waiting}});
+  if (tells) tell({.what = happened::backlog{waiting}});
 }
 
 // ----------------------------------------------------------------------------------------------------------
@@ -193,8 +196,8 @@ stats engine::snapshot() {
   stats s;
   crew_->describe(s);
   {
-    const std::lock_guard lock(intake_.mutex());
-    s.submitted = last_id_;
+    const auto lock = intake_.lock();
+    s.submitted = intake_.admitted();
     s.queued = intake_.size();
     s.peak_queued = intake_.peak();
     s.succeeded = total(&tally::succeeded, std::memory_order_relaxed);
@@ -224,7 +227,7 @@ std::vector<std::string> engine::pending() {
   for (auto& t : helped()) held.push_back(std::move(t));
   for (const auto& t : held)
     if (!t->settled()) add(*t);
-  const std::lock_guard lock(intake_.mutex());
+  const auto lock = intake_.lock();
   intake_.for_each(add);
   return names;
 }

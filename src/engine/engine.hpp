@@ -236,14 +236,14 @@ private:
   std::shared_ptr<const base::clock> time_;
   std::shared_ptr<callbacks> callbacks_;
   intake intake_;
-  std::uint64_t last_id_ = 0;  // guarded by the intake's lock
-  bool started_ = false;       // guarded by the intake's lock
-  int blocked_workers_ = 0;    // guarded by the intake's lock
+  bool started_ = false;     // guarded by the intake's lock
+  int blocked_workers_ = 0;  // guarded by the intake's lock
 
   // The loop's own.
   plan plan_;
   std::unordered_map<task_id, known_task> known_;
   bool cancelling_all_ = false;
+  bool backlog_wanted_ = false;       // hold::growth was asked for
   std::size_t cancelled_before_ = 0;  // how many were, when all were cancelled
   base::time_point now_{};            // of this round of act: one time for a decision and its consequences
   std::vector<worker_id> killed_{};   // because the pool stops; each once
@@ -271,7 +271,6 @@ private:
   std::atomic<bool> stopping_{
       false};  // other way round, with a seq_cst fence between: one of them sees the other
   std::atomic<bool> drained_told_{false};  // nothing is admitted any more, so once is enough
-  std::atomic<bool> grow_wanted_{false};  // the plan would like to hear of a backlog; cleared by who tells it
   std::atomic<bool> degraded_{false};
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0},
       workers_died_{0};

@@ -31,10 +31,7 @@ base::time_point engine::act() {
     do {
       while (const auto next = plan_.next(now_))
         std::visit([this](const auto& what) { perform(what); }, *next);
-      // A submitter that finds this unset says nothing of a backlog, so the queue is looked at once it is
-      // set. What we did may have filled it too: a retry.
-      grow_wanted_.store(plan_.may_grow(), std::memory_order_relaxed);
-      look_for_backlog(now_);
+      look_for_backlog(now_);  // what we did may have made one: a retry
     } while (plan_.wake_at() <= now_);
     if (plan_.finished()) settle_what_is_left();
     degraded_.store(plan_.degraded(), std::memory_order_relaxed);
@@ -49,11 +46,15 @@ base::time_point engine::act() {
   }
 }
 
-// A burst tells of its backlog once; what is still there when the last worker came up is seen here.
+// A submitter that finds no worker free tells of it once, while it is wanted; what is still there when the
+// last worker came up is seen here.
 void engine::look_for_backlog(base::time_point now) {
-  if (!plan_.may_grow()) return;
-  std::unique_lock lock(intake_.mutex());
-  if (intake_.size() == 0 || !crew_->saturated()) return;
+  const bool wanted = plan_.may_grow();
+  if (!wanted && !backlog_wanted_) return;
+  backlog_wanted_ = wanted;
+  auto lock = intake_.lock();
+  intake_.set(hold::growth, wanted);
+  if (!wanted || intake_.size() == 0 || !crew_->saturated()) return;
   const std::size_t waiting = intake_.size();
   lock.unlock();
   plan_.observe(happened::backlog{waiting}, now);
@@ -225,7 +226,7 @@ void engine::perform(const todo::retry_task& a) {
   const bool watched = (t.flags & task::watched) != 0;
   const task_ref<> keep = task_ref<>::share(t);
   {
-    std::unique_lock lock(intake_.mutex());
+    auto lock = intake_.lock();
     move(t, task_event::requeue);
     intake_.put_back(t);
     crew_->queued(lock);

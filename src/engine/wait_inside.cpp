@@ -46,7 +46,7 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
       if (!detail::sleep_while(t, seen, until)) return t.settled();
       continue;
     }
-    std::unique_lock lock(intake_.mutex());
+    auto lock = intake_.lock();
     const std::string chain = chain_to(t, me->slot);
     if (!chain.empty()) throw would_deadlock("a task would wait for itself: " + chain, subject_of(t));
     crew_->surrender(me->slot);

@@ -71,7 +71,7 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
   for (;;) {
     std::size_t count = 0;
     {
-      const std::lock_guard lock(intake.mutex());
+      const auto lock = intake.lock();
       // Where a worker is idle the urgent task goes there, except that round_robin may choose a busy one.
       const bool overtakes =
           options_.strategy == strategy::round_robin || idle_workers_.load(std::memory_order_relaxed) == 0;
@@ -82,7 +82,6 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
       while (count < std::min(room, batch.size())) {
         task* t = intake.take();
         if (t == nullptr) break;
-        move(*t, task_event::place);
         batch[count++] = t;
       }
     }

@@ -186,7 +186,7 @@ void process_crew::retire(worker_id id) {
     const locked lock(*this);
     if (w->state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w->step(worker_event::retire);
-    const std::lock_guard intake(owner_->queue().mutex());
+    const auto intake = owner_->queue().lock();
     for (std::uint64_t position = w->sender.next(); position > w->sender.oldest(); --position)
       if (task* t = take_back(*w, position - 1)) owner_->put_back(*t);
   }
@@ -435,7 +435,7 @@ void process_crew::settle_lost(worker_process& w, const death& how) {
     const locked lock(*this);
     if (w.state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w.step(worker_event::end);
-    const std::lock_guard intake(owner_->queue().mutex());
+    const auto intake = owner_->queue().lock();
     for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position) {
       const std::uint64_t at = position - 1;
       if (w.at(at).task == nullptr) continue;

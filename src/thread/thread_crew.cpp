@@ -37,18 +37,19 @@ void thread_crew::work(worker& me) {
   const engine::engine::counting counting(*owner_);
   std::vector<task*> finished;  // run, and not let go of yet
   bool looked = false;          // since the last task
-  std::unique_lock lock(mutex());
+  auto lock = queue().lock();
   set_state(me, worker_event::ready);  // first, so that who is told finds it so
+  mind_the_door();
   lock.unlock();
   owner_->worker_ready(me.id);
-  lock.lock();
+  queue().lock(lock);
   for (;;) {
     const std::size_t count = refill(me);
     if (count == 0 && finished.empty()) {
       if (me.retiring) {
-        if (owner_->queue().size() == 0 || sleeping_.empty()) break;
+        if (queue().size() == 0 || sleeping_.empty()) break;
         wake_one(lock);  // it may have been woken for a task, which another shall take
-        lock.lock();
+        queue().lock(lock);
         break;
       }
       if (how_ == strategy::pull && !std::exchange(looked, true)) {
@@ -59,7 +60,7 @@ void thread_crew::work(worker& me) {
       continue;
     }
     if (count > 0 && me.state == worker_state::idle) set_state(me, worker_event::begin);
-    if ((count > 1 || owner_->queue().size() > 0) && !sleeping_.empty() && !wake_on_its_way_)
+    if ((count > 1 || queue().size() > 0) && !sleeping_.empty() && !wake_on_its_way_)
       wake_one(lock);
     else
       lock.unlock();
@@ -71,7 +72,7 @@ void thread_crew::work(worker& me) {
     } else {
       owner_->look_idle();
     }
-    lock.lock();
+    queue().lock(lock);
   }
   set_state(me, worker_event::end);
   const bool had_tasks = me.done.load(std::memory_order_relaxed) > 0;
@@ -85,21 +86,19 @@ std::size_t thread_crew::share(const worker& me) const {
   constexpr duration target = std::chrono::microseconds(10);
   if (me.per_task == duration::zero() || how_ != strategy::pull) return 1;
   const auto fits = static_cast<std::size_t>(target / me.per_task);
-  return std::clamp(fits, std::size_t{1},
-                    std::min(longest_batch, 1 + owner_->queue().size() / workers_.size()));
+  return std::clamp(fits, std::size_t{1}, std::min(longest_batch, 1 + queue().size() / workers_.size()));
 }
 
 std::size_t thread_crew::refill(worker& me) {
   me.running.store(nullptr, std::memory_order_relaxed);
   if (me.batch[0].load(std::memory_order_relaxed) != nullptr) return 1;  // it was handed one
   if (me.retiring) return 0;
-  engine::intake& intake = owner_->queue();
+  engine::intake& intake = queue();
   const std::size_t wanted = intake.size() == 0 ? 0 : share(me);
   std::size_t count = 0;
   while (count < wanted) {
     task* t = intake.take();
     if (t == nullptr) break;
-    move(*t, task_event::place);
     t->worker.store(me.id.slot, std::memory_order_relaxed);
     if (count > 0) lowest_in_batches_ = std::min(lowest_in_batches_, static_cast<int>(t->priority));
     me.batch[count++].store(t, std::memory_order_relaxed);
@@ -178,6 +177,7 @@ void thread_crew::surrender(std::uint32_t slot) {
   sleeping_.pop_back();
   next->woken = true;
   wake_on_its_way_ = true;
+  mind_the_door();
   next->wake.notify_one();
 }
 
@@ -188,18 +188,30 @@ void thread_crew::look_around(std::unique_lock<std::mutex>& lock) {
   ++looking_;
   lock.unlock();
   constexpr int least = 6;  // a few tasks taken together cost less than each by itself
-  for (int i = 0; i < looks && (i < least || !owner_->queue().hint()); ++i) ::sched_yield();
-  lock.lock();
+  for (int i = 0; i < looks && (i < least || !queue().hint()); ++i) ::sched_yield();
+  queue().lock(lock);
   --looking_;
 }
 
 void thread_crew::sleep(worker& me, std::unique_lock<std::mutex>& lock) {
+  sleeping_.push_back(&me);
+  mind_the_door();
+  if (queue().size() > 0) {  // it came through the door just now
+    sleeping_.pop_back();
+    return mind_the_door();
+  }
   if (me.state == worker_state::busy) set_state(me, worker_event::rest);
   me.idle_since = owner_->time().now();
   me.woken = false;
-  sleeping_.push_back(&me);
   me.wake.wait(lock, [&me] { return me.woken; });
+  queue().bring_in();
   if (me.batch[0].load(std::memory_order_relaxed) == nullptr) wake_on_its_way_ = false;
+  mind_the_door();
+}
+
+// Who submits must tell us where somebody sleeps whom nobody has woken yet, or where a worker is chosen.
+void thread_crew::mind_the_door() {
+  queue().set(engine::hold::crew, how_ != strategy::pull || (!sleeping_.empty() && !wake_on_its_way_));
 }
 
 // Wakes the worker that fell asleep last, whose caches are warmest; releases the lock.
@@ -208,13 +220,13 @@ void thread_crew::wake_one(std::unique_lock<std::mutex>& lock) {
   sleeping_.pop_back();
   next->woken = true;
   wake_on_its_way_ = true;
+  mind_the_door();
   lock.unlock();
   next->wake.notify_one();
 }
 
 void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
-  if (lowest_in_batches_ != std::numeric_limits<int>::max() &&
-      owner_->queue().top_priority() > lowest_in_batches_)
+  if (lowest_in_batches_ != std::numeric_limits<int>::max() && queue().top_priority() > lowest_in_batches_)
     recall();
   if (sleeping_.empty()) return lock.unlock();
   if (how_ == strategy::pull) {
@@ -233,8 +245,7 @@ void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
   worker* next = *chosen;
   sleeping_.erase(chosen);
   cursor_ = next->id.slot + std::size_t{1};
-  if (task* t = owner_->queue().take()) {
-    move(*t, task_event::place);
+  if (task* t = queue().take()) {
     t->worker.store(next->id.slot, std::memory_order_relaxed);
     next->batch[0].store(t, std::memory_order_relaxed);
   }
@@ -252,7 +263,7 @@ void thread_crew::start(worker_id id) {
   worker& w = *fresh;
   std::unique_ptr<worker> replaced;
   {
-    const std::lock_guard lock(mutex());
+    const auto lock = queue().lock();
     if (workers_.size() <= id.slot) workers_.resize(id.slot + std::size_t{1});
     replaced = std::exchange(workers_[id.slot], std::move(fresh));
   }
@@ -261,7 +272,7 @@ void thread_crew::start(worker_id id) {
     w.thread = std::thread([this, &w] { work(w); });
   } catch (const std::system_error& e) {
     {
-      const std::lock_guard lock(mutex());
+      const auto lock = queue().lock();
       set_state(w, worker_event::end);
     }
     owner_->worker_ended(id, false, nullptr, std::string("a thread could not be started: ") + e.what());
@@ -269,7 +280,7 @@ void thread_crew::start(worker_id id) {
 }
 
 void thread_crew::retire(worker_id id) {
-  const std::lock_guard lock(mutex());
+  const auto lock = queue().lock();
   worker& w = *workers_[id.slot];
   if (w.id != id || w.state == worker_state::dead) return;
   set_state(w, worker_event::retire);
@@ -277,12 +288,13 @@ void thread_crew::retire(worker_id id) {
   const auto asleep = std::find(sleeping_.begin(), sleeping_.end(), &w);
   if (asleep == sleeping_.end()) return;
   sleeping_.erase(asleep);
+  mind_the_door();
   w.woken = true;
   w.wake.notify_one();
 }
 
 revoked thread_crew::revoke(task& t, bool tell, worker_id& on) {
-  const std::lock_guard lock(mutex());
+  const auto lock = queue().lock();
   for (const auto& w : workers_) {
     if (!w) continue;
     for (auto& entry : w->batch) {
@@ -299,7 +311,7 @@ revoked thread_crew::revoke(task& t, bool tell, worker_id& on) {
 }
 
 void thread_crew::held(std::vector<task_ref<>>& into) {
-  const std::lock_guard lock(mutex());
+  const auto lock = queue().lock();
   for (const auto& w : workers_) {
     if (!w) continue;
     if (task* t = w->running.load(std::memory_order_relaxed)) into.push_back(task_ref<>::share(*t));
@@ -314,14 +326,14 @@ void thread_crew::held(std::vector<task_ref<>>& into) {
 }
 
 bool thread_crew::holds(worker_id id, const task& t) {
-  const std::lock_guard lock(mutex());
+  const auto lock = queue().lock();
   return id.slot < workers_.size() && workers_[id.slot]->id == id &&
          workers_[id.slot]->running.load(std::memory_order_relaxed) == &t &&
          t.state.load(std::memory_order_relaxed) == detail::task_state::running;
 }
 
 void thread_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& idle) {
-  const std::lock_guard lock(mutex());
+  const auto lock = queue().lock();
   for (const worker* w : sleeping_) idle.push_back({w->id, w->idle_since});
 }
 
@@ -346,7 +358,7 @@ std::vector<std::uint64_t> thread_crew::finish() {
   for (auto& w : workers_) {
     if (!w) continue;
     {
-      const std::lock_guard lock(mutex());
+      const auto lock = queue().lock();
       const task* t = w->running.load(std::memory_order_relaxed);
       if (t != nullptr && t->state.load(std::memory_order_relaxed) == detail::task_state::running) {
         stuck.push_back(t->id);
@@ -359,7 +371,7 @@ std::vector<std::uint64_t> thread_crew::finish() {
 }
 
 void thread_crew::describe(stats& into) {
-  const std::lock_guard lock(mutex());
+  const auto lock = queue().lock();
   for (const auto& w : workers_)
     if (w)
       into.workers.push_back({.slot = w->id.slot,

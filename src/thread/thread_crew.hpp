@@ -87,12 +87,13 @@ private:
   void look_around(std::unique_lock<std::mutex>& lock);
   void sleep(worker& me, std::unique_lock<std::mutex>& lock);
   void wake_one(std::unique_lock<std::mutex>& lock);  // and lets go of it
+  void mind_the_door();
   void recall();  // what is less urgent than what was queued now, and the rest with it
   void give_back(std::vector<detail::task*>& tasks);
 
   void run_batch(worker& me, std::size_t count, std::vector<detail::task*>& finished);
   void set_state(worker& w, engine::worker_event event);
-  [[nodiscard]] std::mutex& mutex() const { return owner_->queue().mutex(); }
+  [[nodiscard]] engine::intake& queue() const { return owner_->queue(); }
 
   const strategy how_;
   const std::string name_;

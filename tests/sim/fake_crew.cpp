@@ -196,7 +196,7 @@ void fake_crew::pump() {
           w.tasks.size() < set_.window && (best == nullptr || w.tasks.size() < best->tasks.size()))
         best = &w;
     if (best == nullptr) break;
-    std::unique_lock lock(owner_->queue().mutex());
+    auto lock = owner_->queue().lock();
     task* taken = owner_->queue().take();
     if (taken == nullptr) break;
     auto& t = static_cast<sim_task&>(*taken);
@@ -204,7 +204,6 @@ void fake_crew::pump() {
       broken("a lower priority went first");
     if (taken_once_.insert(t.id).second && std::exchange(last_taken_[t.priority], t.id) > t.id)
       broken("task " + std::to_string(t.id) + " was overtaken by an equal");
-    move(t, engine::task_event::place);
     lock.unlock();
     ++t.attempt;
     t.worker.store(best->id.slot, std::memory_order_relaxed);
@@ -245,7 +244,7 @@ void fake_crew::take_back_unclaimed(worker& w) {
     if (w.tasks[i - 1].claimed) continue;
     w.tasks.erase(w.tasks.begin() + static_cast<long>(i - 1));
     --t->attempt;
-    const std::lock_guard lock(owner_->queue().mutex());
+    const auto lock = owner_->queue().lock();
     owner_->put_back(*t);
     meet("put back unbegun, " + phase);
   }

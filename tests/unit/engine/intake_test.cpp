@@ -22,20 +22,20 @@ public:
   }
 
   admission knock(bool may_wait) {
-    std::unique_lock lock(at.mutex());
+    auto lock = at.lock();
     const auto answer = at.admit(lock, may_wait);
     if (answer == admission::admitted) at.push(tasks_.emplace_back(no_operations));
     return answer;
   }
   task* take() {
-    const std::lock_guard lock(at.mutex());
+    const auto lock = at.lock();
     return at.take();
   }
   // A thread waits at the door; returns once it does. Its task has this priority, to be known by.
   void wait_in_line(int name) {
     const std::size_t before = in_line();
     threads_.emplace_back([this, name] {
-      std::unique_lock lock(at.mutex());
+      auto lock = at.lock();
       ++arrived_;  // under the lock that admit lets go of only when it waits
       const auto answer = at.admit(lock, true);
       answers_.push_back({name, answer});
@@ -45,13 +45,13 @@ public:
   }
   std::vector<std::pair<int, admission>> answers(std::size_t wanted) {
     for (;;) {
-      const std::lock_guard lock(at.mutex());
+      const auto lock = at.lock();
       if (answers_.size() >= wanted) return answers_;
       std::this_thread::yield();
     }
   }
   std::size_t size() {
-    const std::lock_guard lock(at.mutex());
+    const auto lock = at.lock();
     return at.size();
   }
 
@@ -59,7 +59,7 @@ public:
 
 private:
   std::size_t in_line() {
-    const std::lock_guard lock(at.mutex());
+    const auto lock = at.lock();
     return arrived_;
   }
   std::deque<task> tasks_;
@@ -89,9 +89,23 @@ TEST(intake, a_task_that_comes_back_is_never_refused) {
   d.knock(false);
   task* t = d.take();
   d.knock(false);
-  const std::lock_guard lock(d.at.mutex());
+  const auto lock = d.at.lock();
   d.at.put_back(*t);
   EXPECT_EQ(d.at.size(), 2u);
+}
+
+TEST(intake, what_was_taken_out_is_not_removed_again) {
+  door d({});
+  d.knock(false);
+  task* t = d.take();
+  {
+    const auto lock = d.at.lock();
+    EXPECT_FALSE(d.at.remove(*t)) << "its taker has it, though it has not settled yet";
+    move(*t, task_event::take_back);
+    d.at.put_back(*t);
+    EXPECT_TRUE(d.at.remove(*t));
+    EXPECT_FALSE(d.at.remove(*t));
+  }
 }
 
 TEST(intake, those_who_wait_are_let_in_one_a_place_in_the_order_they_came) {
@@ -113,7 +127,7 @@ TEST(intake, nobody_overtakes_those_who_wait) {
   d.knock(false);
   d.wait_in_line(1);
   {
-    const std::lock_guard lock(d.at.mutex());
+    const auto lock = d.at.lock();
     d.at.take();  // the place is the waiter's, though it has not come for it yet
   }
   EXPECT_EQ(d.knock(false), admission::full);
@@ -125,7 +139,7 @@ TEST(intake, removing_a_task_makes_room_too) {
   d.knock(false);
   d.wait_in_line(1);
   {
-    const std::lock_guard lock(d.at.mutex());
+    const auto lock = d.at.lock();
     task* only = nullptr;
     d.at.for_each([&](const task& t) { only = const_cast<task*>(&t); });
     d.at.remove(*only);
@@ -146,7 +160,7 @@ TEST(intake, closing_turns_away_who_waits_and_who_comes) {
   d.knock(false);
   for (int i = 0; i < 3; ++i) d.wait_in_line(i);
   {
-    const std::lock_guard lock(d.at.mutex());
+    const auto lock = d.at.lock();
     d.at.close();
   }
   for (const auto& [who, answer] : d.answers(3)) EXPECT_EQ(answer, admission::closed) << who;
@@ -159,12 +173,148 @@ TEST(intake, a_place_that_was_given_just_before_closing_is_not_used) {
   d.knock(false);
   d.wait_in_line(1);
   {
-    const std::lock_guard lock(d.at.mutex());
+    const auto lock = d.at.lock();
     d.at.take();
     d.at.close();
   }
   EXPECT_EQ(d.answers(1), (answers{{1, admission::closed}}));
   EXPECT_EQ(d.size(), 0u);
+}
+
+// Tasks through the door of an intake that is open.
+class open_intake {
+public:
+  explicit open_intake(const queue_options& options) : at(options) {
+    const auto lock = at.lock();
+    at.open();
+    at.set(hold::crew, false);
+  }
+  bool pass(int priority = 0) {
+    task& t = tasks_.emplace_back(no_operations);
+    t.priority = priority;
+    return at.pass(t);
+  }
+  std::vector<std::uint64_t> all() {
+    std::vector<std::uint64_t> numbers;
+    const auto lock = at.lock();
+    while (const task* t = at.take()) numbers.push_back(t->id);
+    return numbers;
+  }
+
+  intake at;
+
+private:
+  std::deque<task> tasks_;
+};
+
+TEST(door, tasks_come_out_in_the_order_they_went_in_and_are_counted) {
+  open_intake in({.capacity = std::nullopt});
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(in.pass());
+  EXPECT_TRUE(in.at.hint());
+  EXPECT_EQ(in.all(), (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(in.at.admitted(), 5u);
+  EXPECT_EQ(in.at.peak(), 5u);
+}
+
+TEST(door, lets_through_no_more_than_there_is_room_for) {
+  open_intake in({.capacity = 3});
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(in.pass());
+  EXPECT_FALSE(in.pass());
+  auto lock = in.at.lock();
+  EXPECT_EQ(in.at.admit(lock, false), admission::full);
+  EXPECT_NE(in.at.take(), nullptr);
+  ASSERT_EQ(in.at.admit(lock, false), admission::admitted) << "a place was made";
+  EXPECT_FALSE(in.pass()) << "and given";
+}
+
+TEST(door, whoever_was_admitted_keeps_his_place_until_he_pushes) {
+  open_intake in({.capacity = 2});
+  task slow(no_operations);
+  auto lock = in.at.lock();
+  ASSERT_EQ(in.at.admit(lock, false), admission::admitted);
+  EXPECT_TRUE(in.pass());
+  EXPECT_FALSE(in.pass());
+  in.at.push(slow);
+  EXPECT_EQ(in.at.size(), 1u) << "what came through the door comes in with the next lock";
+  lock.unlock();
+  EXPECT_EQ(in.all().size(), 2u);
+}
+
+TEST(door, more_tasks_than_one_word_can_count_go_through_after_a_look) {
+  open_intake in({.capacity = std::nullopt});
+  std::size_t through = 0;
+  while (in.pass()) ++through;
+  EXPECT_EQ(through, 65'535u);
+  { const auto lock = in.at.lock(); }
+  EXPECT_TRUE(in.pass());
+}
+
+TEST(door, is_shut_while_anybody_needs_it) {
+  for (const auto why : {hold::closed, hold::waiters, hold::priorities, hold::crew, hold::growth}) {
+    open_intake in({});
+    ASSERT_TRUE(in.pass());
+    {
+      const auto lock = in.at.lock();
+      in.at.set(why, true);
+    }
+    EXPECT_FALSE(in.pass());
+    {
+      const auto lock = in.at.lock();
+      in.at.set(why, false);
+    }
+    EXPECT_TRUE(in.pass());
+  }
+}
+
+TEST(door, a_task_of_another_priority_does_not_use_it_and_shuts_it) {
+  open_intake in({});
+  EXPECT_FALSE(in.pass(1));
+  task urgent(no_operations);
+  urgent.priority = 1;
+  {
+    auto lock = in.at.lock();
+    ASSERT_EQ(in.at.admit(lock, false), admission::admitted);
+    in.at.push(urgent);
+  }
+  EXPECT_FALSE(in.pass());
+}
+
+TEST(door, loses_nothing_and_keeps_each_submitters_order_while_others_look) {
+  constexpr int submitters = 3, each = 20'000;
+  intake at({.capacity = 64});
+  {
+    const auto lock = at.lock();
+    at.open();
+    at.set(hold::crew, false);
+  }
+  struct marked : task {
+    marked(int s, int n) : task(no_operations), submitter(s), number(n) {}
+    int submitter, number;
+  };
+  std::vector<std::deque<marked>> tasks(submitters);
+  std::vector<std::thread> threads;
+  for (int s = 0; s < submitters; ++s)
+    threads.emplace_back([&, s] {
+      for (int n = 0; n < each; ++n) {
+        marked& t = tasks[static_cast<std::size_t>(s)].emplace_back(s, n);
+        if (at.pass(t)) continue;
+        auto lock = at.lock();
+        while (at.admit(lock, true) != admission::admitted) {}
+        at.push(t);
+      }
+    });
+  std::vector<int> next(submitters, 0);
+  for (int seen = 0; seen < submitters * each;) {
+    const auto lock = at.lock();
+    ASSERT_LE(at.size(), 64u);
+    while (task* t = at.take()) {
+      const auto& m = static_cast<marked&>(*t);
+      ASSERT_EQ(m.number, next[static_cast<std::size_t>(m.submitter)]++);
+      ++seen;
+    }
+  }
+  for (auto& t : threads) t.join();
+  EXPECT_EQ(at.admitted(), static_cast<std::uint64_t>(submitters * each));
 }
 
 }  // namespace
