@@ -250,6 +250,8 @@ void attach(task& t, continuation* c);
 /// Blocks until t has settled; in a worker of the task's own pool it helps, or throws would_deadlock.
 /// False: `until` came first.
 bool wait_until(task& t, std::optional<time_point> until);
+/// The same without helping, for threads that have no part in its pool.
+bool wait_outside(task& t, std::optional<time_point> until);
 /// What t's outcome is now, and a promise to those who change it that somebody sleeps on it.
 inline std::uint32_t look_before_sleep(task& t) noexcept {
   return t.outcome.fetch_or(task::outcome_waited_for, std::memory_order_acq_rel) | task::outcome_waited_for;

@@ -60,6 +60,7 @@ void engine::put_back(task& t) {
   move(t, task_event::take_back);
   if ((t.flags & task::watched) != 0) tell({.what = happened::task_returned{t.id}}, base::never);
   intake_.put_back(t);
+  nudge_callback_waiters();
 }
 
 void engine::succeeded(task& t) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/callbacks.hpp"
 
+#include <pthread.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -8,6 +10,7 @@ namespace muster::engine {
 
 namespace {
 thread_local const callbacks* running_here = nullptr;
+thread_local int depth_here = 0;
 
 void run_safely(const std::function<void()>& work) {
   try {
@@ -24,8 +27,13 @@ void callbacks::post(std::function<void()> work) {
   if (given_) return given_([work = std::move(work)] { run_safely(work); });
   const std::lock_guard lock(mutex_);
   queue_.push_back(std::move(work));
-  if (!thread_.joinable() && !stopping_) thread_ = std::thread([self = shared_from_this()] { self->loop(); });
+  start_thread();
   wake_.notify_one();
+}
+
+void callbacks::start_thread() {
+  if (thread_.joinable() || stopping_ || leaving_ > 0) return;
+  thread_ = std::thread([self = shared_from_this()] { self->loop(); });
 }
 
 bool callbacks::inside() const { return running_here == this; }
@@ -37,28 +45,60 @@ bool callbacks::inside_of(const void* owner) {
 void callbacks::run_one(std::unique_lock<std::mutex>& lock) {
   auto work = std::move(queue_.front());
   queue_.pop_front();
+  ++running_;
   lock.unlock();
   run_safely(work);
   work = nullptr;  // what it captured goes before the lock is taken
   lock.lock();
+  if (--running_ == 0 && queue_.empty()) rest_.notify_all();
 }
 
 void callbacks::loop() {
   running_here = this;
+  pthread_setname_np(pthread_self(), (name_.substr(0, 10) + "-then").c_str());
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    wake_.wait(lock, [this] { return stopping_ || leaving_ > 0 || !queue_.empty(); });
     if (queue_.empty()) return;
     run_one(lock);
   }
 }
 
-void callbacks::run_until(const std::function<bool()>& done) {
+int callbacks::depth() { return depth_here; }
+
+bool callbacks::run_until(const std::function<bool()>& done, std::optional<base::time_point> until) {
   std::unique_lock lock(mutex_);
+  const auto any = [this] { return !queue_.empty(); };
+  ++depth_here;
   while (!done()) {
-    wake_.wait(lock, [this] { return !queue_.empty(); });
+    if (!until) {
+      wake_.wait(lock, any);
+    } else if (!wake_.wait_until(lock, *until, any)) {
+      break;
+    }
     run_one(lock);
   }
+  --depth_here;
+  return done();
+}
+
+bool callbacks::settle(base::time_point until) {
+  if (inside()) return false;
+  std::unique_lock lock(mutex_);
+  const auto at_rest = [this] { return running_ == 0 && queue_.empty(); };
+  if (until == base::never)
+    rest_.wait(lock, at_rest);
+  else if (!rest_.wait_until(lock, until, at_rest))
+    return false;
+  ++leaving_;
+  wake_.notify_all();
+  std::thread ending = std::move(thread_);
+  lock.unlock();
+  if (ending.joinable()) ending.join();
+  lock.lock();
+  --leaving_;
+  if (!queue_.empty()) start_thread();  // it came while the thread ended
+  return true;
 }
 
 void callbacks::stop() {

@@ -13,7 +13,7 @@ namespace muster::engine {
 engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<const base::clock> time)
     : settings_(std::move(chosen)),
       time_(std::move(time)),
-      callbacks_(std::make_shared<callbacks>(settings_.callbacks, this)),
+      callbacks_(std::make_shared<callbacks>(settings_.callbacks, this, settings_.name)),
       intake_(settings_.queue),
       plan_(settings_.plan),
       crew_(std::move(workers)) {
@@ -105,6 +105,7 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
   const stop_report report = report_;
   lock.unlock();
   if (ending.joinable()) ending.join();
+  callbacks_->settle(std::max(deadline, base::after(time_->now(), settings_.plan.grace)));
   return report;
 }
 
@@ -185,6 +186,7 @@ void engine::submit(task_ref<> t) {
   const std::size_t waiting = intake_.size();
   const bool tells = intake_.is_set(hold::growth) && crew_->saturated();
   if (tells) intake_.set(hold::growth, false);
+  if (intake_.is_set(hold::waiting_workers)) nudge_callback_waiters();
   crew_->queued(lock);
   if (tells) tell({.what = happened::backlog{waiting}});
 }
@@ -240,29 +242,45 @@ void engine::dispatch(detail::continuation* c, task& t) {
 subscription engine::on(std::optional<event_kind> kind, event_handler handler) {
   const std::lock_guard lock(listeners_mutex_);
   const auto id = static_cast<subscription>(++last_subscription_);
-  listeners_.push_back(std::make_shared<const listener>(listener{id, kind, std::move(handler)}));
+  auto made = std::make_shared<listener>();
+  made->id = id;
+  made->kind = kind;
+  made->handler = std::move(handler);
+  listeners_.push_back(std::move(made));
   listened_to_.store(true, std::memory_order_relaxed);
   return id;
 }
 
 void engine::off(subscription which) {
-  const std::lock_guard lock(listeners_mutex_);
-  std::erase_if(listeners_, [which](const auto& l) { return l->id == which; });
-  listened_to_.store(!listeners_.empty(), std::memory_order_relaxed);
+  std::shared_ptr<listener> gone;
+  {
+    const std::lock_guard lock(listeners_mutex_);
+    const auto at =
+        std::find_if(listeners_.begin(), listeners_.end(), [which](const auto& l) { return l->id == which; });
+    if (at == listeners_.end()) return;
+    gone = std::move(*at);
+    listeners_.erase(at);
+    listened_to_.store(!listeners_.empty(), std::memory_order_relaxed);
+  }
+  const std::lock_guard until_it_returned(gone->running);
+  gone->active = false;
 }
 
 void engine::announce(event e) {
   if (!listened_to_.load(std::memory_order_relaxed)) return;
   e.time = time_->now();
   const auto shared = std::make_shared<const event>(std::move(e));
-  std::vector<std::shared_ptr<const listener>>
-      told;  // posted to without the lock: an executor may run it at once
+  std::vector<std::shared_ptr<listener>> told;  // posted to without the lock: an executor may run it at once
   {
     const std::lock_guard lock(listeners_mutex_);
     for (const auto& l : listeners_)
       if (!l->kind || *l->kind == shared->kind) told.push_back(l);
   }
-  for (const auto& l : told) callbacks_->post([l, shared] { l->handler(*shared); });
+  for (const auto& l : told)
+    callbacks_->post([l, shared] {
+      const std::lock_guard running(l->running);
+      if (l->active) l->handler(*shared);
+    });
 }
 
 }  // namespace muster::engine

@@ -91,7 +91,7 @@ public:
   // where waiting could never end. False: `until` came first.
   bool wait_inside(task& t, std::optional<base::time_point> until);
   // Waits for t in a callback of this pool: runs other callbacks meanwhile, since t may need one of them.
-  void wait_in_callback(task& t);
+  bool wait_in_callback(task& t, std::optional<base::time_point> until);
 
   // ------------------------------------------------------------------------------------------ for the crew
 
@@ -163,6 +163,9 @@ private:
     subscription id;
     std::optional<event_kind> kind;
     event_handler handler;
+    // Held while its handler runs, so that `off` can wait for it; recursive, for handlers that call `off`.
+    std::recursive_mutex running{};
+    bool active = true;  // guarded by running
   };
 
   void loop();
@@ -212,6 +215,9 @@ private:
   // True: it was queued, and is now the caller's.
   bool unqueue(task& t);
   bool take_to_help(task& t);
+  bool wait_for_callback(task& t, std::optional<base::time_point> until);
+  // Something changed for the workers that wait for a callback: they look again. With the intake's lock.
+  void nudge_callback_waiters();
   void run_here(task& t, std::uint32_t slot);
   [[nodiscard]] const retry_options& retry_of(const task& t) const;
   [[nodiscard]] error_subject subject_of(const task& t) const;
@@ -238,6 +244,8 @@ private:
   intake intake_;
   bool started_ = false;     // guarded by the intake's lock
   int blocked_workers_ = 0;  // guarded by the intake's lock
+  // What workers wait for that a callback must settle; each keeps it alive. Guarded by the intake's lock.
+  std::vector<task*> callback_waiters_{};
 
   // The loop's own.
   plan plan_;
@@ -276,8 +284,8 @@ private:
       workers_died_{0};
 
   std::mutex listeners_mutex_;
-  std::vector<std::shared_ptr<const listener>> listeners_;  // guarded by listeners_mutex_
-  std::uint64_t last_subscription_ = 0;                     // guarded by listeners_mutex_
+  std::vector<std::shared_ptr<listener>> listeners_;  // guarded by listeners_mutex_
+  std::uint64_t last_subscription_ = 0;               // guarded by listeners_mutex_
   std::atomic<bool> listened_to_{false};
 
   // Who of this pool's workers waits for which task, for would_deadlock; and which tasks run beside the crew.

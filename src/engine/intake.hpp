@@ -32,11 +32,12 @@ enum class admission : std::uint8_t { admitted, full, timed_out, closed };
 
 // Why the door is shut, one bit each.
 enum class hold : std::uint8_t {
-  closed = 1,      // the pool has not started, or stops
-  waiters = 2,     // somebody waits for room and comes first
-  priorities = 4,  // tasks of other priorities have come: one of them may have to be overtaken
-  crew = 8,        // the crew wants to hear of each task: somebody sleeps, or is chosen for it
-  growth = 16,     // the plan wants to hear when no worker is free
+  closed = 1,            // the pool has not started, or stops
+  waiters = 2,           // somebody waits for room and comes first
+  priorities = 4,        // tasks of other priorities have come: one of them may have to be overtaken
+  crew = 8,              // the crew wants to hear of each task: somebody sleeps, or is chosen for it
+  growth = 16,           // the plan wants to hear when no worker is free
+  waiting_workers = 32,  // workers wait for a callback, and may be the only ones to run it
 };
 
 class intake {

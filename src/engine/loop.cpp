@@ -174,10 +174,12 @@ void engine::perform(const todo::expire_task& a) {
   const auto found = known_.find(a.task);
   if (found == known_.end()) return;
   const task_ref<> t = found->second.ref;
-  auto error =
-      make<task_timeout>(*t, a.which == limit::deadline      ? "the task's deadline passed"
-                             : a.which == limit::run_timeout ? "the task ran longer than its run timeout"
-                                                             : "no worker was free within the queue timeout");
+  std::string what = a.which == limit::deadline      ? "the task's deadline passed"
+                     : a.which == limit::run_timeout ? "the task ran longer than its run timeout"
+                                                     : "no worker was free within the queue timeout";
+  if (const std::string why = last_start_failure(); t->attempt == 0 && !why.empty())
+    what += "; the last worker that was to start did not: " + why;
+  auto error = make<task_timeout>(*t, what);
   if (a.which == limit::queue_timeout) {  // it may have begun this instant: then this limit is met
     worker_id on;
     if (unqueue(*t) || crew_->revoke(*t, false, on) == revoked::taken_back) {
@@ -229,6 +231,7 @@ void engine::perform(const todo::retry_task& a) {
     auto lock = intake_.lock();
     move(t, task_event::requeue);
     intake_.put_back(t);
+    nudge_callback_waiters();
     crew_->queued(lock);
   }
   detail::nudge(*keep);  // a worker that waits for it may run it

@@ -71,8 +71,11 @@ bool wait_until(task& t, std::optional<time_point> until) {
   auto* home = static_cast<engine*>(t.home);
   const muster::engine::inside* here = muster::engine::here();
   if (home != nullptr && here != nullptr && here->home == home) return home->wait_inside(t, until);
-  if (home != nullptr && !until && muster::engine::callbacks::inside_of(home))
-    return home->wait_in_callback(t), true;
+  if (home != nullptr && muster::engine::callbacks::inside_of(home)) return home->wait_in_callback(t, until);
+  return wait_outside(t, until);
+}
+
+bool wait_outside(task& t, std::optional<time_point> until) {
   for (;;) {
     const std::uint32_t seen = look_before_sleep(t);
     if (t.settled()) return true;

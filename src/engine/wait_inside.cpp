@@ -15,6 +15,11 @@ engine::blocked_worker::blocked_worker(engine& home, const std::string& waits_fo
   if (home.blocked_workers_ + 1 >= home.settings_.plan.max)
     throw would_deadlock("every worker of the pool waits for the pool itself; this one for " + waits_for);
   ++home.blocked_workers_;
+  home.nudge_callback_waiters();
+}
+
+void engine::nudge_callback_waiters() {
+  for (task* t : callback_waiters_) detail::nudge(*t);
 }
 
 // True: nobody had begun t, and it is the caller's now.
@@ -25,13 +30,9 @@ bool engine::take_to_help(task& t) {
 
 bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   const inside* me = here();
-  if ((t.flags & task::is_continuation) != 0) {  // the task before it may need us, its own part does not
+  if ((t.flags & task::is_continuation) != 0) {  // the task before it may need us
     if (!detail::wait_until(*t.previous, until)) return false;
-    for (;;) {
-      const std::uint32_t seen = detail::look_before_sleep(t);
-      if (t.settled()) return true;
-      if (!detail::sleep_while(t, seen, until)) return t.settled();
-    }
+    return wait_for_callback(t, until);
   }
   for (;;) {
     const std::uint32_t seen = detail::look_before_sleep(t);
@@ -66,13 +67,54 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   }
 }
 
-void engine::wait_in_callback(task& t) {
+// A callback runs the last part of t, and may need workers for it. So who waits here runs whatever is queued,
+// when every other worker of the pool waits for the pool too.
+bool engine::wait_for_callback(task& t, std::optional<base::time_point> until) {
+  const inside* me = here();
+  auto lock = intake_.lock();
+  crew_->surrender(me->slot);
+  callback_waiters_.push_back(&t);
+  intake_.set(hold::waiting_workers, true);
+  bool in_time = true;
+  for (;;) {
+    const std::uint32_t seen = detail::look_before_sleep(t);
+    if (t.settled() || !in_time) break;
+    const bool alone = blocked_workers_ + static_cast<int>(callback_waiters_.size()) >= settings_.plan.max;
+    if (task* other = alone && me->depth < deepest_help ? intake_.take() : nullptr) {
+      move(*other, task_event::begin);
+      lock.unlock();
+      run_here(*other, me->slot);
+    } else {
+      lock.unlock();
+      in_time = detail::sleep_while(t, seen, until);
+    }
+    intake_.lock(lock);
+  }
+  std::erase(callback_waiters_, &t);
+  intake_.set(hold::waiting_workers, !callback_waiters_.empty());
+  return t.settled();
+}
+
+bool engine::wait_in_callback(task& t, std::optional<base::time_point> until) {
+  if (callbacks::depth() >= deepest_help) {
+    if ((t.flags & task::is_continuation) != 0)
+      throw would_deadlock(std::to_string(deepest_help) + " callbacks wait for each other's results already",
+                           subject_of(t));
+    return detail::wait_outside(t, until);
+  }
+  // What this stack looks at when t settles may come after it has gone: so it is shared.
   struct done_mark : detail::continuation {
-    bool done = false;
-  } mark;
-  mark.run = [](detail::continuation* c, task&) noexcept { static_cast<done_mark*>(c)->done = true; };
-  detail::attach(t, &mark);  // its callback comes to this very thread
-  callbacks_->run_until([&mark] { return mark.done; });
+    std::shared_ptr<done_mark> self;
+    bool done = false;  // both: written and read by the callbacks' thread only
+  };
+  const auto mark = std::make_shared<done_mark>();
+  mark->self = mark;
+  mark->run = [](detail::continuation* c, task&) noexcept {
+    const auto kept = std::move(static_cast<done_mark*>(c)->self);
+    kept->done = true;
+  };
+  detail::attach(t, mark.get());  // its callback comes to this very thread
+  return callbacks_->run_until([&mark] { return mark->done; }, until);
 }
 
 // The tasks through which t waits for a task that runs on this very slot; empty where it does not.

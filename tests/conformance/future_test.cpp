@@ -147,6 +147,36 @@ TYPED_TEST(futures, a_continuation_may_wait_for_another_task_of_the_same_pool) {
   EXPECT_EQ(f.get(), 11);
 }
 
+TYPED_TEST(futures, a_continuation_may_wait_for_a_moment_only) {
+  TypeParam pool(1);
+  auto waits = pool.submit(echo, 1).then([&pool](int x) {
+    auto chained = pool.submit(echo, 2).then([](int y) { return y + 1; });
+    return chained.wait_for(watchdog) ? x + chained.get() : -1;  // it helps while it waits
+  });
+  EXPECT_EQ(waits.get(), 4);
+}
+
+TYPED_TEST(futures, continuations_that_wait_for_each_other_never_exhaust_the_stack) {
+  TypeParam pool(1);
+  constexpr int many = 40'000;
+  std::vector<future<int>> all;
+  for (int i = 0; i < many; ++i)
+    all.push_back(pool.submit(echo, i).then([&pool](int x) { return x + pool.submit(echo, 1).get(); }));
+  for (int i = 0; i < many; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)].get(), i + 1);
+}
+
+TYPED_TEST(futures, of_continuations_have_settled_when_stop_returns) {
+  TypeParam pool(2);
+  std::vector<future<int>> all;
+  for (int i = 0; i < 200; ++i)
+    all.push_back(pool.submit(echo, i).then([](int x) { return x + 1; }).then([](int x) { return x * 2; }));
+  (void)pool.stop();
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(all[static_cast<std::size_t>(i)].ready()) << i;
+    EXPECT_EQ(all[static_cast<std::size_t>(i)].get(), (i + 1) * 2);
+  }
+}
+
 TYPED_TEST(futures, a_continuation_may_wait_for_another_continuation) {
   TypeParam pool(1);
   auto f = pool.submit(echo, 1).then(

@@ -274,6 +274,42 @@ TYPED_TEST(pools, a_handler_may_submit_wait_subscribe_and_ask) {
   ASSERT_TRUE(eventually([&] { return later == 1; }));
 }
 
+TYPED_TEST(pools, begin_no_handler_after_off_has_returned) {
+  std::vector<std::function<void()>> due;
+  std::mutex mutex;
+  options_of<TypeParam> options{.workers = {1}, .start = false};
+  options.callbacks = [&](std::function<void()> f) {
+    const std::lock_guard lock(mutex);
+    due.push_back(std::move(f));
+  };
+  TypeParam pool(options);
+  int gone = 0, kept = 0;
+  const auto first = pool.on(event_kind::worker_ready, [&](const event&) { ++gone; });
+  pool.on(event_kind::worker_ready, [&](const event&) { ++kept; });
+  pool.start();
+  pool.wait_idle();
+  pool.off(first);  // its event was sent and waits for the executor
+  const std::lock_guard lock(mutex);
+  for (const auto& f : due) f();
+  EXPECT_EQ(kept, 1);
+  EXPECT_EQ(gone, 0);
+}
+
+TYPED_TEST(pools, wait_in_off_for_a_handler_that_runs) {
+  TypeParam pool(options_of<TypeParam>{.workers = {1}, .start = false});
+  std::atomic<bool> begun = false, over = false;
+  const auto slow = pool.on(event_kind::worker_ready, [&](const event&) {
+    begun = true;
+    begun.notify_all();
+    for (int i = 0; i < 1'000; ++i) std::this_thread::yield();
+    over = true;
+  });
+  pool.start();
+  begun.wait(false);
+  pool.off(slow);
+  EXPECT_TRUE(over);
+}
+
 TYPED_TEST(pools, a_handler_that_throws_harms_nobody) {
   TypeParam pool(1);
   std::atomic<int> told = 0;

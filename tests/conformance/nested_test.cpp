@@ -57,6 +57,21 @@ TEST(nested_tasks, may_wait_for_a_continuation) {
   expect_all_settled(pool, 2, 0, 0);
 }
 
+TEST(nested_tasks, may_wait_for_a_continuation_that_needs_the_only_worker) {
+  for (const int workers : {1, 2}) {
+    thread_pool pool(workers);
+    std::vector<future<int>> outer;
+    for (int i = 0; i < 20; ++i)
+      outer.push_back(pool.submit([&pool] {
+        return pool.submit(echo, 5).then([&pool](int x) { return x + pool.submit(echo, 6).get(); }).get();
+      }));
+    for (auto& f : outer) {
+      ASSERT_TRUE(f.wait_for(watchdog)) << workers;
+      EXPECT_EQ(f.get(), 11);
+    }
+  }
+}
+
 TEST(nested_tasks, that_wait_for_themselves_are_told_so) {
   thread_pool pool(2);
   const auto own = std::make_shared<future<int>>();

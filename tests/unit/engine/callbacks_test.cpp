@@ -12,7 +12,7 @@ namespace muster::engine {
 namespace {
 
 std::shared_ptr<callbacks> own_thread(const void* owner = nullptr) {
-  return std::make_shared<callbacks>(executor{}, owner);
+  return std::make_shared<callbacks>(executor{}, owner, "test");
 }
 
 TEST(callbacks, run_in_the_order_they_were_posted) {
@@ -66,7 +66,7 @@ TEST(callbacks, one_that_waits_for_another_runs_it_meanwhile) {
       done = true;
     });
     c->post([&] { order.push_back(4); });
-    c->run_until([&] { return done; });
+    c->run_until([&] { return done; }, std::nullopt);
     order.push_back(3);
   });
   c->stop();
@@ -75,8 +75,8 @@ TEST(callbacks, one_that_waits_for_another_runs_it_meanwhile) {
 
 TEST(callbacks, go_to_the_executor_where_one_was_given_and_are_guarded_there_too) {
   std::vector<std::function<void()>> given;
-  const auto c =
-      std::make_shared<callbacks>([&](std::function<void()> f) { given.push_back(std::move(f)); }, nullptr);
+  const auto c = std::make_shared<callbacks>([&](std::function<void()> f) { given.push_back(std::move(f)); },
+                                             nullptr, "test");
   bool ran = false;
   c->post([&] { ran = true; });
   c->post([] { throw std::runtime_error("in the executor"); });
