@@ -69,7 +69,7 @@ struct worker_options {
 enum class strategy : std::uint8_t {
   pull,         ///< A worker takes the next task when it is free: the best choice unless you need another.
   fewest,       ///< Handed to the worker with the fewest tasks; ties go to the lowest slot.
-  round_robin,  ///< Handed to each worker in turn.
+  round_robin,  ///< Handed to each worker in turn; what would wait behind a slow task goes to a free worker.
 };
 
 /// What a submit does when the queue is full.

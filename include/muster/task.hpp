@@ -166,7 +166,18 @@ struct task_extras {
   std::uint16_t attempts = 0;
 };
 
+/// Memory for tasks that one thread makes and another one ends. Any thread may call.
+void* allocate_task(std::size_t bytes);
+void free_task(void* p, std::size_t bytes) noexcept;
+
 struct task {
+  static void* operator new(std::size_t bytes) { return allocate_task(bytes); }
+  static void operator delete(void* p, std::size_t bytes) noexcept { free_task(p, bytes); }
+  static void* operator new(std::size_t bytes, std::align_val_t to) { return ::operator new(bytes, to); }
+  static void operator delete(void* p, std::size_t bytes, std::align_val_t to) noexcept {
+    ::operator delete(p, bytes, to);
+  }
+
   // Bits of outcome; those from outcome_nudged up count how often waiters were told to look again.
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
                                  outcome_continued = 8, outcome_nudged = 16;

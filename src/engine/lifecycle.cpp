@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/lifecycle.hpp"
 
-#include "base/assert.hpp"
-
 namespace muster::engine {
 
 std::string_view name(worker_state state) {
@@ -24,12 +22,6 @@ std::string_view name(task_state state) {
 std::string_view name(task_event event) {
   static constexpr std::string_view names[] = {"place", "begin", "take_back", "wait", "requeue", "settle"};
   return names[static_cast<std::size_t>(event)];
-}
-
-void move(detail::task& t, task_event event) {
-  const auto to = next(t.state.load(std::memory_order_relaxed), event);
-  MUSTER_ASSERT(to.has_value());
-  t.state.store(*to, std::memory_order_relaxed);
 }
 
 }  // namespace muster::engine

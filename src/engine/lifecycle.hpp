@@ -13,6 +13,8 @@
 #include <muster/stats.hpp>
 #include <muster/task.hpp>
 
+#include "base/assert.hpp"
+
 namespace muster::engine {
 
 using detail::task_state;
@@ -85,6 +87,10 @@ std::string_view name(task_state state);
 std::string_view name(task_event event);
 
 // Moves a task along its table; a move that cannot happen is a broken invariant and aborts.
-void move(detail::task& t, task_event event);
+inline void move(detail::task& t, task_event event) {
+  const auto to = next(t.state.load(std::memory_order_relaxed), event);
+  MUSTER_ASSERT(to.has_value());
+  t.state.store(*to, std::memory_order_relaxed);
+}
 
 }  // namespace muster::engine

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/assert.hpp"
+#include "policy/choose.hpp"
 
 namespace muster::thread {
 
@@ -233,18 +234,11 @@ void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
     if (wake_on_its_way_) return lock.unlock();
     return wake_one(lock);
   }
-  // Hand it to the chosen one of those who sleep. They have no task, so "fewest" is the lowest slot.
-  auto chosen = sleeping_.begin();
-  const auto distance = [this](const worker* w) {
-    return how_ == strategy::round_robin
-               ? (w->id.slot + workers_.size() - cursor_ % workers_.size()) % workers_.size()
-               : std::size_t{w->id.slot};
-  };
-  for (auto at = sleeping_.begin(); at != sleeping_.end(); ++at)
-    if (distance(*at) < distance(*chosen)) chosen = at;
-  worker* next = *chosen;
-  sleeping_.erase(chosen);
-  cursor_ = next->id.slot + std::size_t{1};
+  // Handed to the chosen one of those who sleep; where nobody does, whoever is free first takes it.
+  std::vector<policy::load> loads(workers_.size());
+  for (const worker* w : sleeping_) loads[w->id.slot].open = true;
+  worker* next = workers_[*policy::choose(how_, loads, cursor_)].get();
+  std::erase(sleeping_, next);
   if (task* t = queue().take()) {
     t->worker.store(next->id.slot, std::memory_order_relaxed);
     next->batch[0].store(t, std::memory_order_relaxed);
