@@ -105,7 +105,7 @@ private:
 
   explicit future(detail::task_ref<> task) : task_(std::move(task)) {}
 
-  [[nodiscard]] detail::task& state() const {
+  detail::task& state() const {
     if (!task_) detail::throw_no_state();
     return *task_;
   }

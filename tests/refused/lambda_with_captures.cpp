@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // refused-because: a lambda with captures cannot be called in another process
-// refused-with: 1
 #include <muster/pool.hpp>
 
 muster::process_pool& pool();
