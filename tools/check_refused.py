@@ -4,6 +4,7 @@
 
 The comment at the head of the program holds one or several lines `// refused-because: <sentence>`; each sentence
 must appear in the compiler's output. The compiler echoes no source lines here, so that it cannot quote the program.
+A line `// refused-with: <n>` says how many errors there may be in all.
 """
 import argparse
 import pathlib
@@ -44,6 +45,12 @@ def main() -> int:
         print(f"{options.program}: is refused, but the compiler does not say: {sentence}")
     if unsaid:
         print(run.stdout)
+    allowed = re.search(r"^// refused-with: (\d+)$", "\n".join(head), re.MULTILINE)
+    errors = len(re.findall(r": error: ", run.stdout))
+    if allowed and errors != int(allowed[1]):
+        print(f"{options.program}: is refused with {errors} errors, not {allowed[1]}")
+        print(run.stdout)
+        return 1
     return 1 if unsaid else 0
 
 

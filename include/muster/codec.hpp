@@ -26,9 +26,14 @@ namespace muster {
 /// Specialise this for a type of your own:
 ///   static void encode(muster::writer& out, const T& value);
 ///   static T decode(muster::reader& in);
-/// and use muster::encode(out, member) and muster::decode<Member>(in) inside. A type that holds values of its
-/// own type through pointers should keep a `writer::nested` / `reader::nested` guard in each, so that depth
-/// stays bounded.
+/// and use muster::encode(out, member) and muster::decode<Member>(in) inside.
+///
+/// Values may nest 256 deep, so that nobody's bytes can exhaust a stack: a deeper one is refused with
+/// encode_error, such bytes with decode_error. What counts as a level is a container or a unique_ptr: a tree
+/// of nodes that each hold a vector of nodes has one for each generation, whatever else the nodes hold. (What
+/// cereal serialises counts besides, each object once.) A
+/// type of yours that holds values of its own type through pointers of other kinds should keep a
+/// `writer::nested` / `reader::nested` guard in each.
 template <class T, class = void>
 struct codec;
 

@@ -161,7 +161,7 @@ struct invalid_call : detail::plain_error<error_code::invalid_call> {
 struct decode_error : detail::plain_error<error_code::decode_error> {
   using plain_error::plain_error;
 };
-/// A value has no encoding: it nests too deeply, or is a variant without a value.
+/// A value has no encoding: containers and pointers nest in it more than 256 deep, or a variant has no value.
 struct encode_error : detail::plain_error<error_code::encode_error> {
   using plain_error::plain_error;
 };

@@ -4,6 +4,9 @@
 /// What a pool tells about itself while it runs: `pool.on(muster::event_kind::worker_died, handler)`.
 /// Handlers run on the pool's callback executor, one after the other and never under a lock of ours, so they
 /// may call back into the pool. What a handler throws is reported on standard error and goes no further.
+///
+/// Of two kinds the first in a pool is also one line on standard error when nobody listens to that kind:
+/// task_failed and degraded. A handler for the kind, even one that does nothing, silences it.
 
 #include <chrono>
 #include <cstdint>

@@ -48,7 +48,8 @@ concept listed = std::is_class_v<T> && !flat<T> && requires { fields<T>::list; }
 }  // namespace detail
 
 // Its fields are not asked whether they cross before they are used: a struct may hold others of its own type
-// in a container, and that question would be about itself.
+// in a container, and that question would be about itself. That container, or unique_ptr, is what counts as a
+// level of nesting: the struct itself would count each level twice.
 template <class T>
   requires detail::listed<T>
 struct codec<T> {
@@ -58,12 +59,10 @@ struct codec<T> {
       "default constructor.");
 
   static void encode(writer& out, const T& value) {
-    const writer::nested guard(out);
     std::apply([&](const auto&... each) { (muster::encode(out, value.*(each.member)), ...); },
                fields<T>::list);
   }
   static T decode(reader& in) {
-    const reader::nested guard(in);
     T value{};
     std::apply([&](const auto&... each) { (decode_field(in, value.*(each.member)), ...); }, fields<T>::list);
     return value;

@@ -4,7 +4,9 @@
 /// The result of a task, now or later: a value, the task's own exception, or a muster::error.
 ///
 /// A future is a handle: moving it is cheap, dropping it neither blocks nor cancels. One thread at a time may
-/// use a given future; the task itself may settle on any thread meanwhile.
+/// use a given future; the task itself may settle on any thread meanwhile. A future that is not valid (made
+/// without a task, moved from, or used up by get, then or co_await) can be asked valid(), assigned to and
+/// destroyed; everything else throws std::future_error with std::future_errc::no_state.
 
 #include <chrono>
 #include <concepts>
@@ -38,39 +40,45 @@ public:
   future(future&&) noexcept = default;
   future& operator=(future&&) noexcept = default;
 
-  /// False after get, then, or a move.
+  /// False where it was made without a task, and after get, then, co_await, or a move.
   [[nodiscard]] bool valid() const noexcept { return static_cast<bool>(task_); }
   /// True once get would not block.
-  [[nodiscard]] bool ready() const noexcept { return task_->settled(); }
+  [[nodiscard]] bool ready() const { return state().settled(); }
   /// The task's number; 0 for the result of `then`.
-  [[nodiscard]] std::uint64_t task() const noexcept { return task_->id; }
+  [[nodiscard]] std::uint64_t task() const { return state().id; }
 
   /// Blocks until the task has settled. Inside a task of the same pool it runs the task waited for, where
   /// that has not begun; it throws would_deadlock where waiting could never end.
-  void wait() const { detail::wait_until(*task_, std::nullopt); }
+  void wait() const { detail::wait_until(state(), std::nullopt); }
   /// False: not settled after `longest`.
   [[nodiscard]] bool wait_for(duration longest) const {
-    return detail::wait_until(*task_, detail::from_now(longest));
+    return detail::wait_until(state(), detail::from_now(longest));
   }
 
   /// Waits, then returns the value or throws what the task ended with. Once: the future is not valid
   /// afterwards.
   T get() {
-    auto task = std::move(task_);
-    detail::wait_until(*task, std::nullopt);
-    return take(*task);
+    detail::task& waited_for = state();
+    const auto task = std::move(task_);
+    detail::wait_until(waited_for, std::nullopt);
+    return take(waited_for);
   }
 
-  /// Asks that the task does not run, or stops. A task that waits never starts; one that runs sees its stop
-  /// token at once; a process that has not stopped after the pool's `grace` is killed. The future settles as
-  /// `cancelled`, unless a result was there first. The result of `then` settles at once, and its f is skipped
-  /// where it has not begun; the task before it goes on. Does not block; harmless when the task has settled.
-  void cancel() { detail::cancel(*task_); }
+  /// Asks that the task does not run, or stops. Does not block; harmless when the task has settled.
+  ///
+  /// - A task that has not begun never does: it settles as `cancelled`, at once.
+  /// - One that runs is told by its stop token, and keeps its future until the pool's `grace` is over: what
+  /// it
+  ///   returns or throws by then is its outcome, and counts as that (a value as succeeded). Then it settles
+  ///   as `cancelled`, and its worker, where that is a process, is killed.
+  /// - The result of `then` settles at once, and its f is skipped where it has not begun; the task before it
+  ///   goes on.
+  void cancel() { detail::cancel(state()); }
 
   /// Waits, then says where and when the task ran; before get. None where task_options::report was not set.
   [[nodiscard]] std::optional<task_report> report() const {
     wait();
-    const detail::task& t = *task_;
+    const detail::task& t = state();
     if ((t.flags & detail::task::reported) == 0) return std::nullopt;
     task_report made{.attempts = t.extras->attempts, .ended = t.extras->ended};
     if (made.attempts == 0) return made;
@@ -96,6 +104,11 @@ private:
   friend struct future_access;
 
   explicit future(detail::task_ref<> task) : task_(std::move(task)) {}
+
+  detail::task& state() const {
+    if (!task_) detail::throw_no_state();
+    return *task_;
+  }
 
   static T take(detail::task& task) {
     if (task.error) std::rethrow_exception(std::move(task.error));  // read once; it ends where it is caught
@@ -202,6 +215,7 @@ template <class T>
 template <class F>
 auto future<T>::then(F f) {
   using next = detail::then_task<T, F>;
+  state();
   auto before = std::move(task_);
   auto* created = new next(std::move(f), before);
   auto result = future_access::make<typename next::result>(detail::task_ref<>::share(*created));
@@ -211,6 +225,7 @@ auto future<T>::then(F f) {
 
 template <class T>
 auto future<T>::operator co_await() && {
+  state();
   return detail::future_awaiter<T>(std::move(task_));
 }
 

@@ -3,7 +3,7 @@
 
 namespace muster {
 
-/// Call this first thing in `main`, before the first thread and after nothing but what workers should see
+/// Call this first thing in `main`: before the first thread, and after nothing but what workers should see
 /// too.
 ///
 /// Worker processes begin here and never return: they see the program as it was at this call. Later state

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -19,6 +20,7 @@
 #include <muster/context.hpp>
 #include <muster/detail/type_text.hpp>
 #include <muster/fields.hpp>
+#include <muster/options.hpp>
 
 namespace muster {
 
@@ -105,14 +107,15 @@ template <class Pool, class R, class... Ps>
 class module_proxy<Pool, R(Ps...)> {
 public:
   /// Use pool.proxy.
-  module_proxy(Pool& pool, std::string path, std::string function)
-      : pool_(&pool), path_(std::move(path)), function_(std::move(function)) {}
+  module_proxy(Pool& pool, std::string path, std::string function, std::optional<task_options> options = {})
+      : pool_(&pool), path_(std::move(path)), function_(std::move(function)), options_(std::move(options)) {}
 
   /// The arguments are converted to the parameters' types as in an ordinary call.
   template <class... Args>
   auto operator()(Args&&... args) const {
     const auto submit = [this](auto&&... parts) {
-      return pool_->submit(std::forward<decltype(parts)>(parts)...);
+      return options_ ? pool_->submit(*options_, std::forward<decltype(parts)>(parts)...)
+                      : pool_->submit(std::forward<decltype(parts)>(parts)...);
     };
     return detail::submit_module_call<R, Ps...>(submit, path_, function_, std::forward<Args>(args)...);
   }
@@ -124,6 +127,7 @@ private:
   Pool* pool_;
   std::string path_;  // absolute
   std::string function_;
+  std::optional<task_options> options_;
 };
 
 }  // namespace muster

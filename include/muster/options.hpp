@@ -55,11 +55,13 @@ inline constexpr priority priority::low{-100};
 
 /// How many workers a pool has.
 struct worker_options {
-  /// Workers kept alive. Range 0..4096. `.workers = {4}` is a fixed size of 4.
-  /// Default: all usable CPUs for a thread pool, 1 for a process pool.
+  /// Workers kept alive. Range 0..4096. `.workers = {4}` is a fixed size of 4; `.workers = {0}` is 0 to 1: a
+  /// worker on demand.
+  /// Default: all usable CPUs for a thread pool, 1 for a process pool; never more than `max` where only that
+  /// was given (`{.max = 1}` is a fixed size of 1).
   std::optional<int> min{};
-  /// Never more than this. Range max(1, min)..4096. Default: `min` where only `min` was given, else all
-  /// usable CPUs.
+  /// Never more than this. Range max(1, min)..4096. Default: `min` where only `min` was given (1 where that
+  /// is 0), else all usable CPUs.
   std::optional<int> max{};
   /// A worker above `min` that had nothing to do for so long is stopped. Above 0.
   duration idle_timeout = 10s;
@@ -121,7 +123,8 @@ struct close_options {
 
 /// What becomes of an exception that leaves a task started by `post`, which has no future to carry it.
 enum class on_post_error : std::uint8_t {
-  report,     ///< It becomes an event (event_kind::task_failed).
+  report,     ///< It becomes an event (event_kind::task_failed). Where nobody listens to those, the first of
+              ///< a pool is one line on standard error.
   terminate,  ///< It also ends the program by std::terminate.
 };
 
@@ -130,7 +133,8 @@ using executor = std::function<void(std::function<void()>)>;
 
 /// Which variables of the owner's environment a worker process sees.
 struct environment_options {
-  /// Names that are passed on; a trailing * matches any ending. Everything else is removed.
+  /// Names that are passed on. A * at the end of a name matches any ending; elsewhere it is refused.
+  /// Everything else is removed.
   std::vector<std::string> pass = {"PATH", "HOME", "USER",   "LOGNAME", "SHELL", "LANG",           "LANGUAGE",
                                    "LC_*", "TZ",   "TMPDIR", "TERM",    "PWD",   "LD_LIBRARY_PATH"};
   /// Set in the worker, after the above.
@@ -139,8 +143,10 @@ struct environment_options {
 
 /// What a worker process may use. std::nullopt: no limit of ours.
 struct limit_options {
-  /// Bytes of memory for each worker. At least 16 MiB. Kept by a control group where one can be written, else
-  /// by RLIMIT_AS; stats().memory_limit_means says which. A task that meets it fails with out_of_memory.
+  /// Bytes of memory for each worker. At least 16 MiB. Kept by a control group where one was given to this
+  /// process (the directory in the environment variable MUSTER_CGROUP, or a delegated one), else by
+  /// RLIMIT_DATA, which counts private writable memory; stats().memory_limit_means says which. A task that
+  /// meets it fails with out_of_memory.
   std::optional<std::size_t> memory{};
 };
 
@@ -172,7 +178,8 @@ struct thread_options {
   queue_options queue{};
   retry_options retry{};
   /// A running task that was cancelled or is past its time is told by its stop token; when it has not
-  /// returned after `grace`, event_kind::task_stuck says so. Its future settles on time in any case.
+  /// returned after `grace`, event_kind::task_stuck says so. The future of one past its time settles at that
+  /// time, that of a cancelled one when the task returns or `grace` is over.
   duration grace = 100ms;
   close_options close{};
   muster::on_post_error on_post_error = muster::on_post_error::report;
@@ -191,14 +198,15 @@ struct process_options {
   retry_options retry{};
   limit_options limits{};
   /// A running task that was cancelled or is past its run timeout is told by its stop token, and its worker
-  /// is killed after `grace`. 0 kills at once.
+  /// is killed after `grace`. 0 kills at once. The future of one past its time settles at that time, that of
+  /// a cancelled one when the task returns or `grace` is over.
   duration grace = 100ms;
   /// A worker that is not ready after this time is killed and counts as one that could not be started.
   duration ready_timeout = 10s;
   /// The pause before a worker that could not be started is tried again.
   backoff_options restart{};
   environment_options env{};
-  /// Working directory of the workers. Empty: the owner's at muster::init.
+  /// Working directory of the workers; it must exist. Empty: the owner's at muster::init.
   std::string cwd{};
   /// Runs in each worker before its first task.
   init_function init{};
@@ -222,15 +230,16 @@ struct task_options {
   muster::priority priority = muster::priority::normal;
   /// Longest wait for a worker; then task_timeout, and it never runs.
   std::optional<duration> queue_timeout{};
-  /// Longest run (each attempt); then task_timeout, and the task is told to stop (a process: and killed).
+  /// Longest run (each attempt). The future then settles as task_timeout at once, whatever the task still
+  /// returns; the task is told to stop, and a process that has not after the pool's `grace` is killed.
   std::optional<duration> run_timeout{};
-  /// From submit to settle, waits, runs and retries together; then task_timeout.
+  /// From submit to settle, waits, runs and retries together; then as with run_timeout.
   std::optional<duration> deadline{};
   /// A request on this token cancels the task.
   std::stop_token stop{};
   /// Your own name for the task; comes back in errors and events.
   std::string id{};
-  /// Instead of the pool's.
+  /// Instead of the pool's: `.retry = muster::retry_options{.attempts = 1}`.
   std::optional<retry_options> retry{};
   /// Keep where and when it ran, for future::report.
   bool report = false;

@@ -9,17 +9,16 @@
 ///     for (const photo& p : pool.map(shrink, paths, 200)) show(p);
 ///
 /// What a task may be:
-///   thread_pool   anything that can be called, moved in with its arguments (std::ref passes a reference;
-///   what it
-///                 refers to must outlive the task, which may outlive its future)
-///   process_pool  a function, or a lambda or function object without data; arguments and result are values
-///   that can
-///                 cross (see codec.hpp); everything else is refused when it is compiled, with a sentence
-/// In both, a first parameter of type std::stop_token or muster::context& is supplied by the pool.
+///
+/// - on a thread_pool: anything that can be called, moved in with its arguments. std::ref passes a reference;
+///   what it refers to must outlive the task, which may outlive its future.
+/// - on a process_pool: a function, or a lambda or function object without data. Arguments and result are
+///   values that can cross (see codec.hpp); everything else is refused when it is compiled, with a sentence.
+///
+/// On both, a first parameter of type std::stop_token or muster::context& is supplied by the pool.
 
 #include <cstddef>
 #include <functional>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -34,6 +33,7 @@
 #include <muster/error.hpp>
 #include <muster/event.hpp>
 #include <muster/future.hpp>
+#include <muster/map.hpp>
 #include <muster/module_calls.hpp>
 #include <muster/options.hpp>
 #include <muster/stats.hpp>
@@ -47,8 +47,6 @@ class engine;
 namespace module {
 class module_table;
 }
-template <class R>
-class map_range;
 
 /// What both pools can do besides taking tasks.
 class pool_base {
@@ -57,7 +55,8 @@ public:
   pool_base& operator=(const pool_base&) = delete;
 
   /// For pools made with `.start = false`; returns when the first workers are ready. Throws not_ready, with
-  /// the cause, when they do not come up within the ready timeout (the pool goes on trying). Idempotent.
+  /// the cause, when they do not come up within the ready timeout (the pool goes on trying), and pool_stopped
+  /// after stop. Idempotent.
   void start();
 
   /// Blocks until no task is unsettled; the pool goes on. Throws would_deadlock inside a task of this pool.
@@ -78,7 +77,9 @@ public:
 
   [[nodiscard]] muster::stats stats() const;
 
-  /// Calls `handler` for events of this kind, on the callback executor. Returns what `off` takes.
+  /// Calls `handler` for events of this kind, on the callback executor. Returns what `off` takes. A pool that
+  /// has been started may have sent its first events before: to miss none, make it with `.start = false`,
+  /// call `on`, then `start`.
   subscription on(event_kind kind, event_handler handler);
   /// For events of every kind.
   subscription on(event_handler handler);
@@ -97,9 +98,9 @@ protected:
   void start_now();  // start, without waiting
   /// Hands a task over: throws what submit throws. `again`: it can run more than once.
   void accept(detail::task_ref<> task, const task_options* options, bool again);
-  [[nodiscard]] std::size_t window() const noexcept { return window_; }
 
   std::size_t window_ = 1'000;  // tasks that map keeps in flight
+  const std::shared_ptr<detail::pool_life> life_ = std::make_shared<detail::pool_life>();
 
 private:
   std::unique_ptr<engine::engine> engine_;
@@ -114,9 +115,14 @@ namespace detail {
 template <class Pool>
 class pool_calls : public pool_base {
 public:
-  /// Runs f(args...) on a worker. Blocks only while the queue is full (queue_options::when_full). Throws
-  /// not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock; and for a process pool
-  /// invalid_call where the function's module cannot be named.
+  /// Runs f(args...) on a worker. Blocks only while the queue is full (queue_options::when_full). Throws, and
+  /// then the task was not accepted:
+  ///
+  /// - not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock;
+  /// - invalid_options: the task's options are out of range, or it is to be retried and has an argument that
+  ///   can only be moved;
+  /// - for a process pool, invalid_call where the function's module cannot be named, and encode_error where
+  ///   an argument has no encoding (it nests too deeply).
   template <class F, class... Args>
     requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
   auto submit(F&& f, Args&&... args) {
@@ -141,17 +147,30 @@ public:
   }
 
   /// Calls f(element, extra...) for each element and gives the results in the order of the input, as a range
-  /// to read once. Elements are submitted a bounded number ahead of the reader. An element whose task failed
-  /// throws when it is read. `inputs` must outlive the result unless it is moved in. What was not read when
-  /// the result is destroyed is cancelled.
+  /// to read once (see map.hpp, also for how to go on after an element that failed). Elements are submitted a
+  /// bounded number ahead of the reader. An element whose task failed throws when it is read. `inputs` must
+  /// outlive the result unless it is moved in. What was not read when the result is destroyed is cancelled.
+  /// Throws what submit throws when not even the first element is accepted.
   template <class F, class Range, class... Extra>
+    requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
   auto map(F f, Range&& inputs, Extra... extra) {
-    return map_with(false, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
+    return map_with(false, nullptr, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
   }
-  /// The same in the order in which they are done.
+  /// The same with options, which every element's task gets. Its times count from when that element is
+  /// submitted; to an `id` its place in the input is added: "resize[0]", "resize[1]" …
   template <class F, class Range, class... Extra>
+  auto map(const task_options& options, F f, Range&& inputs, Extra... extra) {
+    return map_with(false, &options, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
+  }
+  /// As map, but in the order in which the tasks are done.
+  template <class F, class Range, class... Extra>
+    requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
   auto map_unordered(F f, Range&& inputs, Extra... extra) {
-    return map_with(true, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
+    return map_with(true, nullptr, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
+  }
+  template <class F, class Range, class... Extra>
+  auto map_unordered(const task_options& options, F f, Range&& inputs, Extra... extra) {
+    return map_with(true, &options, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
   }
 
   /// Calls a function of a module (see module.hpp), which is loaded in the worker:
@@ -186,6 +205,13 @@ public:
   module_proxy<Pool, Function> proxy(const std::string& path, std::string function) {
     return module_proxy<Pool, Function>(static_cast<Pool&>(*this), find_module(path), std::move(function));
   }
+  /// The same with options, which each of its calls gets.
+  template <class Function>
+  module_proxy<Pool, Function> proxy(const task_options& options, const std::string& path,
+                                     std::string function) {
+    return module_proxy<Pool, Function>(static_cast<Pool&>(*this), find_module(path), std::move(function),
+                                        options);
+  }
 
 private:
   template <class F, class... Args>
@@ -202,22 +228,9 @@ private:
     accept(std::move(made.task), options, made.again);
   }
   template <class F, class Range, class... Extra>
-  auto map_with(bool as_done, F f, Range&& inputs, Extra... extra);
-};
-
-/// Which of several tasks have settled, in the order in which they did.
-class completion_queue : public std::enable_shared_from_this<completion_queue> {
-public:
-  completion_queue();
-  ~completion_queue();
-  /// pop will give `key` once, when t has settled.
-  void watch(task& t, std::size_t key);
-  /// Blocks until there is one. In a worker of the tasks' own pool it helps, as future::wait does.
-  std::size_t pop();
-
-private:
-  struct state;
-  std::unique_ptr<state> state_;
+  auto map_with(bool as_done, const task_options* options, F f, Range&& inputs, Extra... extra);
+  template <class R, class F, class Range, class... Extra>
+  class map_feed;
 };
 
 template <class Result>
@@ -227,6 +240,16 @@ struct made_task {
   bool again;  // it can run more than once
 };
 
+// What a call of F with these arguments gives on a thread pool or a process pool, and whether it is allowed
+// at all; where it is not, to ask says why.
+template <class F, class... Args>
+struct closure_call;
+template <class F, class... Args>
+struct crossing_call_to;
+
+/// Throws invalid_options for 0, which as an option means workers on demand.
+worker_options fixed_size(int workers);
+
 }  // namespace detail
 
 /// Workers that are threads of this process. A task that crashes ends the program; use process_pool for
@@ -235,13 +258,17 @@ class thread_pool : public detail::pool_calls<thread_pool> {
 public:
   /// Starts the workers; does not wait for them. Throws invalid_options with every problem.
   explicit thread_pool(thread_options options = {});
-  explicit thread_pool(int workers) : thread_pool(thread_options{.workers = {workers}}) {}
+  /// So many workers, at least 1; more than that is said with options.
+  explicit thread_pool(int workers) : thread_pool(thread_options{.workers = detail::fixed_size(workers)}) {}
   /// Drains or cancels, as thread_options::close says; what is still pending after its patience is named on
-  /// standard error. Waits for tasks that ignore their stop token.
+  /// standard error. Waits for tasks that ignore their stop token. Inside a task of its own pool it can only
+  /// wait for itself: the program then ends by std::terminate.
   ~thread_pool() = default;
 
 private:
   friend class detail::pool_calls<thread_pool>;
+  template <class F, class... Args>
+  using call_of = detail::closure_call<F, Args...>;
   template <class F, class... Args>
   static auto make_task(thread_pool& pool, F&& f, Args&&... args);
 };
@@ -253,12 +280,16 @@ public:
   /// Starts the workers; does not wait for them. Throws invalid_options with every problem, not_started when
   /// muster::init was not called, not_ready when no worker process can be made at all.
   explicit process_pool(process_options options = {});
-  explicit process_pool(int workers) : process_pool(process_options{.workers = {workers}}) {}
+  /// So many workers, at least 1; more than that is said with options.
+  explicit process_pool(int workers)
+      : process_pool(process_options{.workers = detail::fixed_size(workers)}) {}
   /// As ~thread_pool, but what is left after the patience is killed.
   ~process_pool() = default;
 
 private:
   friend class detail::pool_calls<process_pool>;
+  template <class F, class... Args>
+  using call_of = detail::crossing_call_to<F, Args...>;
   template <class F, class... Args>
   static auto make_task(process_pool& pool, F&& f, Args&&... args);
   // Finds the names by which workers know this code; throws invalid_call where it has none.
@@ -330,11 +361,9 @@ struct closure_task final : value_task<R> {
 
 template <class F, class... Args>
 struct closure_traits {
-  static_assert(
-      std::is_invocable_v<F&, Args...> || std::is_invocable_v<F&, std::stop_token, Args...> ||
-          std::is_invocable_v<F&, context&, Args...>,
-      "muster: this cannot be called with these arguments. They arrive as rvalues of their decayed types; "
-      "pass a reference with std::ref.");
+  static constexpr bool callable = std::is_invocable_v<F&, Args...> ||
+                                   std::is_invocable_v<F&, std::stop_token, Args...> ||
+                                   std::is_invocable_v<F&, context&, Args...>;
   static auto result_of() {
     if constexpr (std::is_invocable_v<F&, Args...>)
       return std::type_identity<std::invoke_result_t<F&, Args...>>();
@@ -346,11 +375,35 @@ struct closure_traits {
       return std::type_identity<void>();
   }
   using result = typename decltype(result_of())::type;
+  using task_type = closure_task<result, F, Args...>;
+};
+
+/// What check_call is for processes.
+template <class F, class... Args>
+consteval void check_closure() {
+  using traits = closure_traits<F, Args...>;
   static_assert(
-      !std::is_reference_v<result>,
+      traits::callable,
+      "muster: this cannot be called with these arguments. They arrive as rvalues of their decayed types; "
+      "pass a reference with std::ref.");
+  static_assert(
+      !std::is_reference_v<typename traits::result>,
       "muster: the task returns a reference. Return a value, or a pointer or std::reference_wrapper if what "
       "it refers to outlives the future.");
-  using task_type = closure_task<result, F, Args...>;
+}
+
+template <class F, class... Args>
+struct closure_call {
+  using traits = closure_traits<F, std::decay_t<Args>...>;
+  using result = typename traits::result;
+  static constexpr bool allowed =
+      (check_closure<F, std::decay_t<Args>...>(), traits::callable && !std::is_reference_v<result>);
+};
+template <class F, class... Args>
+struct crossing_call_to {
+  using described = signature<F, Args...>;
+  using result = typename described::result;
+  static constexpr bool allowed = (check_call<F, Args...>(), described::why == refusal::none);
 };
 
 /// A call to another process: how to name it there, its encoded arguments, later its encoded result.
@@ -378,6 +431,7 @@ struct call_task final : task {
 
 template <class F, class... Args>
 auto thread_pool::make_task(thread_pool&, F&& f, Args&&... args) {
+  detail::check_closure<std::decay_t<F>, std::decay_t<Args>...>();
   using traits = detail::closure_traits<std::decay_t<F>, std::decay_t<Args>...>;
   using task_type = typename traits::task_type;
   auto* made = new task_type(std::forward<F>(f), std::forward<Args>(args)...);
@@ -404,130 +458,94 @@ auto process_pool::make_task(process_pool& pool, F&& f, Args&&... args) {
   return detail::made_task<result>{detail::task_ref<>::adopt(made), true};
 }
 
-/// The results of a map: an input range, read once, by one thread.
-template <class R>
-class map_range {
+/// The input of one map, the function to call with each element, and where to submit it.
+template <class Pool>
+template <class R, class F, class Range, class... Extra>
+class detail::pool_calls<Pool>::map_feed final : public map_source<R> {
 public:
-  class iterator {
-  public:
-    using value_type = R;
-    using difference_type = std::ptrdiff_t;
-    using reference = R&;
-    using iterator_concept = std::input_iterator_tag;
-    iterator() = default;
-    /// The result; throws what its task ended with.
-    R& operator*() const { return range_->current(); }
-    iterator& operator++() {
-      range_->advance();
-      return *this;
+  map_feed(Pool& pool, const task_options* options, F f, Range&& inputs, Extra... extra)
+      : pool_(pool),
+        life_(pool.life_),
+        function_(std::move(f)),
+        extra_(std::move(extra)...),
+        range_(std::forward<Range>(inputs)),
+        at_(std::begin(range_)) {
+    if (options == nullptr) return;
+    options_ = *options;
+    id_ = options->id;
+  }
+
+  std::optional<future<R>> next(std::exception_ptr& refused) override {
+    if (!made_ && at_ == std::end(range_)) return std::nullopt;
+    const visit inside(*life_);
+    if (!made_) make();
+    auto result = future_access::make<R>(made_->task);
+    try {
+      pool_.accept(made_->task, options_ ? &*options_ : nullptr, made_->again);
+    } catch (const error& e) {
+      const auto code = e.code();
+      if (code != error_code::queue_full && code != error_code::enqueue_timeout &&
+          code != error_code::would_deadlock)
+        throw;
+      refused = std::current_exception();
+      return std::nullopt;
     }
-    void operator++(int) { range_->advance(); }
-    friend bool operator==(const iterator& at, std::default_sentinel_t) { return at.at_end(); }
-
-  private:
-    [[nodiscard]] bool at_end() const { return range_->done(); }
-    friend class map_range;
-    explicit iterator(map_range& range) : range_(&range) {}
-    map_range* range_ = nullptr;
-  };
-
-  map_range(map_range&&) noexcept = default;
-  map_range& operator=(map_range&&) noexcept = default;
-  ~map_range() { cancel(); }
-
-  iterator begin() { return iterator(*this); }
-  std::default_sentinel_t end() { return {}; }
-  /// Reads the rest into a vector; throws at the first failure.
-  std::vector<R> to_vector() {
-    std::vector<R> all;
-    for (; !done(); advance()) all.push_back(std::move(current()));
-    return all;
+    made_.reset();
+    ++at_;
+    return result;
   }
 
 private:
-  template <class>
-  friend class detail::pool_calls;
-  using submit_next = std::function<std::optional<future<R>>()>;  // submits the next element; none: no more
-
-  map_range(submit_next next, std::size_t window, bool as_done) : next_(std::move(next)) {
-    if (as_done) completed_ = std::make_shared<detail::completion_queue>();
-    for (std::size_t slot = 0; slot < window && refill(slot); ++slot) {}
+  struct visit {
+    explicit visit(pool_life& pool) : life(pool) {
+      if (!life.enter()) throw pool_stopped("the pool that this map submits to is gone");
+    }
+    visit(const visit&) = delete;
+    ~visit() { life.leave(); }
+    pool_life& life;
+  };
+  // Kept until it is accepted, so that each element is taken from the input once.
+  void make() {
+    made_.emplace(std::apply(
+        [this](const auto&... extra) {
+          return Pool::make_task(pool_, std::as_const(function_), *at_, extra...);
+        },
+        extra_));
+    if (!id_.empty()) options_->id = id_ + "[" + std::to_string(index_++) + "]";
   }
 
-  // Each slot holds a task in flight; the one that was read is filled again, which keeps the order of the
-  // input.
-  bool refill(std::size_t slot) {
-    auto submitted = exhausted_ ? std::nullopt : next_();
-    exhausted_ = !submitted;
-    if (!submitted) return false;
-    if (slot == slots_.size())
-      slots_.push_back(std::move(*submitted));
-    else
-      slots_[slot] = std::move(*submitted);
-    ++live_;
-    if (completed_) completed_->watch(future_access::task_of(slots_[slot]), slot);
-    return true;
-  }
-
-  [[nodiscard]] bool done() const { return live_ == 0 && !taken_; }
-  R& current() {
-    if (!taken_) take_next();
-    return *value_;
-  }
-  void advance() {
-    if (!taken_) drop_next();
-    taken_ = false;
-    value_.reset();
-  }
-  future<R> next_in_turn() {
-    std::size_t slot = read_++ % slots_.size();
-    if (completed_) slot = completed_->pop();
-    future<R> f = std::move(slots_[slot]);
-    --live_;
-    refill(slot);
-    return f;
-  }
-  void take_next() {
-    future<R> f = next_in_turn();
-    taken_ = true;
-    value_.emplace(f.get());
-  }
-  void drop_next() { next_in_turn().wait(); }
-  void cancel() noexcept {
-    for (auto& f : slots_)
-      if (f.valid()) f.cancel();
-  }
-
-  submit_next next_;
-  std::shared_ptr<detail::completion_queue> completed_{};
-  std::vector<future<R>> slots_{};
-  std::size_t live_ = 0;  // valid futures in slots_
-  std::size_t read_ = 0;
-  bool exhausted_ = false;
-  bool taken_ = false;  // the present element was read, into value_ unless it threw
-  std::optional<R> value_{};
+  Pool& pool_;
+  const std::shared_ptr<pool_life> life_;
+  F function_;
+  std::tuple<Extra...> extra_;
+  Range range_;  // a reference where an lvalue was given
+  decltype(std::begin(std::declval<Range&>())) at_;
+  std::optional<made_task<R>> made_{};  // of the element at at_
+  std::optional<task_options> options_{};
+  std::string id_{};  // as it was given
+  std::size_t index_ = 0;
 };
 
 template <class Pool>
 template <class F, class Range, class... Extra>
-auto detail::pool_calls<Pool>::map_with(bool as_done, F f, Range&& inputs, Extra... extra) {
-  struct source {
-    explicit source(Range&& given) : range(std::forward<Range>(given)), at(std::begin(range)) {}
-    Range range;  // a reference where an lvalue was given
-    decltype(std::begin(std::declval<Range&>())) at;
-  };
-  using made = decltype(Pool::make_task(std::declval<Pool&>(), f, *std::declval<source&>().at, extra...));
-  using result = typename made::result;
-  static_assert(!std::is_void_v<result>,
-                "muster: map needs a function with a result; use post, then wait_idle.");
-  auto from = std::make_shared<source>(std::forward<Range>(inputs));
-  auto next = [this, from, f, ... extra = std::move(extra)]() -> std::optional<future<result>> {
-    if (from->at == std::end(from->range)) return std::nullopt;
-    auto submitted = submit(f, *from->at, extra...);
-    ++from->at;
-    return submitted;
-  };
-  return map_range<result>(std::move(next), window(), as_done);
+auto detail::pool_calls<Pool>::map_with(bool as_done, const task_options* options, F f, Range&& inputs,
+                                        Extra... extra) {
+  using element = decltype(*std::begin(inputs));
+  using call = typename Pool::template call_of<F, element, const Extra&...>;
+  if constexpr (!call::allowed) {
+    return map_range<void>();
+  } else if constexpr (std::is_void_v<typename call::result>) {
+    static_assert(!std::is_void_v<typename call::result>,
+                  "muster: map needs a function with a result; use post, then wait_idle.");
+    return map_range<void>();
+  } else {
+    using result = typename call::result;
+    return map_range<result>(std::make_unique<map_state<result>>(
+        std::make_unique<map_feed<result, F, Range, Extra...>>(static_cast<Pool&>(*this), options,
+                                                               std::move(f), std::forward<Range>(inputs),
+                                                               std::move(extra)...),
+        window_, as_done));
+  }
 }
 
 }  // namespace muster

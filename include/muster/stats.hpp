@@ -16,7 +16,7 @@ enum class worker_state : std::uint8_t { starting, idle, busy, stopping, unhealt
 struct worker_stats {
   unsigned slot = 0;
   unsigned generation = 0;
-  int pid = 0;  ///< 0 for a thread.
+  int pid = 0;  ///< 0 for a thread, and for a process that is dead or has not come up.
   worker_state state{};
   std::size_t tasks_done = 0;  ///< By this generation.
 };
@@ -36,8 +36,9 @@ struct stats {
   std::size_t workers_started = 0;
   std::size_t workers_died = 0;
   bool degraded = false;
-  std::string memory_limit_means{};  ///< "cgroup v2", "cgroup v1", "rlimit", "none: …"; empty where no limit
-                                     ///< was asked for.
+  std::string
+      memory_limit_means{};  ///< "cgroup v2 …", "cgroup v1 …", "RLIMIT_DATA …" or "no memory limit: …", and
+                             ///< why or where; empty where none was asked for, or nothing started.
   std::vector<worker_stats> workers{};
 };
 

@@ -8,12 +8,13 @@
 /// another.
 ///
 /// Who may touch what:
-///   constant after submit   ops, id, priority, flags, home, extras (the pointer)
-///   holder only             next, previous, attempt, and it alone writes state and worker. The holder is the
-///   queue
-///                           (under its lock), then the worker or crew that took the task, then the engine's
-///                           loop while it waits for another attempt.
-///   any thread              outcome, references, continuations
+///
+/// - constant after submit: ops, id, priority, flags, home, extras (the pointer)
+/// - the holder only: next, previous, attempt; and it alone writes state and worker. The holder is the queue
+///   (under its lock), then the worker or crew that took the task, then the engine's loop while it waits for
+///   another attempt.
+/// - any thread: outcome, references, continuations
+///
 /// Settling once: whoever sets `outcome_claimed` first may write the value or the error, then sets
 /// `outcome_settled` (release), which pairs with the acquire in settled(). Everyone else is late and is
 /// counted as such.
@@ -273,6 +274,8 @@ bool sleep_while(task& t, std::uint32_t seen, std::optional<time_point> until);
 void nudge(task& t) noexcept;
 /// Asks t's pool to cancel it; does nothing when it has settled.
 void cancel(task& t);
+/// Throws std::future_error for a future that is not valid.
+[[noreturn]] void throw_no_state();
 
 /// A task whose result of type T is made in this process and kept in place.
 template <class T>

@@ -56,6 +56,10 @@ std::string death::summary() const {
 
 std::string death::text() const {
   std::string paragraph = summary() + ".\n";
+  if (pid == 0 && !detail.empty()) {
+    if (memory_limit) paragraph += fmt::format("  Its memory limit is {} MiB.\n", *memory_limit >> 20);
+    return paragraph;
+  }
   paragraph +=
       fmt::format("  It lived {:.3f} s and served {} task{}", std::chrono::duration<double>(alive).count(),
                   tasks_served, tasks_served == 1 ? "" : "s");
@@ -77,7 +81,8 @@ std::string death::text() const {
 }
 
 unexpected_exit::unexpected_exit(muster::death how, error_subject subject, error_code code)
-    : error(code, how.summary(), std::move(subject)),
+    : error(code, how.pid == 0 && subject.worker && !how.detail.empty() ? how.detail : how.summary(),
+            std::move(subject)),
       death_(std::make_shared<const muster::death>(std::move(how))) {}
 
 worker_error::worker_error(std::string type, std::string text, std::string backtrace, error_subject subject)

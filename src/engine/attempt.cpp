@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One attempt of a task: how it runs, how it ends, how what settles is counted.
+#include <algorithm>
 #include <cstdio>
 
 #include <muster/context.hpp>
@@ -39,6 +40,29 @@ bool engine::run(task& t, worker_id worker) {
   return true;
 }
 
+namespace {
+std::string name_of(const task& t) {
+  std::string name = "task " + std::to_string(t.id);
+  if (t.extras && !t.extras->id.empty()) name += " (" + t.extras->id + ")";
+  return name;
+}
+
+// One line: which task, where, why.
+std::string failure_text(const task& t) {
+  std::string text = name_of(t) + ", posted, failed";
+  if (t.attempt > 0) text += " on worker " + std::to_string(t.worker.load(std::memory_order_relaxed));
+  try {
+    std::rethrow_exception(t.error);
+  } catch (const std::exception& e) {
+    text += std::string(": ") + e.what();
+  } catch (...) {
+    text += ": it threw something that is no std::exception";
+  }
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+}  // namespace
+
 void engine::note_began(task& t, worker_id worker) {
   if ((t.flags & task::reported) != 0)
     t.extras->began.store(time_->now().time_since_epoch().count(), std::memory_order_relaxed);
@@ -49,7 +73,8 @@ void engine::note_began(task& t, worker_id worker) {
   }
   if (listened_to_.load(std::memory_order_relaxed))
     announce({.kind = event_kind::task_began,
-              .text = "attempt " + std::to_string(t.attempt) + " began",
+              .text = name_of(t) + ": attempt " + std::to_string(t.attempt) + " began on worker " +
+                      std::to_string(worker.slot),
               .worker = worker.slot,
               .generation = worker.generation,
               .task = t.id,
@@ -122,6 +147,24 @@ bool engine::settle(task& t, outcome as, std::exception_ptr error) {
   return true;
 }
 
+// A post has no future, so this is where its failure is heard of.
+void engine::tell_of_failed_post(const task& t) {
+  const bool ends = settings_.on_post_error == on_post_error::terminate;
+  const bool heard =
+      listened_to_.load(std::memory_order_relaxed) || !failure_told_.load(std::memory_order_relaxed);
+  if (!ends && !heard) return;
+  const std::string text = failure_text(t);
+  announce({.kind = event_kind::task_failed,
+            .text = text,
+            .worker = t.worker.load(std::memory_order_relaxed),
+            .task = t.id,
+            .task_id = t.extras ? t.extras->id : std::string(),
+            .error = t.error});
+  if (!ends) return;
+  std::fprintf(stderr, "muster: %s; on_post_error is terminate\n", text.c_str());
+  std::terminate();
+}
+
 void engine::count_and_publish(task& t, outcome as) {
   static constexpr std::atomic<std::size_t> tally::* counts[] = {&tally::succeeded, &tally::failed,
                                                                  &tally::cancelled};
@@ -134,18 +177,7 @@ void engine::count_and_publish(task& t, outcome as) {
       (shared_.*what).fetch_add(1, order);
   };
   count(which, std::memory_order_relaxed);
-  if (as == outcome::failed && (t.flags & task::is_post) != 0) {
-    announce({.kind = event_kind::task_failed,
-              .text = "a posted task failed",
-              .worker = t.worker.load(std::memory_order_relaxed),
-              .task = t.id,
-              .task_id = t.extras ? t.extras->id : std::string(),
-              .error = t.error});
-    if (settings_.on_post_error == on_post_error::terminate) {
-      std::fprintf(stderr, "muster: a posted task failed, and on_post_error is terminate\n");
-      std::terminate();
-    }
-  }
+  if (as == outcome::failed && (t.flags & task::is_post) != 0) tell_of_failed_post(t);
   if ((t.flags & task::reported) != 0) {
     t.extras->ended = time_->now();
     t.extras->attempts = t.attempt;

@@ -5,7 +5,7 @@
 #include <map>
 #include <mutex>
 
-#include <muster/pool.hpp>
+#include <muster/map.hpp>
 
 #include "engine/engine.hpp"
 

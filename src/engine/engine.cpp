@@ -2,6 +2,7 @@
 #include "engine/engine.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 #include <muster/error.hpp>
 
@@ -266,8 +267,23 @@ void engine::off(subscription which) {
   gone->active = false;
 }
 
+// What must not go unheard: the first of these that nobody listens to is told on standard error.
+void engine::tell_unheard(const event& e) {
+  if (e.kind == event_kind::task_failed ? failure_told_.exchange(true) : degraded_told_.exchange(true))
+    return;
+  const std::string kind(name(e.kind));
+  std::fprintf(stderr,
+               "muster: the pool '%s': %s (nobody listens to event_kind::%s, so only the first is told; "
+               "pool.on(muster::event_kind::%s, handler) silences this)\n",
+               settings_.name.c_str(), e.text.c_str(), kind.c_str(), kind.c_str());
+}
+
 void engine::announce(event e) {
-  if (!listened_to_.load(std::memory_order_relaxed)) return;
+  const bool weighty = e.kind == event_kind::task_failed || e.kind == event_kind::degraded;
+  if (!listened_to_.load(std::memory_order_relaxed)) {
+    if (weighty) tell_unheard(e);
+    return;
+  }
   e.time = time_->now();
   const auto shared = std::make_shared<const event>(std::move(e));
   std::vector<std::shared_ptr<listener>> told;  // posted to without the lock: an executor may run it at once
@@ -276,6 +292,7 @@ void engine::announce(event e) {
     for (const auto& l : listeners_)
       if (!l->kind || *l->kind == shared->kind) told.push_back(l);
   }
+  if (weighty && told.empty()) tell_unheard(*shared);
   for (const auto& l : told)
     callbacks_->post([l, shared] {
       const std::lock_guard running(l->running);

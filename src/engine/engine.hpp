@@ -182,6 +182,8 @@ private:
   // `when`: "before it began" or the like.
   [[nodiscard]] std::exception_ptr cancelled_by(death_cause why, const task& t, const char* when) const;
   void look_for_backlog(base::time_point now);
+  void tell_unheard(const event& e);
+  void tell_of_failed_post(const task& t);
   void kill(worker_id worker, death_cause why);
 
   void perform(const todo::start_worker& a);
@@ -287,6 +289,7 @@ private:
   std::vector<std::shared_ptr<listener>> listeners_;  // guarded by listeners_mutex_
   std::uint64_t last_subscription_ = 0;               // guarded by listeners_mutex_
   std::atomic<bool> listened_to_{false};
+  std::atomic<bool> failure_told_{false}, degraded_told_{false};  // on standard error
 
   // Who of this pool's workers waits for which task, for would_deadlock; and which tasks run beside the crew.
   std::mutex waits_mutex_;

@@ -59,57 +59,78 @@ enum class limit : std::uint8_t { queue_timeout, run_timeout, deadline };
 
 // What happened.
 namespace happened {
+
 struct start_asked {};
+
 struct worker_ready {
   worker_id worker;
 };
+
 // It is gone and reaped. One that ends without having been given a task counts as one that could not be
 // started.
 struct worker_ended {
   worker_id worker;
   bool had_tasks = false;
 };
+
+// Tasks wait, and no worker is free.
 struct backlog {
   std::size_t queued;
-};  // tasks wait, and no worker is free
-struct surveyed {  // the answer to survey_workers: workers with nothing to do
+};
+
+// The answer to survey_workers: workers with nothing to do.
+struct surveyed {
   struct idle_worker {
     worker_id worker;
     time_point since;
   };
   std::vector<idle_worker> idle;
 };
+
 struct task_watched {
   task_id task;
   std::optional<time_point> start_by, settle_by;
 };
+
 struct task_began {
   task_id task;
   worker_id worker;
   std::optional<time_point> finish_by;
 };
+
+// Taken back before it began: it is queued again.
 struct task_returned {
   task_id task;
-};  // taken back before it began: it is queued again
+};
+
+// Its stop token was asked to stop.
 struct task_told {
   task_id task;
   worker_id worker;
   death_cause why;
-};  // its stop token was asked to stop
+};
+
+// Nothing more will happen to it.
 struct task_over {
   task_id task;
-};  // nothing more will happen to it
+};
+
 struct attempt_failed {
   task_id task;
   int attempt;
   retry_options retry;
   policy::failure why;
 };
+
+// At once: no grace either.
 struct stop_asked {
   time_point deadline;
   bool at_once = false;
-};  // at once: no grace either
-struct drained {};  // no task is unsettled
+};
+
+// No task is unsettled.
+struct drained {};
+
 }  // namespace happened
 
 using occurrence =
@@ -120,22 +141,30 @@ using occurrence =
 
 // What is to be done.
 namespace todo {
+
 struct start_worker {
   worker_id worker;
 };
+
+// No more tasks; end after what it has.
 struct retire_worker {
   worker_id worker;
-};  // no more tasks; end after what it has
+};
+
 struct kill_worker {
   worker_id worker;
   death_cause why;
   bool unless_busy = false;  // leave it alone while it has a task
 };
+
 struct survey_workers {};
+
+// Settle as task_timeout; when it runs, tell it.
 struct expire_task {
   task_id task;
   limit which;
-};  // settle as task_timeout; when it runs, tell it
+};
+
 // It was told, and may not have stopped: if that worker still has it, settle it and kill the worker; a thread
 // is stuck.
 struct give_up_task {
@@ -143,17 +172,25 @@ struct give_up_task {
   worker_id worker;
   death_cause why;
 };
+
+// Queue it again, before its equals.
 struct retry_task {
   task_id task;
-};  // queue it again, before its equals
+};
+
+// Settle it with the error of its last attempt.
 struct fail_task {
   task_id task;
-};  // settle it with the error of its last attempt
-struct cancel_all {};  // the stop deadline passed
+};
+
+// The stop deadline passed.
+struct cancel_all {};
+
 struct announce {
   event_kind kind;
   std::string text;
 };
+
 }  // namespace todo
 
 using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::survey_workers,

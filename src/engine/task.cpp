@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What happens to a task's record when it settles, is waited for, or is cancelled through its future.
+#include <future>
+
 #include <muster/error.hpp>
 #include <muster/task.hpp>
 
@@ -91,6 +93,8 @@ void cancel(task& t) {
   if (t.home != nullptr && !t.settled())
     muster::engine::with_living(t.home, [&](task_home& home) { home.cancel(t); });
 }
+
+void throw_no_state() { throw std::future_error(std::future_errc::no_state); }
 
 void task_extras::cancel_task::operator()() const { cancel(*target); }
 

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "pool/check_options.hpp"
 
-#include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <string>
 
 #include <fmt/format.h>
 
 #include <muster/error.hpp>
+
+#include "pool/usable_cpus.hpp"
 
 namespace muster::pool {
 
@@ -101,30 +102,7 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
   return chosen;
 }
 
-// Quota and period in microseconds, where the file tells them.
-std::optional<double> quota_in(const std::string& directory) {
-  std::string quota;
-  double period = 0;
-  if (std::ifstream v2(directory + "/cpu.max"); v2 >> quota >> period && quota != "max" && period > 0)
-    return std::stod(quota) / period;
-  double v1_quota = -1;
-  if (std::ifstream v1(directory + "/cpu.cfs_quota_us"); v1 >> v1_quota && v1_quota > 0)
-    if (std::ifstream p(directory + "/cpu.cfs_period_us"); p >> period && period > 0)
-      return v1_quota / period;
-  return std::nullopt;
-}
-
 }  // namespace
-
-int usable_cpus() {
-  cpu_set_t mask;
-  int cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  if (sched_getaffinity(0, sizeof(mask), &mask) == 0) cpus = CPU_COUNT(&mask);
-  // Our own control group, and the root of the mount as a container sees it.
-  for (const char* directory : {"/sys/fs/cgroup", "/sys/fs/cgroup/cpu"})
-    if (const auto quota = quota_in(directory)) cpus = std::min(cpus, static_cast<int>(*quota + 0.999));
-  return std::max(1, cpus);
-}
 
 engine::settings check(const thread_options& o) {
   problems bad;
@@ -146,8 +124,13 @@ engine::settings check(const process_options& o) {
   check(bad, "restart", o.restart);
   if (!o.program.empty() && access(o.program.c_str(), X_OK) != 0)
     bad.add("program", o.program, "is not a program that can be run");
-  if (!o.cwd.empty() && access(o.cwd.c_str(), X_OK) != 0)
+  if (struct stat found = {}; !o.cwd.empty() && (stat(o.cwd.c_str(), &found) != 0 ||
+                                                 !S_ISDIR(found.st_mode) || access(o.cwd.c_str(), X_OK) != 0))
     bad.add("cwd", o.cwd, "is not a directory that can be entered");
+  for (const auto& name : o.env.pass)
+    if (name.empty() || name.find('=') != std::string::npos || name.find('*') < name.size() - 1)
+      bad.add("env.pass", "'" + name + "'",
+              "a variable's name is not empty and holds no '='; a star can only be at its end");
   for (const auto& [name, value] : o.env.set)
     if (name.empty() || name.find('=') != std::string::npos)
       bad.add("env.set", "'" + name + "'", "a variable's name is not empty and holds no '='");

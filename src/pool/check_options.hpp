@@ -9,10 +9,6 @@
 
 namespace muster::pool {
 
-// CPUs this process may really use: its affinity mask, and the CPU quota of its control group, rounded up; at
-// least 1.
-int usable_cpus();
-
 // Both throw invalid_options.
 engine::settings check(const thread_options& options);
 engine::settings check(const process_options& options);

@@ -33,13 +33,20 @@ pool_base::~pool_base() {
                  name_.c_str(), names.c_str());
   }
   engine_->stop(now, false);
+  life_->end();  // nobody waits in submit any more, so who is inside goes at once
 }
 
 void pool_base::start_now() { engine_->start(); }
 
 void pool_base::start() {
+  const auto throw_if_stopped = [this] {
+    const auto lock = engine_->queue().lock();
+    if (engine_->queue().closed()) throw pool_stopped("the pool '" + name_ + "' was stopped; make another");
+  };
+  throw_if_stopped();
   start_now();
   if (engine_->wait_ready(base::after(std::chrono::steady_clock::now(), ready_timeout_))) return;
+  throw_if_stopped();  // meanwhile
   const std::string why = engine_->last_start_failure();
   throw not_ready("the workers of the pool '" + name_ + "' did not come up" +
                   (why.empty() ? "" : ": " + why));
@@ -59,7 +66,12 @@ stop_report pool_base::stop(duration deadline) {
 
 stop_report pool_base::terminate() { return engine_->stop(std::chrono::steady_clock::now(), true); }
 
-muster::stats pool_base::stats() const { return engine_->snapshot(); }
+muster::stats pool_base::stats() const {
+  muster::stats now = engine_->snapshot();
+  for (worker_stats& w : now.workers)
+    if (w.state == worker_state::dead) w.pid = 0;  // the number may be somebody else's by now
+  return now;
+}
 
 subscription pool_base::on(event_kind kind, event_handler handler) {
   return engine_->on(kind, std::move(handler));
@@ -87,6 +99,15 @@ void apply(detail::task& t, const task_options& o) {
 }
 }  // namespace
 
+worker_options detail::fixed_size(int workers) {
+  if (workers == 0)
+    throw invalid_options(
+        "workers = 0: a pool of a fixed size has at least 1 worker; write {.workers = {.min = 0, .max = 1}} "
+        "for "
+        "one that is started on demand");
+  return {workers};
+}
+
 void pool_base::accept(detail::task_ref<> task, const task_options* options, bool again) {
   detail::task& t = *task;
   if ((t.flags & detail::task::wants_stop) != 0) {
@@ -100,7 +121,7 @@ void pool_base::accept(detail::task_ref<> task, const task_options* options, boo
       throw invalid_options(
           "retry.attempts = " + std::to_string(retry.attempts) +
           ": an argument of this task can only be moved, so it cannot run twice; pass a value that "
-          "can be copied, or set .retry = {.attempts = 1} for the task");
+          "can be copied, or set .retry = muster::retry_options{.attempts = 1} for the task");
   }
   if (t.extras && t.extras->outer_stop.stop_possible()) {
     const auto keep = task;

@@ -4,6 +4,7 @@
 
 #include "engine/engine.hpp"
 #include "pool/check_options.hpp"
+#include "process/memory_limit.hpp"
 #include "process/process_crew.hpp"
 #include "process/zygote.hpp"
 #include "worker/setup.hpp"
@@ -28,6 +29,7 @@ process_pool::process_pool(process_options options) {
     throw not_started(
         "muster::init was not called; call muster::init(argc, argv) first thing in main, because worker "
         "processes begin there");
+  if (options.limits.memory) process::remove_leftover_cgroups();
   auto crew = std::make_unique<process::process_crew>(options);
   names_ = &crew->names();
   adopt(std::make_unique<engine::engine>(chosen, std::move(crew), std::make_shared<base::steady_clock>()),

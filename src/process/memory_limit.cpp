@@ -18,6 +18,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/cgroup.hpp"
 #include "base/file_descriptor.hpp"
 #include "base/pidfd.hpp"
 #include "base/process_info.hpp"
@@ -25,6 +26,8 @@
 
 namespace muster::process {
 namespace {
+
+using base::has_word;
 
 constexpr std::string_view prefix = "muster-";
 
@@ -54,75 +57,7 @@ bool put(const std::string& path, std::string_view value) {
   return file && ::write(file.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size());
 }
 
-bool has_word(const std::string& text, std::string_view wanted) {
-  std::istringstream words(text);
-  for (std::string word; words >> word;)
-    if (word == wanted) return true;
-  return false;
-}
-
 // ---- finding a place ----
-
-struct own_cgroup {
-  std::string path;  // as the kernel names it
-  bool version_2 = false;
-};
-
-// Of version 2 there is one line, "0::<path>"; of version 1 one a hierarchy, "<n>:<controllers>:<path>".
-std::optional<own_cgroup> own_cgroup_of(const std::string& cgroups, bool version_2) {
-  std::istringstream lines(cgroups);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    std::string controllers = line.substr(first + 1, second - first - 1);
-    std::ranges::replace(controllers, ',', ' ');
-    const bool wanted =
-        version_2 ? line.substr(0, first) == "0" && controllers.empty() : has_word(controllers, "memory");
-    if (wanted) return own_cgroup{line.substr(second + 1), version_2};
-  }
-  return std::nullopt;
-}
-
-// mountinfo writes blanks and the like as \ooo.
-std::string unescaped(std::string_view text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    int code = 0;
-    if (text[i] == '\\' && i + 3 < text.size() &&
-        std::from_chars(text.data() + i + 1, text.data() + i + 4, code, 8).ec == std::errc()) {
-      result += static_cast<char>(code);
-      i += 3;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
-// Where the cgroup is mounted, if the mount shows it.
-std::optional<std::string> directory_of(const own_cgroup& own, const std::string& mounts) {
-  std::istringstream lines(mounts);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t dash = line.find(" - ");
-    if (dash == std::string::npos) continue;
-    std::istringstream before(line.substr(0, dash));
-    std::istringstream after(line.substr(dash + 3));
-    std::string skipped, root, point, type, source, options;
-    before >> skipped >> skipped >> skipped >> root >> point;
-    after >> type >> source >> options;
-    std::ranges::replace(options, ',', ' ');
-    if (own.version_2 ? type != "cgroup2" : type != "cgroup" || !has_word(options, "memory")) continue;
-    root = unescaped(root);
-    std::string below = own.path;
-    if (root != "/") {
-      if (!below.starts_with(root)) continue;
-      below.erase(0, root.size());
-    }
-    return below == "/" ? unescaped(point) : unescaped(point) + below;
-  }
-  return std::nullopt;
-}
 
 bool is_delegated(const std::string& directory, uid_t user) {
   struct stat found = {};
@@ -214,8 +149,8 @@ cgroup_place find_cgroup_place(const cgroup_view& view) {
   if (view.named) return named_place(*view.named);
   const std::string cgroups = contents(view.own_cgroups);
   const std::string mounts = contents(view.mounts);
-  if (const auto own = own_cgroup_of(cgroups, true)) {
-    const auto directory = directory_of(*own, mounts);
+  if (const auto own = base::cgroup_of(cgroups, std::nullopt)) {
+    const auto directory = base::directory_of(*own, mounts);
     // A cgroup with processes in it cannot give memory to its children, so usually the place is beside our
     // own.
     if (directory && is_delegated(*directory, view.user) && gives_memory(*directory))
@@ -226,8 +161,8 @@ cgroup_place find_cgroup_place(const cgroup_view& view) {
         return {memory_means::cgroup_v2, above, "cgroup v2 below " + above};
     }
   }
-  if (const auto own = own_cgroup_of(cgroups, false)) {
-    const auto directory = directory_of(*own, mounts);
+  if (const auto own = base::cgroup_of(cgroups, "memory")) {
+    const auto directory = base::directory_of(*own, mounts);
     if (directory && is_delegated(*directory, view.user) && exists(*directory + "/memory.limit_in_bytes"))
       return {memory_means::cgroup_v1, *directory, "cgroup v1 below " + *directory};
   }

@@ -82,7 +82,7 @@ private:
 };
 
 // Removes cgroups below `place` that dead owners have left: their names carry the owner's pid and start time.
-// Returns how many were removed. Called once at start-up.
+// Returns how many were removed. Called when a pool with a memory limit is made.
 std::size_t remove_leftover_cgroups(const cgroup_place& place = found_cgroup_place());
 
 }  // namespace muster::process

@@ -2,6 +2,7 @@
 // Futures: waiting, continuations, coroutines, cancelling, and futures that outlive their pool.
 #include <atomic>
 #include <coroutine>
+#include <future>
 #include <memory>
 #include <mutex>
 
@@ -71,6 +72,47 @@ TYPED_TEST(futures, wait_for_the_longest_time_there_is_waits) {
   });
   EXPECT_TRUE(f.wait_for(duration::max()));
   opener.join();
+}
+
+template <class Act>
+bool says_no_state(Act act) {
+  try {
+    act();
+  } catch (const std::future_error& e) {
+    return e.code() == std::future_errc::no_state;
+  }
+  return false;
+}
+template <class T>
+void expect_no_state(future<T>& f) {
+  EXPECT_FALSE(f.valid());
+  EXPECT_TRUE(says_no_state([&] { (void)f.ready(); }));
+  EXPECT_TRUE(says_no_state([&] { (void)f.task(); }));
+  EXPECT_TRUE(says_no_state([&] { f.wait(); }));
+  EXPECT_TRUE(says_no_state([&] { (void)f.wait_for(1ms); }));
+  EXPECT_TRUE(says_no_state([&] { (void)f.get(); }));
+  EXPECT_TRUE(says_no_state([&] { f.cancel(); }));
+  EXPECT_TRUE(says_no_state([&] { (void)f.report(); }));
+  EXPECT_TRUE(says_no_state([&] { (void)f.then([](future<T>) {}); }));
+  EXPECT_TRUE(says_no_state([&] { (void)std::move(f).operator co_await(); }));
+}
+
+TYPED_TEST(futures, that_are_not_valid_say_so_whatever_is_asked_of_them) {
+  TypeParam pool(1);
+  future<int> empty;
+  expect_no_state(empty);
+  future<void> empty_void;
+  expect_no_state(empty_void);
+  auto read = pool.submit(echo, 1);
+  EXPECT_EQ(read.get(), 1);
+  expect_no_state(read);
+  auto continued = pool.submit(echo, 2);
+  auto next = continued.then([](int x) { return x; });
+  expect_no_state(continued);
+  auto moved = std::move(next);
+  expect_no_state(next);
+  next = std::move(moved);
+  EXPECT_EQ(next.get(), 2);
 }
 
 TYPED_TEST(futures, then_runs_on_the_value_and_chains) {
@@ -210,6 +252,16 @@ TYPED_TEST(futures, a_running_task_that_is_cancelled_sees_its_stop_token) {
   f.wait();  // a result that was there first, or cancelled
   EXPECT_EQ(pool.submit(echo, 1).get(), 1);
   EXPECT_EQ(pool.stats().workers_died, 0U);
+}
+
+TYPED_TEST(futures, a_running_task_that_answers_its_cancel_within_the_grace_has_succeeded) {
+  TypeParam pool(options_of<TypeParam>{.workers = {1}, .grace = 1h});
+  scratch files;
+  auto f = pool.submit(until_stopped, files("begun"), files("seen"));
+  ASSERT_TRUE(appears(files("begun")));
+  f.cancel();
+  EXPECT_EQ(f.get(), 1);
+  expect_all_settled(pool, 1, 0, 0);
 }
 
 TYPED_TEST(futures, a_running_task_that_ignores_a_cancel_settles_as_cancelled_after_the_grace) {

@@ -51,6 +51,79 @@ TYPED_TEST(pools, refuse_tasks_after_stop_and_count_them) {
 }
 
 // T36: what is queued or running when stop is called is finished, not forgotten.
+TYPED_TEST(pools, cannot_be_started_once_they_are_stopped) {
+  TypeParam started(1);
+  started.stop();
+  EXPECT_EQ(code_of([&] { started.start(); }), error_code::pool_stopped);
+  TypeParam never(options_of<TypeParam>{.workers = {1}, .start = false});
+  never.stop();
+  EXPECT_EQ(code_of([&] { never.start(); }), error_code::pool_stopped);
+}
+
+TYPED_TEST(pools, of_a_fixed_size_have_at_least_one_worker) {
+  EXPECT_EQ(code_of([] { TypeParam pool(0); }), error_code::invalid_options);
+  EXPECT_EQ(code_of([] { TypeParam pool(-1); }), error_code::invalid_options);
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TYPED_TEST(pools, tell_the_first_failed_post_on_standard_error_when_nobody_listens) {
+  const auto fail_some = [](TypeParam& pool) {
+    pool.post({.id = "precious"}, [] { throw std::runtime_error("the reason\nin two lines"); });
+    pool.post([] { throw std::runtime_error("another"); });
+    pool.wait_idle();
+  };
+  testing::internal::CaptureStderr();
+  {
+    TypeParam pool(options_of<TypeParam>{.workers = {1}, .name = "careless"});
+    fail_some(pool);
+    EXPECT_EQ(pool.stats().failed, 2U);
+  }
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count_of(said, "\n"), 1U) << said;
+  for (const char* part :
+       {"careless", "task 1 (precious)", "worker 0", "the reason in two lines", "task_failed"})
+    EXPECT_NE(said.find(part), std::string::npos) << part << " is missing in " << said;
+
+  testing::internal::CaptureStderr();
+  {
+    TypeParam pool(1);
+    pool.on(event_kind::worker_died, [](const event&) {});  // not what is asked for, so this silences nothing
+    fail_some(pool);
+  }
+  EXPECT_EQ(count_of(testing::internal::GetCapturedStderr(), "\n"), 1U);
+
+  testing::internal::CaptureStderr();
+  {
+    TypeParam pool(1);
+    pool.on(event_kind::task_failed, [](const event&) {});
+    fail_some(pool);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TYPED_TEST(pools, name_the_task_in_the_text_of_its_events) {
+  std::mutex mutex;
+  std::string began, failed;
+  {
+    TypeParam pool(1);
+    pool.on([&](const event& e) {
+      const std::lock_guard lock(mutex);
+      if (e.kind == event_kind::task_began) began = e.text;
+      if (e.kind == event_kind::task_failed) failed = e.text;
+    });
+    pool.submit({.id = "mine", .report = true}, echo, 1).get();
+    pool.post([] { throw std::runtime_error("no luck"); });
+    pool.wait_idle();
+  }
+  EXPECT_EQ(began, "task 1 (mine): attempt 1 began on worker 0");
+  EXPECT_EQ(failed, "task 2, posted, failed on worker 0: no luck");
+}
+
 TYPED_TEST(pools, stop_finishes_everything_that_was_accepted) {
   TypeParam pool(2);
   std::vector<future<int>> all;

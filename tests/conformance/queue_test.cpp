@@ -174,6 +174,23 @@ TYPED_TEST(queues, of_impossible_options_every_one_is_named_with_value_and_range
   EXPECT_THROW(TypeParam({.workers = {4, 2}}), invalid_options);
 }
 
+TYPED_TEST(queues, a_task_that_can_run_once_only_is_refused_a_retry_with_advice_that_compiles) {
+  if constexpr (!has_processes<TypeParam>) {  // where arguments are moved in
+    thread_pool pool(thread_options{.workers = {1}, .retry = {.attempts = 2}});
+    const auto value_of = [](std::unique_ptr<int> value) { return *value; };
+    try {
+      (void)pool.submit(value_of, std::make_unique<int>(1));
+      FAIL();
+    } catch (const invalid_options& e) {
+      const std::string text = e.what();
+      EXPECT_NE(text.find(".retry = muster::retry_options{.attempts = 1}"), std::string::npos) << text;
+    }
+    EXPECT_EQ(pool.submit({.retry = muster::retry_options{.attempts = 1}}, value_of, std::make_unique<int>(1))
+                  .get(),
+              1);
+  }
+}
+
 TYPED_TEST(queues, a_task_with_impossible_options_is_refused_with_every_one_named) {
   TypeParam pool(1);
   try {
@@ -222,7 +239,7 @@ TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
     process_pool pool(process_options{.queue = {.when_full = when_full::caller_runs},
                                       .limits = {.memory = 1'000},
                                       .ready_timeout = 0s,
-                                      .env = {.set = {{"A=B", "x"}}},
+                                      .env = {.pass = {"*", "LC_*", "A*B", ""}, .set = {{"A=B", "x"}}},
                                       .cwd = "/no/such/place"});
     FAIL();
   } catch (const invalid_options& e) {
@@ -230,7 +247,14 @@ TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
     for (const char* part :
          {"caller_runs", "limits.memory = 1000", "ready_timeout", "env.set", "/no/such/place"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
+    EXPECT_NE(text.find("env.pass = 'A*B'"), std::string::npos) << text;
+    EXPECT_NE(text.find("env.pass = ''"), std::string::npos) << text;
+    EXPECT_EQ(text.find("'LC_*'"), std::string::npos) << text;
+    EXPECT_EQ(text.find("'*'"), std::string::npos) << text;
   }
+  // A program can be "entered" by its access rights, but is no directory.
+  EXPECT_EQ(code_of([] { process_pool pool(process_options{.cwd = "/bin/sh"}); }),
+            error_code::invalid_options);
 }
 
 }  // namespace

@@ -128,6 +128,18 @@ TEST(command_run, a_call_that_takes_too_much_memory_is_named_so) {
   EXPECT_EQ(done.results().at(2).at("value"), 8);
 }
 
+TEST(command_run, with_a_memory_limit_removes_the_control_groups_that_dead_owners_left) {
+  const e2e::directory there;  // an ordinary directory, in the place of a control group
+  std::ofstream(there.in("memory.limit_in_bytes")) << "";
+  const std::string left =
+      there.in("muster-" + std::to_string(::getpid()) + "-1-pool-0-1");  // not our start time
+  std::filesystem::create_directory(left);
+  const auto done = e2e::run({"run", "--memory", "512MiB", chore("print"), "1"}, {},
+                             [&] { ::setenv("MUSTER_CGROUP", there.in("").c_str(), 1); });
+  EXPECT_EQ(done.exit_code, 0) << done.errors;
+  EXPECT_FALSE(std::filesystem::exists(left));
+}
+
 TEST(command_run, what_a_module_prints_is_not_among_the_results) {
   const auto done = e2e::run({"run", chore("print"), "1", "2"});
   EXPECT_EQ(done.results().size(), 2U);

@@ -132,8 +132,30 @@ class refused(tree):
         self.assert_fails("does not say: no pointers",
                           *self.check("// refused-because: no pointers\nint x = y;  // no pointers\n"))
 
+    def test_a_program_refused_with_more_errors_than_it_may_fails(self):
+        text = '// refused-because: no\n// refused-with: 1\nstatic_assert(false, "no");\n'
+        self.assert_passes(*self.check(text))
+        self.assert_fails("refused with 2 errors, not 1", *self.check(text + "int x = y;\n"))
+
     def test_a_program_without_a_reason_fails(self):
         self.assert_fails("has no line", *self.check("int x = y;\n// refused-because: too late\n"))
+
+
+class snippets(tree):
+    def check(self, page):
+        self.write("page.md", page)
+        self.write("program.cpp", "int main() {\n  int x = 1;\n\n  return x;\n}\n")
+        return "check_snippets.py", self.root / "page.md", self.root / "program.cpp"
+
+    def test_blocks_that_stand_in_the_program_pass(self):
+        self.assert_passes(*self.check("# Page\n```cpp\nint x = 1;\n```\nthen\n```cpp\nreturn x;\n}\n```\n"))
+
+    def test_a_block_that_differs_or_comes_too_early_is_found(self):
+        self.assert_fails("does not stand in", *self.check("```cpp\nint x = 2;\n```\n"))
+        self.assert_fails("does not stand in", *self.check("```cpp\nreturn x;\n```\n```cpp\nint x = 1;\n```\n"))
+
+    def test_a_page_without_code_is_found(self):
+        self.assert_fails("has no block", *self.check("# Page\n"))
 
 
 class output(tree):

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// refused-because: a parameter's type cannot cross into another process
+// refused-because: a parameter's type cannot cross into another process. List its fields with muster::fields
 #include <thread>
 
 #include <muster/pool.hpp>

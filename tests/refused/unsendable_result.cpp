@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// refused-because: the result's type cannot cross back from another process
+// refused-because: the result's type cannot cross back from another process. List its fields with muster::fields
 #include <thread>
 
 #include <muster/pool.hpp>

@@ -73,9 +73,10 @@ consteval void check_call() {
       "container that owns its elements, such as std::vector.");
   static_assert(
       why != refusal::unsendable_parameter,
-      "muster: a parameter's type cannot cross into another process. Give it a serialize() member and "
-      "include <muster/cereal.hpp>, or set muster::as_bytes for a plain struct without pointers, or "
-      "specialise muster::codec.");
+      "muster: a parameter's type cannot cross into another process. List its fields with muster::fields "
+      "(include "
+      "<muster/fields.hpp>), or give it a serialize() member and include <muster/cereal.hpp>, or set "
+      "muster::as_bytes for a plain struct without pointers, or specialise muster::codec.");
 
   // The result.
   static_assert(
@@ -92,9 +93,10 @@ consteval void check_call() {
       "std::string for a string_view, std::vector for a span.");
   static_assert(
       why != refusal::unsendable_result,
-      "muster: the result's type cannot cross back from another process. Give it a serialize() member and "
-      "include <muster/cereal.hpp>, or set muster::as_bytes for a plain struct without pointers, or "
-      "specialise muster::codec.");
+      "muster: the result's type cannot cross back from another process. List its fields with muster::fields "
+      "(include "
+      "<muster/fields.hpp>), or give it a serialize() member and include <muster/cereal.hpp>, or set "
+      "muster::as_bytes for a plain struct without pointers, or specialise muster::codec.");
 }
 
 }  // namespace muster::detail

@@ -121,6 +121,17 @@ TEST(module_calls, a_proxy_converts_arguments_and_may_be_called_from_many_thread
   EXPECT_EQ(right.load(), 400);
 }
 
+
+TEST(module_calls, a_proxy_gives_its_options_to_every_call) {
+  muster::thread_pool pool(1);
+  const auto add = pool.proxy<int(int, int)>({.id = "sum", .report = true}, sums, "add");
+  for (int i = 0; i < 2; ++i) {
+    auto sum = add(i, 2);
+    EXPECT_TRUE(sum.report().has_value());
+    EXPECT_EQ(sum.get(), i + 2);
+  }
+}
+
 TEST(module_calls, structs_with_fields_and_containers_and_owners_cross) {
   muster::thread_pool pool(1);
   const vector2 mirrored = pool.proxy<vector2(vector2)>(sums, "mirror")(vector2{1, -2}).get();
