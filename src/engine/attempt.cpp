@@ -47,12 +47,24 @@ std::string name_of(const task& t) {
   return name;
 }
 
+// None: it ran in its submitter.
+std::optional<unsigned> worker_of(std::uint32_t slot) {
+  return slot == no_slot ? std::nullopt : std::optional<unsigned>(slot);
+}
+std::string on_worker(std::uint32_t slot) {
+  return slot == no_slot ? " in its submitter" : " on worker " + std::to_string(slot);
+}
+
 // One line: which task, where, why.
 std::string failure_text(const task& t) {
   std::string text = name_of(t) + ", posted, failed";
-  if (t.attempt > 0) text += " on worker " + std::to_string(t.worker.load(std::memory_order_relaxed));
+  if (t.attempt > 0) text += on_worker(t.worker.load(std::memory_order_relaxed));
   try {
     std::rethrow_exception(t.error);
+  } catch (const error& e) {
+    text =
+        e.subject().task == t.id ? "a post failed: " : text + ": ";  // what() names the task and the worker
+    text += e.what();
   } catch (const std::exception& e) {
     text += std::string(": ") + e.what();
   } catch (...) {
@@ -72,13 +84,13 @@ void engine::note_began(task& t, worker_id worker) {
     tell({.what = began}, began.finish_by.value_or(base::never));
   }
   if (listened_to_.load(std::memory_order_relaxed))
-    announce({.kind = event_kind::task_began,
-              .text = name_of(t) + ": attempt " + std::to_string(t.attempt) + " began on worker " +
-                      std::to_string(worker.slot),
-              .worker = worker.slot,
-              .generation = worker.generation,
-              .task = t.id,
-              .task_id = t.extras->id});
+    announce(
+        {.kind = event_kind::task_began,
+         .text = name_of(t) + ": attempt " + std::to_string(t.attempt) + " began" + on_worker(worker.slot),
+         .worker = worker_of(worker.slot),
+         .generation = worker.generation,
+         .task = t.id,
+         .task_id = t.extras->id});
 }
 
 void engine::put_back(task& t) {
@@ -136,7 +148,7 @@ const retry_options& engine::retry_of(const task& t) const {
 error_subject engine::subject_of(const task& t) const {
   error_subject subject{.task = t.id, .attempt = t.attempt};
   if (t.extras) subject.task_id = t.extras->id;
-  if (t.attempt > 0) subject.worker = t.worker.load(std::memory_order_relaxed);
+  if (t.attempt > 0) subject.worker = worker_of(t.worker.load(std::memory_order_relaxed));
   return subject;
 }
 
@@ -156,7 +168,7 @@ void engine::tell_of_failed_post(const task& t) {
   const std::string text = failure_text(t);
   announce({.kind = event_kind::task_failed,
             .text = text,
-            .worker = t.worker.load(std::memory_order_relaxed),
+            .worker = t.attempt > 0 ? worker_of(t.worker.load(std::memory_order_relaxed)) : std::nullopt,
             .task = t.id,
             .task_id = t.extras ? t.extras->id : std::string(),
             .error = t.error});

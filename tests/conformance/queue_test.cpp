@@ -218,9 +218,18 @@ TEST(queues_of_threads, run_the_task_in_its_submitter_when_full_and_told_to) {
   EXPECT_EQ(here.get(), std::this_thread::get_id());
   auto throws = pool.submit([] { throw std::out_of_range("x"); });
   EXPECT_THROW(throws.get(), std::out_of_range);
+  auto too_late = pool.submit({.run_timeout = 1ms}, [](std::stop_token stop) {
+    EXPECT_TRUE(eventually([&] { return stop.stop_requested(); }));
+  });
+  try {
+    too_late.get();
+    FAIL();
+  } catch (const task_timeout& e) {
+    EXPECT_FALSE(e.subject().worker.has_value()) << e.what();
+  }
   busy.open();
   EXPECT_NE(queued.get(), std::this_thread::get_id());
-  expect_all_settled(pool, 3, 1, 0);
+  expect_all_settled(pool, 3, 2, 0);
 }
 
 TEST(queues_of_threads, a_task_run_by_its_submitter_still_sees_its_stop_token_at_its_run_timeout) {
