@@ -3,8 +3,7 @@
 
 namespace muster {
 
-/// Call this first thing in `main`: before the first thread, and after nothing but what workers should see
-/// too.
+/// Call this first thing in `main`: before the first thread, and after nothing but what workers should see.
 ///
 /// Worker processes begin here and never return: they see the program as it was at this call. Later state
 /// reaches them by arguments, by process_options::env and cwd, or by process_options::init. Thread pools do

@@ -12,6 +12,7 @@
 #include <muster/fields.hpp>
 #include <muster/future.hpp>
 #include <muster/init.hpp>
+#include <muster/map.hpp>
 #include <muster/module_calls.hpp>
 #include <muster/options.hpp>
 #include <muster/pool.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// refused-because: a parameter's type cannot cross into another process. List its fields with muster::fields
+// refused-because: a parameter's type cannot cross into another process
+// refused-because: List its fields with muster::fields
 #include <thread>
 
 #include <muster/pool.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// refused-because: the result's type cannot cross back from another process. List its fields with muster::fields
+// refused-because: the result's type cannot cross back from another process
+// refused-because: List its fields with muster::fields
 #include <thread>
 
 #include <muster/pool.hpp>

@@ -121,7 +121,6 @@ TEST(module_calls, a_proxy_converts_arguments_and_may_be_called_from_many_thread
   EXPECT_EQ(right.load(), 400);
 }
 
-
 TEST(module_calls, a_proxy_gives_its_options_to_every_call) {
   muster::thread_pool pool(1);
   const auto add = pool.proxy<int(int, int)>({.id = "sum", .report = true}, sums, "add");
