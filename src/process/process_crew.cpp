@@ -132,7 +132,7 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
                                                                         spawn_request& request) {
   auto requests = ipc::region::create("muster-requests", sizeof(ipc::request_region), ipc::access::read_only);
   if (!requests) return std::unexpected(text_of(requests.error()));
-  auto replies = ipc::region::create("muster-replies", sizeof(ipc::reply_region), ipc::access::read_write);
+  auto replies = ipc::region::create("muster-replies", sizeof(ipc::reply_memory), ipc::access::read_write);
   if (!replies) return std::unexpected(text_of(replies.error()));
   requests->touch(ipc::request_hot_bytes, ipc::access::read_write);
   auto w = std::make_shared<worker_process>(id, std::move(*requests), std::move(*replies));

@@ -19,6 +19,7 @@
 #include "base/clock.hpp"
 #include "base/file_descriptor.hpp"
 #include "engine/plan.hpp"
+#include "ipc/last_words.hpp"
 #include "ipc/region.hpp"
 #include "ipc/reply_ring.hpp"
 #include "ipc/request_ring.hpp"
