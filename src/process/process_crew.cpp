@@ -15,8 +15,11 @@
 #include <muster/error.hpp>
 
 #include "base/pidfd.hpp"
+#include "base/process_info.hpp"
+#include "base/sanitizer.hpp"
 #include "base/socket.hpp"
 #include "ipc/messages.hpp"
+#include "process/trace.hpp"
 #include "process/zygote.hpp"
 
 namespace muster::process {
@@ -27,9 +30,16 @@ using engine::worker_event;
 
 namespace {
 
-// A worker takes its next call within microseconds of being rung for. One that has not after so long is
-// ruined, stopped or starved; its calls have not begun, so ending it loses nothing.
-constexpr duration claim_patience = std::chrono::seconds(10);
+// A call that nobody has begun is looked at again so soon: its claim word may have been ruined since.
+constexpr duration between_looks = std::chrono::milliseconds(100);
+
+// Signals by which a worker ends itself, and has words for it.
+bool is_crash(int signal) {
+  return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGABRT;
+}
+
+constexpr const char* sanitizer_note =
+    "this build has a sanitizer, whose own report is in the worker's standard error";
 
 ipc::region make_board() {
   auto made = ipc::region::create("muster-board", sizeof(ipc::board), ipc::access::read_only);
@@ -186,23 +196,73 @@ void process_crew::retire(worker_id id) {
     const locked lock(*this);
     if (w->state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w->step(worker_event::retire);
-    const auto intake = owner_->queue().lock();
-    for (std::uint64_t position = w->sender.next(); position > w->sender.oldest(); --position)
-      if (task* t = take_back(*w, position - 1)) owner_->put_back(*t);
+    take_back_all(*w);
   }
   w->sender.stop();
   pump();
 }
 
+void process_crew::take_back_all(worker_process& w) {
+  const auto intake = owner_->queue().lock();
+  for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position)
+    if (task* t = take_back(w, position - 1)) owner_->put_back(*t);
+}
+
 void process_crew::kill(worker_id id, death_cause why) {
   const worker_ref w = find(id.slot, id.generation);
   if (!w) return;
+  bool first = false;
   {
     const locked lock(*this);
-    if (!w->killed_for) w->killed_for = why;
+    first = !w->killed_for;
+    if (first) w->killed_for = why;
+    if (first) take_back_all(*w);  // the present call may end while it is asked, and the next would begin
   }
-  if (w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
-  if (link_ && !link_lost_) (void)link_->kill(id.slot, id.generation, SIGKILL);
+  const bool is_late = why == death_cause::run_timeout || why == death_cause::cancelled;
+  if (!(first && is_late && ask_where_it_is(*w))) end(*w);
+  pump();
+}
+
+void process_crew::end(worker_process& w) {
+  w.answer_due.reset();
+  if (w.pidfd) (void)base::send_signal(w.pidfd.get(), SIGKILL);
+  if (link_ && !link_lost_) (void)link_->kill(w.id.slot, w.id.generation, SIGKILL);
+}
+
+bool process_crew::ask_where_it_is(worker_process& w) {
+  if (base::is_sanitized) w.no_answer = sanitizer_note;
+  if (base::is_sanitized || !w.pidfd || w.state == worker_state::starting) return false;
+  const auto seen = base::status_of(w.pid);
+  if (seen && (seen->state == 'T' || seen->state == 't')) {
+    w.no_answer = "it was stopped by a signal such as SIGSTOP, or by a debugger, and could not say";
+    return false;
+  }
+  if (!base::send_signal(w.pidfd.get(), ipc::trace_signal())) return false;
+  w.was_asked = true;
+  w.answer_due = base::after(owner_->time().now(), patience_.answer);
+  return true;
+}
+
+// An answer rings the bell, so this is looked at when it comes.
+base::time_point process_crew::end_those_asked() {
+  base::time_point next = base::never;
+  for (const auto& w : snapshot_) {
+    if (!w->answer_due) continue;
+    const bool answered = has_answered(w->words());
+    if (!answered && *w->answer_due > owner_->time().now()) {
+      next = std::min(next, *w->answer_due);
+      continue;
+    }
+    if (!answered) {
+      const auto seen = base::status_of(w->pid);
+      const char state = seen ? seen->state : '?';
+      w->no_answer = state == 'T'   ? "it was stopped by a signal such as SIGSTOP and could not say"
+                     : state == 'D' ? "it was inside the kernel, in a wait that no signal ends"
+                                    : "it did not answer in time; its program may block or handle the signal";
+    }
+    end(*w);
+  }
+  return next;
 }
 
 // -----------------------------------------------------------------------------------------------------------
@@ -215,10 +275,12 @@ void process_crew::wake() {
 
 void process_crew::wait(base::time_point until) {
   bool any = false;
-  look_at_workers();
+  until = look_at_workers(until);
   for (const auto& w : deaf_)
-    violated(*w, "it did not take its next call, though it was awake or was rung for");
-  until = std::min(until, claims_due_);
+    violated(*w, w->sender.is_ruined(w->sender.oldest())
+                     ? "it wrote over the word by which it claims its next call"
+                     : "it did not take its next call, though it was awake or was rung for");
+  until = std::min(until, end_those_asked());
   for (const auto& w : snapshot_) any = drain(*w) || any;
   if (any) until = base::time_point::min();  // let the loop look at its notes first
 
@@ -244,21 +306,26 @@ void process_crew::wait(base::time_point until) {
   for (const auto& w : snapshot_) drain(*w);
 }
 
-void process_crew::look_at_workers() {
+base::time_point process_crew::look_at_workers(base::time_point until) {
   const locked lock(*this);
+  const auto now = owner_->time().now();
   snapshot_.clear();
   deaf_.clear();
-  claims_due_ = base::never;
   for (const auto& w : workers_) {
     if (!w || w->state == worker_state::dead) continue;
     snapshot_.push_back(w);
-    if (w->in_flight() == 0 || w->killed_for || w->sender.seen_claimed(w->sender.oldest())) continue;
-    const auto due = w->head_since + claim_patience;
-    if (due <= owner_->time().now())
+    if (w->in_flight() == 0 || w->killed_for) continue;
+    const std::uint64_t head = w->sender.oldest();
+    const bool is_begun = w->sender.seen_claimed(head);
+    const auto due = base::after(w->head_since, patience_.claim);
+    if (is_begun ? w->sender.is_ruined(head) : due <= now)
       deaf_.push_back(w);
-    else
-      claims_due_ = std::min(claims_due_, due);
+    else if (!is_begun)
+      until = std::min({until, due, base::after(now, between_looks)});
   }
+  if (std::exchange(gave_calls_, false)) until = std::min(until, base::after(now, patience_.claim));
+  sleeps_until_ = until;
+  return until;
 }
 
 void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t generation) {
@@ -364,7 +431,7 @@ void process_crew::on_started(started& news) {
 void process_crew::on_lost() {
   link_lost_ = true;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, link_->descriptor(), nullptr);
-  look_at_workers();
+  look_at_workers(base::never);
   const std::vector<worker_ref> living = snapshot_;
   for (const auto& w : living)
     if (w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
@@ -388,12 +455,12 @@ void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const 
     came_up = w->state != worker_state::starting;
     how = report(*w, status);
   }
+  explain(*w, how);
   if (!came_up && problem.empty())
     problem = w->detail.empty() ? how.summary() : w->detail + " (" + how.summary() + ")";
-  settle_lost(*w, how);
+  auto shared = settle_lost(*w, std::move(how));
   w->limit.reset();
-  owner_->worker_ended(w->id, w->had_tasks, std::make_shared<const death>(how),
-                       came_up ? std::string() : problem);
+  owner_->worker_ended(w->id, w->had_tasks, std::move(shared), came_up ? std::string() : problem);
   pump();
 }
 
@@ -419,7 +486,8 @@ death process_crew::report(worker_process& w, const ended* status) const {
     how.cause = death_cause::signalled;
   }
   if (w.limit && w.limit->peak_bytes()) how.peak_memory = *w.limit->peak_bytes();
-  if (w.killed_for && how.signal == SIGKILL)
+  // A program that took the place of the worker's does not know our question, and ends by it.
+  if (w.killed_for && (how.signal == SIGKILL || how.signal == ipc::trace_signal()))
     how.cause = *w.killed_for;
   else if (w.limit && w.limit->was_oom_killed())
     how.cause = death_cause::out_of_memory;
@@ -428,8 +496,34 @@ death process_crew::report(worker_process& w, const ended* status) const {
   return how;
 }
 
+// Not under the lock: it reads files.
+void process_crew::explain(worker_process& w, death& how) {
+  const bool is_late = how.cause == death_cause::run_timeout || how.cause == death_cause::cancelled;
+  const bool crashed = how.cause == death_cause::signalled && how.signal && is_crash(*how.signal);
+  if (!is_late && !crashed) return;
+  bool nonsense = false;
+  const auto words = read_words(w.words(), nonsense);
+  const bool is_about_this = words && (crashed ? words->kind == ipc::words_kind::crash && words->signal == how.signal
+                                               : words->kind == ipc::words_kind::hang && w.was_asked);
+  if (is_about_this) {
+    how.backtrace = backtrace_of(*words, symbols_);
+    if (!crashed) return;
+    if (words->code <= 0 && words->sender != 0) how.signal_sender = words->sender;
+    if (words->code > 0 && words->code != SI_KERNEL && how.signal != SIGABRT) how.fault_address = words->fault_address;
+    if (how.detail.empty() && words->is_stack_overflow()) how.detail = "its stack overflowed";
+  } else if (nonsense || words) {
+    how.backtrace_missing = "what the worker left as its last words are none";
+  } else if (is_late) {
+    how.backtrace_missing = w.no_answer;
+  } else {
+    how.backtrace_missing = base::is_sanitized ? sanitizer_note
+                                               : "the program handles that signal itself, or the thread had no "
+                                                 "stack left to do so";
+  }
+}
+
 // Gives back what it never began, and fails what it had.
-void process_crew::settle_lost(worker_process& w, const death& how) {
+std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death how) {
   std::vector<task*> begun;
   {
     const locked lock(*this);
@@ -447,22 +541,28 @@ void process_crew::settle_lost(worker_process& w, const death& how) {
       w.sender.finished(at);
     }
   }
-  for (task* t : begun) {
-    error_subject subject{.task = t->id,
-                          .task_id = t->extras ? t->extras->id : std::string(),
-                          .worker = w.id.slot,
-                          .attempt = t->attempt};
+  std::reverse(begun.begin(), begun.end());  // oldest first
+  for (const task* t : begun)
+    how.tasks.push_back({.task = t->id,
+                         .task_id = t->extras ? t->extras->id : std::string(),
+                         .worker = w.id.slot,
+                         .attempt = t->attempt});
+  const auto shared = std::make_shared<const death>(std::move(how));
+  for (std::size_t i = 0; i < begun.size(); ++i) {
+    const error_subject& subject = shared->tasks[i];
     std::exception_ptr error;
-    if (how.cause == death_cause::out_of_memory)
-      error = std::make_exception_ptr(out_of_memory(how, std::move(subject)));
-    else if (how.cause == death_cause::protocol_violation)
-      error = std::make_exception_ptr(protocol_violation(how, std::move(subject)));
+    if (shared->cause == death_cause::out_of_memory)
+      error = std::make_exception_ptr(out_of_memory(shared, subject));
+    else if (shared->cause == death_cause::protocol_violation)
+      error = std::make_exception_ptr(protocol_violation(shared, subject));
     else
-      error = std::make_exception_ptr(unexpected_exit(how, std::move(subject)));
-    owner_->failed(*t, std::move(error), policy::failure::crash);
+      error = std::make_exception_ptr(unexpected_exit(shared, subject));
+    owner_->failed(*begun[i], std::move(error), policy::failure::crash);
   }
+  return shared;
 }
 
+// -------------------------------------------------------------------------------------------------------------
 // -------------------------------------------------------------------------------------------------------------
 // queries
 

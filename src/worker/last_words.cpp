@@ -45,39 +45,46 @@ struct registers {
   std::uint64_t stack_pointer = 0;
 };
 
-registers registers_of(void* context) {
-  const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
 #if defined(__x86_64__)
-  return {static_cast<std::uint64_t>(machine.gregs[REG_RIP]), static_cast<std::uint64_t>(machine.gregs[REG_RSP])};
-#elif defined(__aarch64__)
-  return {machine.pc, machine.sp};
-#else
-  static_cast<void>(machine);
-  return {};
-#endif
+constexpr bool knows_registers = true;
+registers registers_of(const ucontext_t& context) {
+  return {static_cast<std::uint64_t>(context.uc_mcontext.gregs[REG_RIP]),
+          static_cast<std::uint64_t>(context.uc_mcontext.gregs[REG_RSP])};
 }
+// As if the last call had returned.
+void step_out(ucontext_t& context) {
+  auto& all = context.uc_mcontext.gregs;
+  all[REG_RIP] = *reinterpret_cast<const greg_t*>(all[REG_RSP]);
+  all[REG_RSP] += 8;
+}
+#elif defined(__aarch64__)
+constexpr bool knows_registers = true;
+registers registers_of(const ucontext_t& context) { return {context.uc_mcontext.pc, context.uc_mcontext.sp}; }
+void step_out(ucontext_t& context) { context.uc_mcontext.pc = context.uc_mcontext.regs[30]; }
+#else
+constexpr bool knows_registers = false;
+registers registers_of(const ucontext_t&) { return {}; }
+void step_out(ucontext_t&) {}
+#endif
 
 // The frames of the handler come first; where the signal struck is what we want.
-void write_frames(const registers& at, bool called_nowhere) {
+void write_frames(ucontext_t& context, bool called_nowhere) {
   constexpr std::size_t ours = 8;
   void* found[ipc::most_frames + ours];
+  // Nothing is known of a place that was called through a bad pointer, so the unwinder, which reads the
+  // registers where the kernel has put them, is shown those of the caller.
+  const auto before = context.uc_mcontext;
+  if (called_nowhere) step_out(context);
+  const std::uint64_t at = registers_of(context).program_counter;
   const auto count = static_cast<std::size_t>(std::max(0, ::backtrace(found, static_cast<int>(std::size(found)))));
+  context.uc_mcontext = before;
   std::size_t first = 0;
-  while (first < count && reinterpret_cast<std::uint64_t>(found[first]) != at.program_counter) ++first;
-  std::uint32_t written = 0;
-  words->frames[written++] = at.program_counter;
-  if (first == count) first = std::min<std::size_t>(count, 2);  // the unwinder did not know the place
-  else ++first;
-#if defined(__x86_64__)
-  // A call through a bad pointer: nothing is known of that place, but the call has just written where it came from.
-  if (called_nowhere && first >= count)
-    words->frames[written++] = *reinterpret_cast<const std::uint64_t*>(at.stack_pointer);
-#else
-  static_cast<void>(called_nowhere);
-#endif
+  while (first < count && reinterpret_cast<std::uint64_t>(found[first]) != at) ++first;
+  if (!knows_registers) first = std::min<std::size_t>(count, 3);  // our own, as good as can be guessed
+  std::uint32_t written = knows_registers && !called_nowhere ? 0 : 1;  // the first is there already
   for (; first < count && written < ipc::most_frames; ++first)
     words->frames[written++] = reinterpret_cast<std::uint64_t>(found[first]);
-  words->frame_count = written;
+  words->frame_count = std::max(written, std::uint32_t{1});
 }
 
 // Of "from-to rwxp offset device inode path": is the x there?
@@ -115,7 +122,7 @@ void write_maps() {
 bool sent_by_a_process(const siginfo_t& info) { return info.si_code <= 0; }
 
 // What is surest comes first: should unwinding itself fault, the kernel ends us with what stands there.
-void write_words(ipc::words_kind kind, int signal, const siginfo_t& info, void* context) {
+void write_words(ipc::words_kind kind, int signal, const siginfo_t& info, ucontext_t& context) {
   const registers at = registers_of(context);
   words->stage.store(static_cast<std::uint32_t>(ipc::words_stage::none), std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -131,7 +138,8 @@ void write_words(ipc::words_kind kind, int signal, const siginfo_t& info, void* 
   words->map_bytes = 0;
   words->stage.store(static_cast<std::uint32_t>(ipc::words_stage::begun), std::memory_order_release);
   write_maps();
-  write_frames(at, !sent_by_a_process(info) && words->fault_address == at.program_counter);
+  write_frames(context, kind == ipc::words_kind::crash && signal == SIGSEGV && !sent_by_a_process(info) &&
+                            words->fault_address == at.program_counter);
   words->stage.store(static_cast<std::uint32_t>(ipc::words_stage::whole), std::memory_order_release);
 }
 
@@ -141,7 +149,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     const pid_t self = own_thread();
     pid_t nobody = 0;
     if (writer.compare_exchange_strong(nobody, self)) {
-      write_words(ipc::words_kind::crash, signal, *info, context);
+      write_words(ipc::words_kind::crash, signal, *info, *static_cast<ucontext_t*>(context));
     } else if (nobody != self) {
       const timespec longest = {.tv_sec = 1, .tv_nsec = 0};  // the other thread ends the process
       ::nanosleep(&longest, nullptr);
@@ -162,7 +170,7 @@ void on_question(int signal, siginfo_t* info, void* context) {
     if (own_thread() != calling_thread) {
       ::syscall(SYS_tgkill, process, calling_thread, signal);
     } else if (pid_t nobody = 0; writer.compare_exchange_strong(nobody, calling_thread)) {
-      write_words(ipc::words_kind::hang, signal, *info, context);
+      write_words(ipc::words_kind::hang, signal, *info, *static_cast<ucontext_t*>(context));
       writer.store(0);
       const std::uint64_t one = 1;
       static_cast<void>(!::write(bell, &one, sizeof one));
