@@ -95,7 +95,7 @@ struct stack_frame {
   std::string module{};       ///< The program file or shared object; empty: unknown.
   std::uint64_t offset = 0;   ///< In that file, as `addr2line -e` takes it.
   std::string function{};     ///< Readable; empty: the file does not tell.
-  std::string source{};       ///< "file:line"; empty: the file does not tell, or muster was built without libdw.
+  std::string source{};  ///< "file:line"; empty: the file does not tell, or muster was built without libdw.
 
   /// One line: "parse(int) at parser.cpp:12 (program)".
   [[nodiscard]] std::string text() const;
@@ -117,13 +117,13 @@ struct death {
   std::string last_stderr{};  ///< At most the last 64 KiB.
   /// The tasks that it had begun. They fail with this death, or are run again.
   std::vector<error_subject> tasks{};
-  /// Which process sent the signal, where the worker could tell; its own pid: itself. The kernel never tells who
-  /// sent a SIGKILL. A signal that the pool sent has another `cause` than `signalled`.
+  /// Which process sent the signal, where the worker could tell; its own pid: itself. The kernel never tells
+  /// who sent a SIGKILL. A signal that the pool sent has another `cause` than `signalled`.
   std::optional<int> signal_sender{};
   /// The address that a fault was about.
   std::optional<std::uint64_t> fault_address{};
-  /// Where it was, innermost first: where it crashed, or where it hung when it was killed for being late. Up to 64
-  /// frames. Said by the worker itself, so a worker that ruins its memory may say anything.
+  /// Where it was, innermost first: where it crashed, or where it hung when it was killed for being late. Up
+  /// to 64 frames. Said by the worker itself, so a worker that ruins its memory may say anything.
   std::vector<stack_frame> backtrace{};
   /// Why there is no backtrace, where there might have been one.
   std::string backtrace_missing{};
@@ -132,8 +132,8 @@ struct death {
   [[nodiscard]] const stack_frame* place() const;
   /// One line: "worker 2 (pid 4711) ended by SIGSEGV (Segmentation fault) in parse(int) at parser.cpp:12".
   [[nodiscard]] std::string summary() const;
-  /// A paragraph for a person: the line above, how long it lived, what it served and had, memory, the backtrace, the
-  /// last of stderr.
+  /// A paragraph for a person: the line above, how long it lived, what it served and had, memory, the
+  /// backtrace, the last of stderr.
   [[nodiscard]] std::string text() const;
   friend std::ostream& operator<<(std::ostream& out, const death& how) { return out << how.text(); }
 };

@@ -34,8 +34,8 @@ std::string_view file_name(std::string_view path) {
 // The files whose functions are how a program ends, and hardly ever why.
 bool is_library_of_the_language(std::string_view module) {
   const std::string_view file = file_name(module);
-  for (const std::string_view begin :
-       {"libc.", "libc-", "libpthread", "libm.", "libm-", "libstdc++", "libgcc_s", "ld-linux", "libc++", "[vdso]"})
+  for (const std::string_view begin : {"libc.", "libc-", "libpthread", "libm.", "libm-", "libstdc++",
+                                       "libgcc_s", "ld-linux", "libc++", "[vdso]"})
     if (file.starts_with(begin)) return true;
   return false;
 }
@@ -93,7 +93,16 @@ std::string names_of(const std::vector<error_subject>& tasks) {
   return text;
 }
 
-std::string mebibytes(std::size_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
+std::string ordinal(unsigned n) {
+  const bool teens = n % 100 > 10 && n % 100 < 14;
+  const char* const end = teens ? "th" : n % 10 == 1 ? "st" : n % 10 == 2 ? "nd" : n % 10 == 3 ? "rd" : "th";
+  return fmt::format("{}{}", n, end);
+}
+
+std::string mebibytes(std::size_t bytes) {
+  if (bytes % (1U << 20U) == 0) return fmt::format("{} MiB", bytes >> 20U);
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+}
 
 }  // namespace
 
@@ -121,14 +130,14 @@ std::string death::summary() const {
 
 std::string death::text() const {
   std::string paragraph = summary() + ".\n";
-  paragraph += fmt::format("  It {} the {}{} in its slot, lived {:.3f} s and served {} task{}",
-                           pid == 0 ? "is" : "was", generation, generation % 10 == 1 && generation % 100 != 11   ? "st"
-                                       : generation % 10 == 2 && generation % 100 != 12 ? "nd"
-                                       : generation % 10 == 3 && generation % 100 != 13 ? "rd"
-                                                                                         : "th",
-                           std::chrono::duration<double>(alive).count(), tasks_served, tasks_served == 1 ? "" : "s");
-  if (!tasks.empty()) paragraph += fmt::format("; it had begun task{} {}", tasks.size() == 1 ? "" : "s", names_of(tasks));
-  paragraph += ".\n";
+  if (pid != 0) {  // where it lives, nobody asked how it is
+    paragraph +=
+        fmt::format("  It was the {} in its slot, lived {:.3f} s and served {} task{}", ordinal(generation),
+                    std::chrono::duration<double>(alive).count(), tasks_served, tasks_served == 1 ? "" : "s");
+    if (!tasks.empty())
+      paragraph += fmt::format("; it had begun task{} {}", tasks.size() == 1 ? "" : "s", names_of(tasks));
+    paragraph += ".\n";
+  }
   if (peak_memory != 0) {
     paragraph += "  Its memory peaked at " + mebibytes(peak_memory);
     paragraph += memory_limit ? " under a limit of " + mebibytes(*memory_limit) + ".\n" : ".\n";
@@ -136,9 +145,12 @@ std::string death::text() const {
     paragraph += "  Its memory was limited to " + mebibytes(*memory_limit) + ".\n";
   }
   if (signal == SIGKILL && cause == death_cause::signalled)
-    paragraph += "  This pool did not kill it; who did, the kernel does not tell. It may have been the system, out of memory.\n";
+    paragraph +=
+        "  This pool did not kill it; who did, the kernel does not tell. It may have been the system, out of "
+        "memory.\n";
   if (!backtrace.empty()) paragraph += "  Where it was:\n";
-  for (std::size_t i = 0; i < backtrace.size(); ++i) paragraph += fmt::format("    #{} {}\n", i, backtrace[i].text());
+  for (std::size_t i = 0; i < backtrace.size(); ++i)
+    paragraph += fmt::format("    #{} {}\n", i, backtrace[i].text());
   if (backtrace.empty() && !backtrace_missing.empty())
     paragraph += fmt::format("  Where it was is not known: {}.\n", backtrace_missing);
   if (last_stderr.empty()) return paragraph;
@@ -154,9 +166,11 @@ std::string death::text() const {
 unexpected_exit::unexpected_exit(muster::death how, error_subject subject, error_code code)
     : unexpected_exit(std::make_shared<const muster::death>(std::move(how)), std::move(subject), code) {}
 
-unexpected_exit::unexpected_exit(std::shared_ptr<const muster::death> how, error_subject subject, error_code code)
+unexpected_exit::unexpected_exit(std::shared_ptr<const muster::death> how, error_subject subject,
+                                 error_code code)
     : error(code, how->pid == 0 && subject.worker && !how->detail.empty() ? how->detail : how->summary(),
-            std::move(subject)), death_(std::move(how)) {}
+            std::move(subject)),
+      death_(std::move(how)) {}
 
 worker_error::worker_error(std::string type, std::string text, std::string backtrace, error_subject subject)
     : error(error_code::worker_error, type + ": " + text, std::move(subject)),

@@ -108,8 +108,8 @@ void plan::pause_before_restart(bool came_up, time_point now) {
   const int failures = std::max(start_failures_, idle_deaths_);
   const time_point again = base::after(now, policy::pause(settings_.restart, failures, dice_));
   set_one_shot(timer::restart, restart_at_, again);
-  idle_row_until_ =
-      base::after(base::after(again, settings_.ready_timeout.value_or(duration::zero())), settings_.restart.max);
+  idle_row_until_ = base::after(base::after(again, settings_.ready_timeout.value_or(duration::zero())),
+                                settings_.restart.max);
 }
 
 void plan::on(const happened::backlog& event, time_point now) {

@@ -43,8 +43,9 @@ struct last_words {
   std::uint64_t stack_pointer;
   std::uint32_t frame_count;
   std::uint32_t map_bytes;
-  std::uint64_t frames[most_frames];  // program counters, innermost first; all but the first are return addresses
-  char maps[most_map_bytes];          // the lines of /proc/self/maps that tell of code
+  std::uint64_t
+      frames[most_frames];    // program counters, innermost first; all but the first are return addresses
+  char maps[most_map_bytes];  // the lines of /proc/self/maps that tell of code
 };
 
 static_assert(std::is_standard_layout_v<last_words> && std::atomic<std::uint32_t>::is_always_lock_free);

@@ -191,6 +191,7 @@ private:
 
   void free_slot(std::uint64_t position) {
     entry(position).state = phase::free;
+    entry(position).ruined = false;
     --in_flight_;
     while (oldest_ < next_ && entry(oldest_).state == phase::free) {
       bytes_.free_before(entry(oldest_).bytes_end);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The one file that knows libdw. Its headers may have been there when this was built, and the library may be there
-// now; it is loaded when the first backtrace wants a line, so that who links muster need not have it.
+// The one file that knows libdw. Its headers may have been there when this was built, and the library may be
+// there now; it is loaded when the first backtrace wants a line, so that who links muster need not have it.
 #include "module/symbols.hpp"
 
 #if defined(MUSTER_HAS_LIBDW)

@@ -122,7 +122,7 @@ private:
 // Looked at before it is opened for reading: opening a pipe or a device can wait or do things.
 base::file_descriptor open_program_file(const mapped_file& file) {
   const base::file_descriptor handle(::open(file.path.c_str(), O_PATH | O_CLOEXEC));
-  struct stat about {};
+  struct stat about{};
   if (!handle || ::fstat(handle.get(), &about) != 0 || !S_ISREG(about.st_mode) || about.st_ino != file.inode)
     return {};
   const std::string again = "/proc/self/fd/" + std::to_string(handle.get());

@@ -316,7 +316,8 @@ void process_crew::tell(answer_taken& given) {
         t, std::make_exception_ptr(decode_error("the worker's exception: " + thrown.error(), subject)),
         policy::failure::permanent);
   if (options_.limits.memory && thrown->type_name == "std::bad_alloc") {
-    return owner_->failed(t, std::make_exception_ptr(out_of_memory(near_death(given.worker, subject), subject)),
+    return owner_->failed(t,
+                          std::make_exception_ptr(out_of_memory(near_death(given.worker, subject), subject)),
                           policy::failure::error);
   }
   if (!thrown->same_type)

@@ -503,22 +503,25 @@ void process_crew::explain(worker_process& w, death& how) {
   if (!is_late && !crashed) return;
   bool nonsense = false;
   const auto words = read_words(w.words(), nonsense);
-  const bool is_about_this = words && (crashed ? words->kind == ipc::words_kind::crash && words->signal == how.signal
-                                               : words->kind == ipc::words_kind::hang && w.was_asked);
+  const bool is_about_this =
+      words && (crashed ? words->kind == ipc::words_kind::crash && words->signal == how.signal
+                        : words->kind == ipc::words_kind::hang && w.was_asked);
   if (is_about_this) {
     how.backtrace = backtrace_of(*words, symbols_);
     if (!crashed) return;
     if (words->code <= 0 && words->sender != 0) how.signal_sender = words->sender;
-    if (words->code > 0 && words->code != SI_KERNEL && how.signal != SIGABRT) how.fault_address = words->fault_address;
+    if (words->code > 0 && words->code != SI_KERNEL && how.signal != SIGABRT)
+      how.fault_address = words->fault_address;
     if (how.detail.empty() && words->is_stack_overflow()) how.detail = "its stack overflowed";
   } else if (nonsense || words) {
     how.backtrace_missing = "what the worker left as its last words are none";
   } else if (is_late) {
     how.backtrace_missing = w.no_answer;
   } else {
-    how.backtrace_missing = base::is_sanitized ? sanitizer_note
-                                               : "the program handles that signal itself, or the thread had no "
-                                                 "stack left to do so";
+    how.backtrace_missing = base::is_sanitized
+                                ? sanitizer_note
+                                : "the program handles that signal itself, or the thread had no "
+                                  "stack left to do so";
   }
 }
 

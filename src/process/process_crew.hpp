@@ -128,12 +128,12 @@ private:
   void on_lost();
   void on_control(worker_process& w);
   void read_error_output(worker_process& w);
-  bool ask_where_it_is(worker_process& w);         // false: it cannot say
-  base::time_point end_those_asked();              // who answered, or did not in time; until when the others may
-  void take_back_all(worker_process& w);           // with the lock: what it has not begun
-  void end(worker_process& w);                     // SIGKILL
+  bool ask_where_it_is(worker_process& w);  // false: it cannot say
+  base::time_point end_those_asked();       // who answered, or did not in time; until when the others may
+  void take_back_all(worker_process& w);    // with the lock: what it has not begun
+  void end(worker_process& w);              // SIGKILL
   [[nodiscard]] death report(worker_process& w, const ended* status) const;  // with the lock
-  void explain(worker_process& w, death& how);     // where it was
+  void explain(worker_process& w, death& how);                               // where it was
   std::shared_ptr<const death> settle_lost(worker_process& w, death how);
   [[nodiscard]] worker_ref find(std::uint32_t slot, std::uint32_t generation);
 
@@ -159,14 +159,14 @@ private:
   std::atomic<bool> pump_wanted_{false};  // seq_cst: who fails to get the lock leaves the work to its holder
   // Tasks that could not be sent, to be failed once the lock is let go; guarded by mutex_.
   std::vector<std::pair<detail::task*, std::exception_ptr>> refused_;
-  std::string limit_means_;                    // guarded by mutex_
-  std::vector<worker_ref> deaf_;               // loop only: see look_at_workers
-  // Guarded by mutex_. A submitter that gives an idle worker a call wakes a loop that sleeps for longer than it
-  // takes to see whether the call was begun. The loop therefore sleeps for no longer while calls are given, and
-  // so is woken at most once in that time.
+  std::string limit_means_;       // guarded by mutex_
+  std::vector<worker_ref> deaf_;  // loop only: see look_at_workers
+  // Guarded by mutex_. A submitter that gives an idle worker a call wakes a loop that sleeps for longer than
+  // it takes to see whether the call was begun. The loop therefore sleeps for no longer while calls are
+  // given, and so is woken at most once in that time.
   base::time_point sleeps_until_ = base::time_point::min();
   bool gave_calls_ = false;
-  std::vector<worker_ref> snapshot_;           // loop only: reused by wait
+  std::vector<worker_ref> snapshot_;  // loop only: reused by wait
 };
 
 }  // namespace muster::process

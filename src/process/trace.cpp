@@ -89,7 +89,7 @@ std::optional<words_read> read_words(const ipc::last_words& from, bool& nonsense
     std::uint32_t frame_count, map_bytes;
   } head{};
   const volatile ipc::last_words& shared = from;
-  head = {shared.kind,          shared.signal,        shared.code,        shared.sender, shared.thread,
+  head = {shared.kind,          shared.signal,        shared.code,        shared.sender,   shared.thread,
           shared.fault_address, shared.stack_pointer, shared.frame_count, shared.map_bytes};
   const auto kind = static_cast<ipc::words_kind>(head.kind);
   if (stage > static_cast<std::uint32_t>(ipc::words_stage::whole) || head.frame_count == 0 ||

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -377,9 +378,11 @@ void zygote::clean_up_and_exit() {
 }
 
 // Where all processors are busy with our workers, the zygote shall run the moment its owner dies. The kernel
-// lets a process that asks for short turns have them early; one that does not know of this refuses. Not
-// inherited by workers.
+// lets a process that asks for short turns have them early; one that does not know of this changes nothing.
+// Workers do not inherit it. Where the host has chosen another way of scheduling that stays, and so does a
+// priority above the usual, which workers would lose with it.
 void ask_for_short_turns() {
+  if (::sched_getscheduler(0) != SCHED_OTHER || ::getpriority(PRIO_PROCESS, 0) < 0) return;
   struct {  // as the kernel has it; not every C library does
     std::uint32_t size = 48, policy = 0;
     std::uint64_t flags = 1;  // reset on fork

@@ -76,11 +76,12 @@ void write_frames(ucontext_t& context, bool called_nowhere) {
   const auto before = context.uc_mcontext;
   if (called_nowhere) step_out(context);
   const std::uint64_t at = registers_of(context).program_counter;
-  const auto count = static_cast<std::size_t>(std::max(0, ::backtrace(found, static_cast<int>(std::size(found)))));
+  const auto count =
+      static_cast<std::size_t>(std::max(0, ::backtrace(found, static_cast<int>(std::size(found)))));
   context.uc_mcontext = before;
   std::size_t first = 0;
   while (first < count && reinterpret_cast<std::uint64_t>(found[first]) != at) ++first;
-  if (!knows_registers) first = std::min<std::size_t>(count, 3);  // our own, as good as can be guessed
+  if (!knows_registers) first = std::min<std::size_t>(count, 3);       // our own, as good as can be guessed
   std::uint32_t written = knows_registers && !called_nowhere ? 0 : 1;  // the first is there already
   for (; first < count && written < ipc::most_frames; ++first)
     words->frames[written++] = reinterpret_cast<std::uint64_t>(found[first]);

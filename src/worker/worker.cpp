@@ -66,7 +66,8 @@ public:
         memory_(std::move(mapped)),
         functions_(memory_.modules()),
         calls_(memory_.requests.view<ipc::request_region>(), memory_.replies.view<ipc::reply_memory>().rings),
-        replies_(memory_.requests.view<ipc::request_region>(), memory_.replies.view<ipc::reply_memory>().rings),
+        replies_(memory_.requests.view<ipc::request_region>(),
+                 memory_.replies.view<ipc::reply_memory>().rings),
         bell_(memory_.board.view<ipc::board>()),
         stops_(calls_) {}
 

@@ -46,7 +46,9 @@ int main(int argc, char** argv) {
   const std::string mode = argv[1], probes = argv[2];
   ::signal(SIGUSR1, [](int) { ::_exit(0); });
   if (mode == "starting") {
-    muster::process_pool pool({.workers = {4}, .restart = {.first = 0ns, .max = 0ns}, .worker_stderr = muster::worker_stderr::keep});
+    muster::process_pool pool({.workers = {4},
+                               .restart = {.first = 0ns, .max = 0ns},
+                               .worker_stderr = muster::worker_stderr::keep});
     for (bool told = false;;) {
       auto f = pool.submit(leave);
       f.wait();

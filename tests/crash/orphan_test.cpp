@@ -62,8 +62,8 @@ std::vector<std::string> shared_memory_of_ours() {
   return names;
 }
 
-// The promise. A zygote that is not given the processor cannot keep it: on a machine that does a hundred other
-// things, or under a sanitizer, it only has to get there at all.
+// The promise. A zygote that is not given the processor cannot keep it: on a machine that does a hundred
+// other things, or under a sanitizer, it only has to get there at all.
 std::chrono::seconds promised_here() {
   double load = 0;
   std::ifstream("/proc/loadavg") >> load;
