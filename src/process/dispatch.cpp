@@ -172,7 +172,7 @@ void process_crew::note_load(worker_process& w) {
   } else if (w.in_flight() == 0 && w.state == worker_state::busy) {
     w.step(worker_event::rest);
     w.idle_since = owner_->time().now();
-    idle_workers_.fetch_add(1, std::memory_order_relaxed);
+    if (w.is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
   }
 }
 

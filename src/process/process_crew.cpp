@@ -194,7 +194,7 @@ void process_crew::retire(worker_id id) {
   if (!w) return;
   {
     const locked lock(*this);
-    if (w->state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+    if (w->is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w->step(worker_event::retire);
     take_back_all(*w);
   }
@@ -212,15 +212,23 @@ void process_crew::kill(worker_id id, death_cause why) {
   const worker_ref w = find(id.slot, id.generation);
   if (!w) return;
   bool first = false;
+  bool may_answer = false;
   {
     const locked lock(*this);
-    first = !w->killed_for;
-    if (first) w->killed_for = why;
+    may_answer = w->state != worker_state::starting;
+    first = doom(*w, why);
     if (first) take_back_all(*w);  // the present call may end while it is asked, and the next would begin
   }
   const bool is_late = why == death_cause::run_timeout || why == death_cause::cancelled;
-  if (!(first && is_late && ask_where_it_is(*w))) end(*w);
+  if (!(first && is_late && may_answer && ask_where_it_is(*w))) end(*w);
   pump();
+}
+
+bool process_crew::doom(worker_process& w, death_cause why) {
+  if (w.killed_for) return false;
+  if (w.is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+  w.killed_for = why;
+  return true;
 }
 
 void process_crew::end(worker_process& w) {
@@ -231,7 +239,7 @@ void process_crew::end(worker_process& w) {
 
 bool process_crew::ask_where_it_is(worker_process& w) {
   if (base::is_sanitized) w.no_answer = sanitizer_note;
-  if (base::is_sanitized || !w.pidfd || w.state == worker_state::starting) return false;
+  if (base::is_sanitized || !w.pidfd) return false;
   const auto seen = base::status_of(w.pid);
   if (seen && (seen->state == 'T' || seen->state == 't')) {
     w.no_answer = "it was stopped by a signal such as SIGSTOP, or by a debugger, and could not say";
@@ -276,10 +284,7 @@ void process_crew::wake() {
 void process_crew::wait(base::time_point until) {
   bool any = false;
   until = look_at_workers(until);
-  for (const auto& w : deaf_)
-    violated(*w, w->sender.is_ruined(w->sender.oldest())
-                     ? "it wrote over the word by which it claims its next call"
-                     : "it did not take its next call, though it was awake or was rung for");
+  for (const auto& [w, why] : deaf_) violated(*w, why);
   until = std::min(until, end_those_asked());
   for (const auto& w : snapshot_) any = drain(*w) || any;
   if (any) until = base::time_point::min();  // let the loop look at its notes first
@@ -318,8 +323,10 @@ base::time_point process_crew::look_at_workers(base::time_point until) {
     const std::uint64_t head = w->sender.oldest();
     const bool is_begun = w->sender.seen_claimed(head);
     const auto due = base::after(w->head_since, patience_.claim);
-    if (is_begun ? w->sender.is_ruined(head) : due <= now)
-      deaf_.push_back(w);
+    if (w->sender.is_ruined(head))
+      deaf_.emplace_back(w, "it wrote over the word by which it claims its next call");
+    else if (!is_begun && due <= now)
+      deaf_.emplace_back(w, "it did not take its next call, though it was awake or was rung for");
     else if (!is_begun)
       until = std::min({until, due, base::after(now, between_looks)});
   }
@@ -368,7 +375,7 @@ void process_crew::on_control(worker_process& w) {
         if (w.state != worker_state::starting) break;
         w.step(worker_event::ready);
         w.idle_since = owner_->time().now();
-        idle_workers_.fetch_add(1, std::memory_order_relaxed);
+        if (w.is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
         owner_->worker_ready(w.id, w.pid);
         pump_wanted_.store(true);
         break;
@@ -379,7 +386,7 @@ void process_crew::on_control(worker_process& w) {
         break;
       default:
         w.detail = "a control message of an unknown kind";
-        w.killed_for = death_cause::protocol_violation;
+        doom(w, death_cause::protocol_violation);
         if (w.pidfd) (void)base::send_signal(w.pidfd.get(), SIGKILL);
         return;
     }
@@ -530,7 +537,7 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
   std::vector<task*> begun;
   {
     const locked lock(*this);
-    if (w.state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+    if (w.is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w.step(worker_event::end);
     const auto intake = owner_->queue().lock();
     for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position) {

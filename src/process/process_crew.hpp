@@ -130,8 +130,9 @@ private:
   void read_error_output(worker_process& w);
   bool ask_where_it_is(worker_process& w);  // false: it cannot say
   base::time_point end_those_asked();       // who answered, or did not in time; until when the others may
-  void take_back_all(worker_process& w);    // with the lock: what it has not begun
-  void end(worker_process& w);              // SIGKILL
+  bool doom(worker_process& w, death_cause why);  // with the lock: it is to be killed; false: it was already
+  void take_back_all(worker_process& w);          // with the lock: what it has not begun
+  void end(worker_process& w);                    // SIGKILL
   [[nodiscard]] death report(worker_process& w, const ended* status) const;  // with the lock
   void explain(worker_process& w, death& how);                               // where it was
   std::shared_ptr<const death> settle_lost(worker_process& w, death how);
@@ -159,8 +160,8 @@ private:
   std::atomic<bool> pump_wanted_{false};  // seq_cst: who fails to get the lock leaves the work to its holder
   // Tasks that could not be sent, to be failed once the lock is let go; guarded by mutex_.
   std::vector<std::pair<detail::task*, std::exception_ptr>> refused_;
-  std::string limit_means_;       // guarded by mutex_
-  std::vector<worker_ref> deaf_;  // loop only: see look_at_workers
+  std::string limit_means_;                               // guarded by mutex_
+  std::vector<std::pair<worker_ref, const char*>> deaf_;  // loop only: see look_at_workers; and why
   // Guarded by mutex_. A submitter that gives an idle worker a call wakes a loop that sleeps for longer than
   // it takes to see whether the call was begun. The loop therefore sleeps for no longer while calls are
   // given, and so is woken at most once in that time.

@@ -61,6 +61,8 @@ struct worker_process {
   }
   [[nodiscard]] bool open() const { return state == worker_state::idle || state == worker_state::busy; }
   [[nodiscard]] const ipc::last_words& words() const { return replies.view<ipc::reply_memory>().words; }
+  // Among those that a task finds free.
+  [[nodiscard]] bool is_free() const { return state == worker_state::idle && !killed_for; }
   void step(engine::worker_event event);
   // After answers or a hand-over: how many calls it shall have at most, so that enough are there to keep it
   // busy for `target` and no more pile up behind a slow one.
