@@ -114,7 +114,7 @@ private:
   [[nodiscard]] death near_death(worker_id id, const error_subject& subject);
   void violated(worker_process& w, const std::string& what);
 
-  // --- process_crew.cpp: the life of a worker
+  // --- process_crew.cpp and deaths.cpp: the life of a worker
   bool connect(std::string& problem);
   std::expected<worker_ref, std::string> make(worker_id id, spawn_request& request);
   void watch(int descriptor, source what, worker_id whose, bool edge = false);
