@@ -11,10 +11,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace muster {
 
@@ -87,6 +89,18 @@ enum class death_cause : std::uint8_t {
 
 std::string_view name(death_cause cause) noexcept;
 
+/// One step of a call stack.
+struct stack_frame {
+  std::uint64_t address = 0;  ///< In the worker process.
+  std::string module{};       ///< The program file or shared object; empty: unknown.
+  std::uint64_t offset = 0;   ///< In that file, as `addr2line -e` takes it.
+  std::string function{};     ///< Readable; empty: the file does not tell.
+  std::string source{};  ///< "file:line"; empty: the file does not tell, or muster was built without libdw.
+
+  /// One line: "parse(int) at parser.cpp:12 (program)".
+  [[nodiscard]] std::string text() const;
+};
+
 /// How a worker process ended, as a value.
 struct death {
   death_cause cause = death_cause::unknown;
@@ -101,11 +115,27 @@ struct death {
   std::size_t peak_memory = 0;  ///< Bytes (largest resident set); 0: unknown.
   std::optional<std::size_t> memory_limit{};
   std::string last_stderr{};  ///< At most the last 64 KiB.
+  /// The tasks that it had begun. They fail with this death, or are run again.
+  std::vector<error_subject> tasks{};
+  /// Which process sent the signal, where the worker could tell; its own pid: itself. The kernel never tells
+  /// who sent a SIGKILL. A signal that the pool sent has another `cause` than `signalled`.
+  std::optional<int> signal_sender{};
+  /// The address that a fault was about.
+  std::optional<std::uint64_t> fault_address{};
+  /// Where it was, innermost first: where it crashed, or where it hung when it was killed for being late. Up
+  /// to 64 frames. Said by the worker itself, so a worker that ruins its memory may say anything.
+  std::vector<stack_frame> backtrace{};
+  /// Why there is no backtrace, where there might have been one.
+  std::string backtrace_missing{};
 
-  /// One line: "worker 2 (pid 4711) was ended by SIGSEGV (segmentation fault)".
+  /// The innermost frame that is the program's own and not the C or C++ library's; null: unknown.
+  [[nodiscard]] const stack_frame* place() const;
+  /// One line: "worker 2 (pid 4711) ended by SIGSEGV (Segmentation fault) in parse(int) at parser.cpp:12".
   [[nodiscard]] std::string summary() const;
-  /// A paragraph for a person: the line above, how long it lived, what it served, memory, the last of stderr.
+  /// A paragraph for a person: the line above, how long it lived, what it served and had, memory, the
+  /// backtrace, the last of stderr.
   [[nodiscard]] std::string text() const;
+  friend std::ostream& operator<<(std::ostream& out, const death& how) { return out << how.text(); }
 };
 
 namespace detail {
@@ -170,6 +200,9 @@ struct encode_error : detail::plain_error<error_code::encode_error> {
 class unexpected_exit : public error {
 public:
   unexpected_exit(muster::death death, error_subject subject, error_code code = error_code::unexpected_exit);
+  /// Shares the death with others: one worker may have had several tasks.
+  unexpected_exit(std::shared_ptr<const muster::death> death, error_subject subject,
+                  error_code code = error_code::unexpected_exit);
   [[nodiscard]] const muster::death& death() const noexcept { return *death_; }
 
 private:
@@ -182,12 +215,16 @@ class out_of_memory : public unexpected_exit {
 public:
   out_of_memory(muster::death death, error_subject subject)
       : unexpected_exit(std::move(death), std::move(subject), error_code::out_of_memory) {}
+  out_of_memory(std::shared_ptr<const muster::death> death, error_subject subject)
+      : unexpected_exit(std::move(death), std::move(subject), error_code::out_of_memory) {}
 };
 
 /// The worker process wrote what no worker writes; it was killed.
 class protocol_violation : public unexpected_exit {
 public:
   protocol_violation(muster::death death, error_subject subject)
+      : unexpected_exit(std::move(death), std::move(subject), error_code::protocol_violation) {}
+  protocol_violation(std::shared_ptr<const muster::death> death, error_subject subject)
       : unexpected_exit(std::move(death), std::move(subject), error_code::protocol_violation) {}
 };
 

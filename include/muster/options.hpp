@@ -198,12 +198,14 @@ struct process_options {
   retry_options retry{};
   limit_options limits{};
   /// A running task that was cancelled or is past its run timeout is told by its stop token, and its worker
-  /// is killed after `grace`. 0 kills at once. The future of one past its time settles at that time, that of
-  /// a cancelled one when the task returns or `grace` is over.
+  /// is killed after `grace`; 0: without waiting. The future of one past its time settles at that time, that
+  /// of a cancelled one when the task returns or `grace` is over. Before it is killed, a worker is asked
+  /// where it is (by SIGRTMAX - 1, which is reserved in workers), for the death report: that takes a moment,
+  /// and at most 100 ms where it does not answer.
   duration grace = 100ms;
   /// A worker that is not ready after this time is killed and counts as one that could not be started.
   duration ready_timeout = 10s;
-  /// The pause before a worker that could not be started is tried again.
+  /// The pause before a worker that could not be started, or died before its first task, is tried again.
   backoff_options restart{};
   environment_options env{};
   /// Working directory of the workers; it must exist. Empty: the owner's at muster::init.

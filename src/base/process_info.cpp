@@ -122,6 +122,17 @@ std::optional<process_status> status_of(pid_t pid) {
   return result;
 }
 
+std::size_t peak_memory(pid_t pid) {
+  const auto text = read_whole("/proc/" + std::to_string(pid) + "/status").value_or("");
+  constexpr std::string_view name = "VmHWM:";
+  std::size_t at = text.find(name);
+  if (at == std::string::npos) return 0;
+  at = std::min(text.find_first_of("0123456789", at), text.size());
+  std::size_t kibibytes = 0;
+  std::from_chars(text.data() + at, text.data() + text.size(), kibibytes);
+  return kibibytes * 1'024;
+}
+
 std::size_t kill_session(pid_t session) {
   std::size_t killed = 0;
   for (const pid_t candidate : numbered_entries("/proc").value_or(std::vector<pid_t>())) {

@@ -35,6 +35,9 @@ struct process_status {
 // nullopt when there is no such process.
 std::optional<process_status> status_of(pid_t pid);
 
+// The most memory that was resident at once, in bytes; 0 when there is no such process.
+std::size_t peak_memory(pid_t pid);
+
 // Sends SIGKILL to every process of `session`. Each is opened as a pidfd and looked at once more before the
 // signal, so a number that was reused in between is spared. Returns how many were killed.
 std::size_t kill_session(pid_t session);

@@ -35,11 +35,14 @@ failure describe(const std::exception_ptr& thrown) {
     std::rethrow_exception(thrown);
   } catch (const unexpected_exit& ended) {
     const death& how = ended.death();
-    return {.kind = std::string(name(ended.code())),
-            .message = ended.what(),
-            .signal = how.signal,
-            .exit_code = how.exit_code,
-            .error_output = how.last_stderr};
+    failure made{.kind = std::string(name(ended.code())),
+                 .message = ended.what(),
+                 .signal = how.signal,
+                 .exit_code = how.exit_code,
+                 .error_output = how.last_stderr};
+    for (std::size_t i = 0; i < how.backtrace.size(); ++i)
+      made.backtrace += "#" + std::to_string(i) + " " + how.backtrace[i].text() + "\n";
+    return made;
   } catch (const worker_error& problem) {
     return from_worker(problem);
   } catch (const error& problem) {

@@ -64,8 +64,9 @@ void plan::on(const happened::worker_ready& event, time_point now) {
   if (worker.state == worker_state::stopping) return;  // the order to end crossed with this news
   --starting_;
   set_due(event.worker.slot, timer::worker_ready, std::nullopt);
-  set_one_shot(timer::restart, restart_at_, std::nullopt);
-  if (start_failures_ > 0) recover();
+  // One that comes up proves that starting works. It does not prove that those live who died right after it.
+  if (!pause_after_idle_death_) set_one_shot(timer::restart, restart_at_, std::nullopt);
+  if (start_failures_ > 0 && !restart_at_) recover();
   if (!ready_once_ && live_ - starting_ >= settings_.min) {
     ready_once_ = true;
     say(event_kind::started, "the first workers are ready");
@@ -79,7 +80,8 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   worker_record& worker = workers_[event.worker.slot];
   if (worker.state == worker_state::dead) return;
   const bool wanted_gone = worker.state == worker_state::stopping;
-  if (worker.state == worker_state::starting) --starting_;
+  const bool came_up = worker.state != worker_state::starting;
+  if (!came_up) --starting_;
   if (wanted_gone) --leaving_;
   set_due(event.worker.slot, timer::worker_end, std::nullopt);
   step(worker, worker_event::end);
@@ -89,12 +91,25 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   // Those that fail while there is a pause already belong to the same try.
   if (!wanted_gone && !event.had_tasks && at_work() && !restart_at_) {
     if (++start_failures_ == 1)
-      say(event_kind::degraded, "a worker did not come up; trying again with pauses");
-    set_one_shot(timer::restart, restart_at_,
-                 base::after(now, policy::pause(settings_.restart, start_failures_, dice_)));
+      say(event_kind::degraded, came_up ? "a worker died before its first task; trying again with pauses"
+                                        : "a worker did not come up; trying again with pauses");
+    pause_before_restart(came_up, now);
   }
   start_workers(now);
   if (phase_ == phase::ending && live_ == 0) phase_ = phase::finished;
+}
+
+// Readiness ends a row of failed starts, so a worker that dies each time right after it would never see a
+// longer pause: those deaths are a row of their own, which ends when there was none for a while.
+void plan::pause_before_restart(bool came_up, time_point now) {
+  if (now > idle_row_until_) idle_deaths_ = 0;
+  if (came_up) ++idle_deaths_;
+  pause_after_idle_death_ = came_up;
+  const int failures = std::max(start_failures_, idle_deaths_);
+  const time_point again = base::after(now, policy::pause(settings_.restart, failures, dice_));
+  set_one_shot(timer::restart, restart_at_, again);
+  idle_row_until_ = base::after(base::after(again, settings_.ready_timeout.value_or(duration::zero())),
+                                settings_.restart.max);
 }
 
 void plan::on(const happened::backlog& event, time_point now) {
@@ -303,8 +318,7 @@ void plan::on(const happened::stop_asked& event, time_point now) {
   phase_ = phase::draining;
   set_one_shot(timer::stop, stop_by_, stop_by_ ? std::min(*stop_by_, event.deadline) : event.deadline);
   set_one_shot(timer::shrink, shrink_at_, std::nullopt);
-  if (wanted_ == 0)
-    wanted_ = 1;  // somebody must finish what is queued; where nothing is, drained follows at once
+  // What is queued and finds no worker is told as a backlog, now as before: where nothing is, nobody starts.
   start_workers(now);
 }
 

@@ -253,6 +253,7 @@ private:
   [[nodiscard]] bool at_work() const { return phase_ == phase::serving || phase_ == phase::draining; }
   void start_workers(time_point now);
   void start_one(time_point now);
+  void pause_before_restart(bool came_up, time_point now);
   void recover();
   void step(worker_record& worker, worker_event event);
   void retire(std::uint32_t slot, time_point now);
@@ -280,7 +281,10 @@ private:
   int leaving_ = 0;                     // of these, stopping
   int starting_ = 0;
   int wanted_ = 0;          // what backlog and min ask for
-  int start_failures_ = 0;  // in a row
+  int start_failures_ = 0;  // in a row, since a worker was ready
+  int idle_deaths_ = 0;     // of workers that were ready and had had no task; in a row until idle_row_until_
+  time_point idle_row_until_ = time_point::min();
+  bool pause_after_idle_death_ = false;  // what restart_at_ waits for
   bool ready_once_ = false;
   std::optional<time_point> restart_at_{};  // not before; none: at once
   std::optional<time_point> shrink_at_{};

@@ -42,7 +42,7 @@ public:
     const std::uint64_t position = next_++;
     ++in_flight_;
     const carrier by = write_slot(slot(position), header, payload);
-    entry(position) = {phase::prepared, bytes_.mark()};
+    entry(position) = {phase::prepared, false, bytes_.mark()};
     return prepared{position, by};
   }
 
@@ -70,7 +70,7 @@ public:
     std::uint64_t expected = claim_word(position, claim_state::ready);
     const std::uint64_t desired = claim_word(position, claim_state::taken_back);
     if (!Atomics::compare_exchange(claim(position), expected, desired, std::memory_order_acq_rel)) {
-      entry(position).state = phase::begun;
+      note_claimed(position, expected);
       return false;
     }
     free_slot(position);
@@ -81,11 +81,17 @@ public:
   bool seen_claimed(std::uint64_t position) {
     if (!known(position)) return false;
     slot_entry& e = entry(position);
-    if (e.state == phase::handed_over && Atomics::load(claim(position), std::memory_order_acquire) !=
-                                             claim_word(position, claim_state::ready)) {
-      e.state = phase::begun;
+    if (e.state == phase::handed_over) {
+      const std::uint64_t found = Atomics::load(claim(position), std::memory_order_acquire);
+      if (found != claim_word(position, claim_state::ready)) note_claimed(position, found);
     }
     return e.state == phase::begun;
+  }
+
+  // Whether the first look that found it begun found a word that no worker writes there. Such a worker may
+  // never run the call.
+  [[nodiscard]] bool is_ruined(std::uint64_t position) const {
+    return known(position) && entries_[position % Sizes::slot_count].ruined;
   }
 
   // Whether a reply to this position may be believed: it was handed over, and neither answered nor taken
@@ -142,6 +148,7 @@ private:
 
   struct slot_entry {
     phase state = phase::free;
+    bool ruined = false;          // begun, and the claim word was neither ready nor claimed
     std::uint64_t bytes_end = 0;  // the mark of the byte ring behind this position
   };
 
@@ -151,6 +158,11 @@ private:
   slot_entry& entry(std::uint64_t position) { return entries_[position % Sizes::slot_count]; }
   auto& slot(std::uint64_t position) { return requests_.slots[position % Sizes::slot_count]; }
   auto& claim(std::uint64_t position) { return replies_.claims[position % Sizes::slot_count]; }
+
+  void note_claimed(std::uint64_t position, std::uint64_t found) {
+    entry(position).state = phase::begun;
+    entry(position).ruined = found != claim_word(position, claim_state::claimed);
+  }
 
   carrier write_slot(basic_request_slot<Atomics, Sizes>& to, const call_header& header,
                      std::span<const std::byte> payload) {
@@ -179,6 +191,7 @@ private:
 
   void free_slot(std::uint64_t position) {
     entry(position).state = phase::free;
+    entry(position).ruined = false;
     --in_flight_;
     while (oldest_ < next_ && entry(oldest_).state == phase::free) {
       bytes_.free_before(entry(oldest_).bytes_end);

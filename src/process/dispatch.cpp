@@ -6,6 +6,7 @@
 #include <muster/error.hpp>
 
 #include "base/assert.hpp"
+#include "base/process_info.hpp"
 #include "base/socket.hpp"
 #include "engine/lifecycle.hpp"
 #include "ipc/messages.hpp"
@@ -125,6 +126,11 @@ bool process_crew::place(worker_process& w, task& t) {
   if (w.in_flight() == 1) {
     w.head_since = owner_->time().now();
     note_head(w);
+    gave_calls_ = true;
+    if (sleeps_until_ > base::after(w.head_since, 2 * patience_.claim)) {
+      sleeps_until_ = base::time_point::min();
+      wake();
+    }
   }
   note_load(w);
   w.sender.hand_over(prepared->position);
@@ -166,7 +172,7 @@ void process_crew::note_load(worker_process& w) {
   } else if (w.in_flight() == 0 && w.state == worker_state::busy) {
     w.step(worker_event::rest);
     w.idle_since = owner_->time().now();
-    idle_workers_.fetch_add(1, std::memory_order_relaxed);
+    if (w.is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
   }
 }
 
@@ -310,18 +316,30 @@ void process_crew::tell(answer_taken& given) {
         t, std::make_exception_ptr(decode_error("the worker's exception: " + thrown.error(), subject)),
         policy::failure::permanent);
   if (options_.limits.memory && thrown->type_name == "std::bad_alloc") {
-    death how{.cause = death_cause::out_of_memory,
-              .worker = given.worker.slot,
-              .generation = given.worker.generation,
-              .memory_limit = options_.limits.memory};
-    how.detail = "an allocation failed under the memory limit; the worker lives on";
-    return owner_->failed(t, std::make_exception_ptr(out_of_memory(std::move(how), subject)),
+    return owner_->failed(t,
+                          std::make_exception_ptr(out_of_memory(near_death(given.worker, subject), subject)),
                           policy::failure::error);
   }
   if (!thrown->same_type)
     thrown->same_type =
         std::make_exception_ptr(worker_error(thrown->type_name, thrown->text, thrown->backtrace, subject));
   owner_->failed(t, std::move(thrown->same_type), policy::failure::error);
+}
+
+// A task met the memory limit, and its worker lives: nobody died, so there is no pid.
+death process_crew::near_death(worker_id id, const error_subject& subject) {
+  death how{.cause = death_cause::out_of_memory,
+            .worker = id.slot,
+            .generation = id.generation,
+            .detail = "an allocation failed under the memory limit; the worker lives on",
+            .memory_limit = options_.limits.memory,
+            .tasks = {subject}};
+  if (const worker_ref w = find(id.slot, id.generation)) {
+    how.tasks_served = w->served;
+    how.alive = owner_->time().now() - w->born;
+    how.peak_memory = base::peak_memory(w->pid);
+  }
+  return how;
 }
 
 void process_crew::violated(worker_process& w, const std::string& what) {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The life of worker processes: started through the zygote, watched, reported when they end.
+// The life of worker processes: started through the zygote, watched.
 #include "process/process_crew.hpp"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,9 +26,8 @@ using engine::worker_event;
 
 namespace {
 
-// A worker takes its next call within microseconds of being rung for. One that has not after so long is
-// ruined, stopped or starved; its calls have not begun, so ending it loses nothing.
-constexpr duration claim_patience = std::chrono::seconds(10);
+// A call that nobody has begun is looked at again so soon: its claim word may have been ruined since.
+constexpr duration between_looks = std::chrono::milliseconds(100);
 
 ipc::region make_board() {
   auto made = ipc::region::create("muster-board", sizeof(ipc::board), ipc::access::read_only);
@@ -132,7 +130,7 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
                                                                         spawn_request& request) {
   auto requests = ipc::region::create("muster-requests", sizeof(ipc::request_region), ipc::access::read_only);
   if (!requests) return std::unexpected(text_of(requests.error()));
-  auto replies = ipc::region::create("muster-replies", sizeof(ipc::reply_region), ipc::access::read_write);
+  auto replies = ipc::region::create("muster-replies", sizeof(ipc::reply_memory), ipc::access::read_write);
   if (!replies) return std::unexpected(text_of(replies.error()));
   requests->touch(ipc::request_hot_bytes, ipc::access::read_write);
   auto w = std::make_shared<worker_process>(id, std::move(*requests), std::move(*replies));
@@ -177,32 +175,25 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
 }
 
 // --------------------------------------------------------------------------------------------------------
-// retire, kill
+// retire
 
 void process_crew::retire(worker_id id) {
   const worker_ref w = find(id.slot, id.generation);
   if (!w) return;
   {
     const locked lock(*this);
-    if (w->state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+    if (w->is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w->step(worker_event::retire);
-    const auto intake = owner_->queue().lock();
-    for (std::uint64_t position = w->sender.next(); position > w->sender.oldest(); --position)
-      if (task* t = take_back(*w, position - 1)) owner_->put_back(*t);
+    take_back_all(*w);
   }
   w->sender.stop();
   pump();
 }
 
-void process_crew::kill(worker_id id, death_cause why) {
-  const worker_ref w = find(id.slot, id.generation);
-  if (!w) return;
-  {
-    const locked lock(*this);
-    if (!w->killed_for) w->killed_for = why;
-  }
-  if (w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
-  if (link_ && !link_lost_) (void)link_->kill(id.slot, id.generation, SIGKILL);
+void process_crew::take_back_all(worker_process& w) {
+  const auto intake = owner_->queue().lock();
+  for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position)
+    if (task* t = take_back(w, position - 1)) owner_->put_back(*t);
 }
 
 // -----------------------------------------------------------------------------------------------------------
@@ -215,10 +206,9 @@ void process_crew::wake() {
 
 void process_crew::wait(base::time_point until) {
   bool any = false;
-  look_at_workers();
-  for (const auto& w : deaf_)
-    violated(*w, "it did not take its next call, though it was awake or was rung for");
-  until = std::min(until, claims_due_);
+  until = look_at_workers(until);
+  for (const auto& [w, why] : deaf_) violated(*w, why);
+  until = std::min(until, end_those_asked());
   for (const auto& w : snapshot_) any = drain(*w) || any;
   if (any) until = base::time_point::min();  // let the loop look at its notes first
 
@@ -244,21 +234,28 @@ void process_crew::wait(base::time_point until) {
   for (const auto& w : snapshot_) drain(*w);
 }
 
-void process_crew::look_at_workers() {
+base::time_point process_crew::look_at_workers(base::time_point until) {
   const locked lock(*this);
+  const auto now = owner_->time().now();
   snapshot_.clear();
   deaf_.clear();
-  claims_due_ = base::never;
   for (const auto& w : workers_) {
     if (!w || w->state == worker_state::dead) continue;
     snapshot_.push_back(w);
-    if (w->in_flight() == 0 || w->killed_for || w->sender.seen_claimed(w->sender.oldest())) continue;
-    const auto due = w->head_since + claim_patience;
-    if (due <= owner_->time().now())
-      deaf_.push_back(w);
-    else
-      claims_due_ = std::min(claims_due_, due);
+    if (w->in_flight() == 0 || w->killed_for) continue;
+    const std::uint64_t head = w->sender.oldest();
+    const bool is_begun = w->sender.seen_claimed(head);
+    const auto due = base::after(w->head_since, patience_.claim);
+    if (w->sender.is_ruined(head))
+      deaf_.emplace_back(w, "it wrote over the word by which it claims its next call");
+    else if (!is_begun && due <= now)
+      deaf_.emplace_back(w, "it did not take its next call, though it was awake or was rung for");
+    else if (!is_begun)
+      until = std::min({until, due, base::after(now, between_looks)});
   }
+  if (std::exchange(gave_calls_, false)) until = std::min(until, base::after(now, patience_.claim));
+  sleeps_until_ = until;
+  return until;
 }
 
 void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t generation) {
@@ -301,7 +298,7 @@ void process_crew::on_control(worker_process& w) {
         if (w.state != worker_state::starting) break;
         w.step(worker_event::ready);
         w.idle_since = owner_->time().now();
-        idle_workers_.fetch_add(1, std::memory_order_relaxed);
+        if (w.is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
         owner_->worker_ready(w.id, w.pid);
         pump_wanted_.store(true);
         break;
@@ -312,7 +309,7 @@ void process_crew::on_control(worker_process& w) {
         break;
       default:
         w.detail = "a control message of an unknown kind";
-        w.killed_for = death_cause::protocol_violation;
+        doom(w, death_cause::protocol_violation);
         if (w.pidfd) (void)base::send_signal(w.pidfd.get(), SIGKILL);
         return;
     }
@@ -364,102 +361,13 @@ void process_crew::on_started(started& news) {
 void process_crew::on_lost() {
   link_lost_ = true;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, link_->descriptor(), nullptr);
-  look_at_workers();
+  look_at_workers(base::never);
   const std::vector<worker_ref> living = snapshot_;
   for (const auto& w : living)
     if (w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
   for (const auto& w : living) {
     if (w->pidfd) (void)base::wait_until_dead(w->pidfd.get(), std::chrono::seconds(1));
     on_ended(w->id.slot, w->id.generation, nullptr, {});
-  }
-}
-
-void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const ended* status,
-                            std::string problem) {
-  const worker_ref w = find(slot, generation);
-  if (!w) return;
-  drain(*w);  // what it published before its end counts
-  read_error_output(*w);
-  bool came_up = false;
-  death how;
-  {
-    const locked lock(*this);
-    on_control(*w);
-    came_up = w->state != worker_state::starting;
-    how = report(*w, status);
-  }
-  if (!came_up && problem.empty())
-    problem = w->detail.empty() ? how.summary() : w->detail + " (" + how.summary() + ")";
-  settle_lost(*w, how);
-  w->limit.reset();
-  owner_->worker_ended(w->id, w->had_tasks, std::make_shared<const death>(how),
-                       came_up ? std::string() : problem);
-  pump();
-}
-
-death process_crew::report(worker_process& w, const ended* status) const {
-  death how{.worker = w.id.slot,
-            .generation = w.id.generation,
-            .pid = w.pid,
-            .detail = w.detail,
-            .tasks_served = w.served,
-            .alive = owner_->time().now() - w.born,
-            .last_stderr = w.tail.text()};
-  if (w.limit) how.memory_limit = w.limit->bytes();
-  if (status == nullptr) {
-    if (how.detail.empty()) how.detail = "its zygote died with it";
-    return how;
-  }
-  how.peak_memory = status->max_rss_kib * 1'024;
-  if (WIFEXITED(status->wait_status)) {
-    how.exit_code = WEXITSTATUS(status->wait_status);
-    how.cause = death_cause::exited;
-  } else {
-    how.signal = WTERMSIG(status->wait_status);
-    how.cause = death_cause::signalled;
-  }
-  if (w.limit && w.limit->peak_bytes()) how.peak_memory = *w.limit->peak_bytes();
-  if (w.killed_for && how.signal == SIGKILL)
-    how.cause = *w.killed_for;
-  else if (w.limit && w.limit->was_oom_killed())
-    how.cause = death_cause::out_of_memory;
-  else if (w.state == worker_state::stopping && how.exit_code == 0)
-    how.cause = death_cause::stopped;
-  return how;
-}
-
-// Gives back what it never began, and fails what it had.
-void process_crew::settle_lost(worker_process& w, const death& how) {
-  std::vector<task*> begun;
-  {
-    const locked lock(*this);
-    if (w.state == worker_state::idle) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
-    w.step(worker_event::end);
-    const auto intake = owner_->queue().lock();
-    for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position) {
-      const std::uint64_t at = position - 1;
-      if (w.at(at).task == nullptr) continue;
-      if (task* t = take_back(w, at)) {
-        owner_->put_back(*t);
-        continue;
-      }
-      begun.push_back(std::exchange(w.at(at), {}).task);
-      w.sender.finished(at);
-    }
-  }
-  for (task* t : begun) {
-    error_subject subject{.task = t->id,
-                          .task_id = t->extras ? t->extras->id : std::string(),
-                          .worker = w.id.slot,
-                          .attempt = t->attempt};
-    std::exception_ptr error;
-    if (how.cause == death_cause::out_of_memory)
-      error = std::make_exception_ptr(out_of_memory(how, std::move(subject)));
-    else if (how.cause == death_cause::protocol_violation)
-      error = std::make_exception_ptr(protocol_violation(how, std::move(subject)));
-    else
-      error = std::make_exception_ptr(unexpected_exit(how, std::move(subject)));
-    owner_->failed(*t, std::move(error), policy::failure::crash);
   }
 }
 

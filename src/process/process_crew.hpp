@@ -27,12 +27,24 @@
 #include "ipc/messages.hpp"
 #include "ipc/region.hpp"
 #include "module/function_key.hpp"
+#include "module/symbols.hpp"
 #include "process/worker_process.hpp"
 #include "process/zygote_link.hpp"
 
 namespace muster::process {
 
 using engine::worker_id;
+
+// How long we wait for what a worker does in microseconds when it can. Read when a crew is made; tests change
+// it before, on the same thread.
+struct patience {
+  // A worker takes its next call when it is rung for. One that has not after so long is stopped, starved or
+  // ruined; its calls have not begun, so ending it loses nothing.
+  duration claim = std::chrono::seconds(10);
+  // Until a worker that is to be killed for being late has said where it is.
+  duration answer = std::chrono::milliseconds(100);
+};
+inline patience usual_patience;
 
 class process_crew final : public engine::crew {
 public:
@@ -99,14 +111,16 @@ private:
   void note_load(worker_process& w);                                   // with the lock
   bool drain(worker_process& w);  // takes all replies; true: there were some
   void tell(answer_taken& answer);
+  [[nodiscard]] death near_death(worker_id id, const error_subject& subject);
   void violated(worker_process& w, const std::string& what);
 
-  // --- process_crew.cpp: the life of a worker
+  // --- process_crew.cpp and deaths.cpp: the life of a worker
   bool connect(std::string& problem);
   std::expected<worker_ref, std::string> make(worker_id id, spawn_request& request);
   void watch(int descriptor, source what, worker_id whose, bool edge = false);
-  void
-  look_at_workers();  // fills snapshot_ with those that live, and finds those that do not take their calls
+  // Fills snapshot_ with those that live, and finds those that do not take their calls. Returns until when to
+  // sleep.
+  base::time_point look_at_workers(base::time_point until);
   void on_event(source what, std::uint32_t slot, std::uint32_t generation);
   void on_zygote();
   void on_started(started& news);
@@ -114,11 +128,19 @@ private:
   void on_lost();
   void on_control(worker_process& w);
   void read_error_output(worker_process& w);
+  bool ask_where_it_is(worker_process& w);  // false: it cannot say
+  base::time_point end_those_asked();       // who answered, or did not in time; until when the others may
+  bool doom(worker_process& w, death_cause why);  // with the lock: it is to be killed; false: it was already
+  void take_back_all(worker_process& w);          // with the lock: what it has not begun
+  void end(worker_process& w);                    // SIGKILL
   [[nodiscard]] death report(worker_process& w, const ended* status) const;  // with the lock
-  void settle_lost(worker_process& w, const death& how);
+  void explain(worker_process& w, death& how);                               // where it was
+  std::shared_ptr<const death> settle_lost(worker_process& w, death how);
   [[nodiscard]] worker_ref find(std::uint32_t slot, std::uint32_t generation);
 
   const process_options options_;
+  const patience patience_ = usual_patience;
+  module::symbols symbols_;  // loop only
   engine::engine* owner_ = nullptr;
   ipc::region board_memory_;
   ipc::board& board_;
@@ -138,10 +160,14 @@ private:
   std::atomic<bool> pump_wanted_{false};  // seq_cst: who fails to get the lock leaves the work to its holder
   // Tasks that could not be sent, to be failed once the lock is let go; guarded by mutex_.
   std::vector<std::pair<detail::task*, std::exception_ptr>> refused_;
-  std::string limit_means_;                    // guarded by mutex_
-  std::vector<worker_ref> deaf_;               // loop only: see look_at_workers
-  base::time_point claims_due_ = base::never;  // loop only: when the next of them would be found
-  std::vector<worker_ref> snapshot_;           // loop only: reused by wait
+  std::string limit_means_;                               // guarded by mutex_
+  std::vector<std::pair<worker_ref, const char*>> deaf_;  // loop only: see look_at_workers; and why
+  // Guarded by mutex_. A submitter that gives an idle worker a call wakes a loop that sleeps for longer than
+  // it takes to see whether the call was begun. The loop therefore sleeps for no longer while calls are
+  // given, and so is woken at most once in that time.
+  base::time_point sleeps_until_ = base::time_point::min();
+  bool gave_calls_ = false;
+  std::vector<worker_ref> snapshot_;  // loop only: reused by wait
 };
 
 }  // namespace muster::process

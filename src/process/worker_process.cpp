@@ -17,8 +17,8 @@ worker_process::worker_process(engine::worker_id who, ipc::region request_memory
     : id(who),
       requests(std::move(request_memory)),
       replies(std::move(reply_memory)),
-      sender(requests.start<ipc::request_region>(), replies.start<ipc::reply_region>()),
-      receiver(requests.view<ipc::request_region>(), replies.view<ipc::reply_region>(),
+      sender(requests.start<ipc::request_region>(), replies.start<ipc::reply_memory>().rings),
+      receiver(requests.view<ipc::request_region>(), replies.view<ipc::reply_memory>().rings,
                {.max_status = ipc::last_reply_status, .max_parcel = ipc::payload_limit}) {}
 
 void worker_process::step(engine::worker_event event) {

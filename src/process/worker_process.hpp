@@ -19,6 +19,7 @@
 #include "base/clock.hpp"
 #include "base/file_descriptor.hpp"
 #include "engine/plan.hpp"
+#include "ipc/last_words.hpp"
 #include "ipc/region.hpp"
 #include "ipc/reply_ring.hpp"
 #include "ipc/request_ring.hpp"
@@ -54,9 +55,14 @@ struct worker_process {
   // in the ring, so room in the ring is another matter than calls in flight.
   [[nodiscard]] std::size_t room(std::size_t most) const {
     const std::size_t free = ipc::slot_count - static_cast<std::size_t>(sender.next() - sender.oldest());
-    return !open() || receiver.broken() || in_flight() >= most ? 0 : std::min(most - in_flight(), free);
+    return !open() || killed_for || receiver.broken() || in_flight() >= most
+               ? 0
+               : std::min(most - in_flight(), free);
   }
   [[nodiscard]] bool open() const { return state == worker_state::idle || state == worker_state::busy; }
+  [[nodiscard]] const ipc::last_words& words() const { return replies.view<ipc::reply_memory>().words; }
+  // Among those that a task finds free.
+  [[nodiscard]] bool is_free() const { return state == worker_state::idle && !killed_for; }
   void step(engine::worker_event event);
   // After answers or a hand-over: how many calls it shall have at most, so that enough are there to keep it
   // busy for `target` and no more pile up behind a slow one.
@@ -84,7 +90,11 @@ struct worker_process {
   bool had_tasks = false;
   bool stopping_told = false;
   std::optional<death_cause> killed_for{};
-  std::string detail{};  // of the death: what it violated, why it did not come up
+  std::optional<base::time_point>
+      answer_due{};         // loop only: it was asked where it is, and is killed then or before
+  bool was_asked = false;   // loop only
+  std::string no_answer{};  // loop only: why it did not say where it was
+  std::string detail{};     // of the death: what it violated, why it did not come up
   text_tail tail;
   std::optional<memory_limit> limit{};
 };

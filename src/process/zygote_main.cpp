@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -344,26 +345,53 @@ void zygote::kill_strangers() {
   for (const pid_t pid : base::children_of(::getpid())) ::kill(pid, SIGKILL);
 }
 
-// The owner is gone. Children that die make their own children ours, so this repeats until there are none.
+// The owner is gone. First everything that is known is killed, without a look at anything: the workers may
+// keep the processors busy, and each look would wait for its turn among them. What a killed process leaves
+// behind becomes our child when it has ended, so new ones are looked for after each death and at no other
+// time.
 void zygote::clean_up_and_exit() {
   const auto deadline = std::chrono::steady_clock::now() + longest_clean_up;
-  for (const auto& [pid, worker] : children_) kill_group(pid, SIGKILL);
+  // Not reaped as long as it is in children_, so both numbers still mean our child.
+  for (const auto& [pid, worker] : children_) {
+    ::kill(-pid, SIGKILL);
+    ::kill(pid, SIGKILL);
+  }
   sigset_t child_ended;
   ::sigemptyset(&child_ended);
   ::sigaddset(&child_ended, SIGCHLD);
-  while (std::chrono::steady_clock::now() < deadline) {
-    for (const pid_t pid : base::children_of(::getpid())) {
+  for (bool look = true; std::chrono::steady_clock::now() < deadline;) {
+    for (const pid_t pid : look ? base::children_of(::getpid()) : std::vector<pid_t>()) {
       const pid_t group = ::getpgid(pid);
       if (group > 1 && group != ::getpgrp()) ::kill(-group, SIGKILL);
       ::kill(pid, SIGKILL);
     }
     pid_t reaped;
-    while ((reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0) {}
+    look = false;
+    while ((reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0) look = true;
     if (reaped < 0 && errno == ECHILD) break;
-    const timespec pause = {.tv_sec = 0, .tv_nsec = 2'000'000};
-    ::sigtimedwait(&child_ended, nullptr, &pause);
+    if (look) continue;
+    // A death wakes us. The pause is for what no signal tells: a child that was forked while it was killed.
+    const timespec pause = {.tv_sec = 0, .tv_nsec = 20'000'000};
+    look = ::sigtimedwait(&child_ended, nullptr, &pause) < 0;
   }
   ::_exit(0);
+}
+
+// Where all processors are busy with our workers, the zygote shall run the moment its owner dies. The kernel
+// lets a process that asks for short turns have them early; one that does not know of this changes nothing.
+// Workers do not inherit it. Where the host has chosen another way of scheduling that stays, and so does a
+// priority above the usual, which workers would lose with it.
+void ask_for_short_turns() {
+  if (::sched_getscheduler(0) != SCHED_OTHER || ::getpriority(PRIO_PROCESS, 0) < 0) return;
+  struct {  // as the kernel has it; not every C library does
+    std::uint32_t size = 48, policy = 0;
+    std::uint64_t flags = 1;  // reset on fork
+    std::int32_t nice = ::getpriority(PRIO_PROCESS, 0);
+    std::uint32_t priority = 0;
+    std::uint64_t runtime = 100'000, deadline = 0, period = 0;  // nanoseconds
+  } wanted;
+  static_assert(sizeof wanted == 48);
+  static_cast<void>(::syscall(SYS_sched_setattr, 0, &wanted, 0));
 }
 
 // Descriptors 0 to 2 exist, standard input is empty, and the main socket is the only other one: number 3.
@@ -429,6 +457,7 @@ void become_zygote(file_descriptor main_socket, const hooks& functions) {
   ready.insert(ready.end(), number.begin(), number.end());
   const int pidfd = self->get();
   if (!base::send_message(main_socket.get(), ready, std::span(&pidfd, 1))) ::_exit(1);
+  ask_for_short_turns();
   static auto& self_forever =
       *new zygote(std::move(main_socket), std::move(hello->descriptors[0]), std::move(signals), functions);
   self_forever.serve();

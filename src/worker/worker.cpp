@@ -17,6 +17,7 @@
 
 #include "base/socket.hpp"
 #include "ipc/board.hpp"
+#include "ipc/last_words.hpp"
 #include "ipc/loop_bell.hpp"
 #include "ipc/messages.hpp"
 #include "ipc/parcel.hpp"
@@ -26,6 +27,7 @@
 #include "module/exception_codec.hpp"
 #include "module/function_key.hpp"
 #include "module/throw_trace.hpp"
+#include "worker/last_words.hpp"
 #include "worker/stop_watch.hpp"
 
 namespace muster::worker {
@@ -39,7 +41,7 @@ struct memory {
   static std::expected<memory, std::string> map(const ipc::worker_descriptors& d) {
     auto board = ipc::region::map(d.board.get(), sizeof(ipc::board), ipc::access::read_only);
     auto requests = ipc::region::map(d.requests.get(), sizeof(ipc::request_region), ipc::access::read_only);
-    auto replies = ipc::region::map(d.replies.get(), sizeof(ipc::reply_region), ipc::access::read_write);
+    auto replies = ipc::region::map(d.replies.get(), sizeof(ipc::reply_memory), ipc::access::read_write);
     for (const auto* r : {&board, &requests, &replies})
       if (!*r) return std::unexpected(std::string(r->error().call) + ": " + r->error().code.message());
     requests->touch(ipc::request_hot_bytes, ipc::access::read_only);
@@ -63,12 +65,14 @@ public:
       : channels_(std::move(channels)),
         memory_(std::move(mapped)),
         functions_(memory_.modules()),
-        calls_(memory_.requests.view<ipc::request_region>(), memory_.replies.view<ipc::reply_region>()),
-        replies_(memory_.requests.view<ipc::request_region>(), memory_.replies.view<ipc::reply_region>()),
+        calls_(memory_.requests.view<ipc::request_region>(), memory_.replies.view<ipc::reply_memory>().rings),
+        replies_(memory_.requests.view<ipc::request_region>(),
+                 memory_.replies.view<ipc::reply_memory>().rings),
         bell_(memory_.board.view<ipc::board>()),
         stops_(calls_) {}
 
   int run() {
+    prepare_last_words(memory_.replies.view<ipc::reply_memory>().words, channels_.descriptors.bell.get());
     if (!initialise()) return 1;
     tell({.kind = ipc::control_kind::ready});
     while (!calls_.stopping()) {

@@ -4,15 +4,20 @@
 // `doomed_owner <mode> <directory for probes>`.
 //   idle    its workers have nothing to do
 //   busy    its workers spin, each with a child and a daemon of its own
+//   starting its workers are started all the time, and die
 //   leaves  as busy, and exits at SIGUSR1 without stopping the pool
 // Writes one character when everything runs, then waits for its end.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <string>
+#include <utility>
 
 #include <muster/muster.hpp>
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -31,6 +36,8 @@ void spin_with_family(std::string probe) {
   for (volatile unsigned spins = 0;;) spins = spins + 1;
 }
 
+int leave() { ::_exit(1); }
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -38,6 +45,16 @@ int main(int argc, char** argv) {
   if (argc < 3) return 2;
   const std::string mode = argv[1], probes = argv[2];
   ::signal(SIGUSR1, [](int) { ::_exit(0); });
+  if (mode == "starting") {
+    muster::process_pool pool({.workers = {4},
+                               .restart = {.first = 0ns, .max = 0ns},
+                               .worker_stderr = muster::worker_stderr::keep});
+    for (bool told = false;;) {
+      auto f = pool.submit(leave);
+      f.wait();
+      if (!std::exchange(told, true)) (void)!::write(1, ".", 1);
+    }
+  }
   muster::process_pool pool({.workers = {4}});
   pool.start();
   for (int i = 0; i < 4 && mode != "idle"; ++i) pool.post(spin_with_family, probes + std::to_string(i));

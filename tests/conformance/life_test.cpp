@@ -408,6 +408,21 @@ TYPED_TEST(pools, with_no_minimum_start_a_worker_on_demand_and_shrink_to_none) {
   EXPECT_EQ(pool.stats().workers_died, 0U);
 }
 
+TYPED_TEST(pools, with_no_minimum_and_nothing_to_do_stop_without_starting_a_worker) {
+  TypeParam pool(options_of<TypeParam>{.workers = {0, 2}});
+  pool.start();
+  pool.stop(watchdog);
+  EXPECT_EQ(pool.stats().workers_started, 0U);
+}
+
+TYPED_TEST(pools, with_no_minimum_finish_what_is_queued_when_they_stop) {
+  TypeParam pool(options_of<TypeParam>{.workers = {0, 1}});
+  std::vector<future<int>> all;
+  for (int i = 0; i < 10; ++i) all.push_back(pool.submit(echo, i));
+  EXPECT_FALSE(pool.stop(watchdog).forced);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)].get(), i);
+}
+
 TYPED_TEST(pools, grow_under_load_to_their_maximum_and_never_beyond_and_shrink_to_their_minimum) {
   TypeParam pool(options_of<TypeParam>{.workers = {1, 3, 50ms}});
   std::mutex mutex;

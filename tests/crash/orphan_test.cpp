@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <sstream>
+#include <thread>
 
 #include "kit/pools.hpp"
 #include "kit/processes.hpp"
@@ -61,23 +62,44 @@ std::vector<std::string> shared_memory_of_ours() {
   return names;
 }
 
-void expect_gone_soon(const std::vector<pid_t>& pids, std::vector<double>& times) {
-  const auto begin = std::chrono::steady_clock::now();
-  EXPECT_TRUE(eventually([&] { return std::none_of(pids.begin(), pids.end(), lives); }));
-  for (const pid_t pid : pids)
-    if (lives(pid)) {
-      std::ifstream about("/proc/" + std::to_string(pid) + "/status"),
-          where("/proc/" + std::to_string(pid) + "/wchan");
-      std::stringstream text;
-      text << about.rdbuf() << where.rdbuf();
-      ADD_FAILURE() << "left behind: " << text.str();
-    }
-  times.push_back(
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+// The promise. A zygote that is not given the processor cannot keep it: on a machine that does a hundred
+// other things, or under a sanitizer, it only has to get there at all.
+std::chrono::seconds promised_here() {
+  double load = 0;
+  std::ifstream("/proc/loadavg") >> load;
+  const bool is_overloaded = load > 4.0 * std::thread::hardware_concurrency();
+  if (is_overloaded) std::printf("the load is %.1f: every round has to end, whenever\n", load);
+  return is_overloaded || base::is_sanitized ? watchdog : std::chrono::seconds(2);
+}
+
+// What the kernel says about a process, for the message about one that is left.
+std::string about(pid_t pid) {
+  const std::string directory = "/proc/" + std::to_string(pid);
+  std::stringstream text;
+  for (const char* name : {"/status", "/wchan"}) text << std::ifstream(directory + name).rdbuf();
+  return text.str();
+}
+
+// From the owner's death, which has just been seen, until none of these lives.
+void expect_gone_soon(const std::vector<pid_t>& pids, std::chrono::steady_clock::time_point begin,
+                      std::vector<double>& times) {
+  static const auto promised = promised_here();
+  const auto since = [begin] { return std::chrono::steady_clock::now() - begin; };
+  std::vector<pid_t> left = pids;
+  std::string last;  // who still lived when half the time was over
+  const bool gone = eventually([&] {
+    std::erase_if(left, [](pid_t pid) { return !lives(pid); });
+    if (last.empty() && since() > promised / 2)
+      for (const pid_t pid : left) last += about(pid) + "\n";
+    return left.empty();
+  });
+  EXPECT_LT(since(), promised) << last;
+  EXPECT_TRUE(gone) << "left behind:\n" << last;
+  times.push_back(std::chrono::duration<double, std::milli>(since()).count());
 }
 
 class owner_ends : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(while_it_is, owner_ends, testing::Values("idle", "busy"),
+INSTANTIATE_TEST_SUITE_P(while_it_is, owner_ends, testing::Values("idle", "busy", "starting"),
                          [](const auto& of) { return std::string(of.param); });
 
 TEST_P(owner_ends, by_sigkill_and_no_process_and_no_file_is_left) {
@@ -88,17 +110,21 @@ TEST_P(owner_ends, by_sigkill_and_no_process_and_no_file_is_left) {
     owner running(GetParam(), temporary(""), probes(""));
     ASSERT_TRUE(running.ready());
     const auto pids = companions_of(running.pid(), "TMPDIR=" + temporary(""));
-    ASSERT_GE(pids.size(), 5U) << "a zygote and four workers";
+    if (std::string(GetParam()) != "starting") {
+      ASSERT_GE(pids.size(), 5U) << "a zygote and four workers";
+    }
     running.end();
-    expect_gone_soon(pids, times);
+    const auto begin = std::chrono::steady_clock::now();
+    // Who was born between the look and the end is found by what all of them have from their owner.
+    auto all = companions_of(0, "TMPDIR=" + temporary(""));
+    all.insert(all.end(), pids.begin(), pids.end());
+    expect_gone_soon(all, begin, times);
+    EXPECT_EQ(companions_of(0, "TMPDIR=" + temporary("")), std::vector<pid_t>());
     EXPECT_EQ(entries_in(temporary("")), 0U);
   }
   std::sort(times.begin(), times.end());
   std::printf("all gone after the owner: p50 %.1f ms, p99 %.1f ms\n", times[times.size() / 2],
               times[times.size() * 99 / 100]);
-  // The promise of 2 s needs a zygote that is given the processor; on a machine that does a hundred other
-  // things a single round may be late, most may not.
-  EXPECT_LT(times[times.size() / 2], 2'000.0);
   EXPECT_EQ(shared_memory_of_ours(), shared_before);
 }
 
@@ -112,7 +138,7 @@ TEST(orphans, of_an_owner_that_exits_without_stop_are_gone) {
   ::kill(running.pid(), SIGUSR1);
   const int status = running.wait();
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  expect_gone_soon(pids, times);
+  expect_gone_soon(pids, std::chrono::steady_clock::now(), times);
 }
 
 TEST(zygote, killed_under_a_busy_pool_fails_what_had_begun_and_the_pool_comes_back) {

@@ -99,6 +99,8 @@ TEST(command_run, a_crash_costs_its_own_call_only) {
   EXPECT_THAT(error_of(done, 2).at("stderr").get<std::string>(), HasSubstr("about to crash"));
   if (!muster::base::is_sanitized) {  // which turn the signal into a report and an exit code
     EXPECT_EQ(error_of(done, 2).at("signal"), SIGSEGV);
+    EXPECT_THAT(error_of(done, 2).at("message").get<std::string>(), HasSubstr("crash(int)"));
+    EXPECT_THAT(error_of(done, 2).at("backtrace").get<std::string>(), HasSubstr("crash(int)"));
   }
   const auto left = e2e::run({"run", chore("leave"), "7"});
   EXPECT_EQ(error_of(left).at("exit_code"), 7);

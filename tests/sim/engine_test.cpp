@@ -41,6 +41,8 @@ public:
   fake_crew* crew = nullptr;
   std::unique_ptr<engine::engine> engine;
 
+  [[nodiscard]] std::size_t met(const std::string& what) { return met_[what]; }
+
 private:
   fake_crew::coverage met_;
   time_point wake_at_{};
@@ -75,6 +77,29 @@ TEST(engine, a_worker_that_had_to_be_killed_to_stop_is_counted_once) {
   EXPECT_TRUE(report.forced);
   EXPECT_EQ(report.cancelled, 1u);
   EXPECT_EQ(report.killed, 1u);
+}
+
+TEST(engine, a_worker_that_comes_up_while_the_pool_stops_leaves_again) {
+  engine::settings chosen;
+  chosen.plan = {.grace = 100ms, .ready_timeout = 1s, .can_kill = true};
+  one_pool pool(chosen, true, {.takes = 1ms});
+  pool.engine->begin_stop(pool.clock->at + 1s, false);
+  pool.pass(10s);
+  EXPECT_TRUE(pool.engine->finished());
+  EXPECT_EQ(pool.met("ready late while stopping"), 1u);
+  EXPECT_EQ(pool.crew->alive(), 0);
+}
+
+TEST(engine, workers_that_die_idle_again_and_again_are_started_with_growing_pauses) {
+  engine::settings chosen;
+  chosen.plan = {
+      .grace = 100ms, .ready_timeout = 1s, .restart = {.first = 100ms, .max = 10s}, .can_kill = true};
+  one_pool pool(chosen, true, {.takes = 1ms});
+  pool.crew->worst({.dies_idle = 1});
+  pool.pass(60s);
+  const std::size_t in_a_minute = pool.engine->snapshot().workers_started;
+  EXPECT_GE(in_a_minute, 5u);
+  EXPECT_LE(in_a_minute, 30u) << "with the first pause each time it would be hundreds";
 }
 
 TEST(engine, a_task_that_ends_within_the_grace_of_a_stop_is_not_counted_as_cancelled) {

@@ -105,6 +105,34 @@ TEST(plan_workers, one_that_dies_idle_counts_as_one_that_could_not_be_started) {
   EXPECT_EQ(s.pass(100ms), (lines{"100 start 1.2"}));
 }
 
+TEST(plan_workers, one_that_dies_idle_right_after_it_was_ready_is_tried_again_with_growing_pauses) {
+  story s(processes(1, 1));
+  s.serving(1);
+  std::vector<int> pauses;
+  for (std::uint32_t generation = 1; generation < 8; ++generation) {
+    EXPECT_EQ(s.ended(0, generation), (lines{"say degraded"}));
+    const auto died = s.now;
+    while (s.pass(1ms).empty()) ASSERT_LT(s.now - died, 5s);
+    pauses.push_back(static_cast<int>((s.now - died) / 1ms));
+    EXPECT_EQ(s.ready(0, generation + 1), (lines{"say recovered"}));
+  }
+  EXPECT_EQ(pauses, (std::vector{100, 200, 400, 800, 1000, 1000, 1000})) << "at most restart.max";
+  s.pass(1min);  // it lives for long enough: what comes now is another trouble
+  s.ended(0, 8);
+  EXPECT_EQ(s.pass(100ms).size(), 1u);
+}
+
+TEST(plan_workers, the_pause_for_one_that_died_idle_does_not_end_because_another_came_up) {
+  story s(processes(2, 2));
+  s.start();
+  s.ready(0);
+  EXPECT_EQ(s.ended(0), (lines{"say degraded"}));
+  EXPECT_EQ(s.ready(1), lines{}) << "it was on its way already and proves nothing about the other";
+  EXPECT_TRUE(s.decides.degraded());
+  EXPECT_EQ(s.pass(100ms), (lines{"100 start 0.2"}));
+  EXPECT_EQ(s.ready(0, 2), (lines{"say recovered", "say started"}));
+}
+
 TEST(plan_workers, a_pool_that_wants_no_more_workers_does_not_stay_degraded) {
   story s(processes(0, 2));
   s.start();
@@ -296,7 +324,16 @@ TEST(plan_workers, nobody_is_replaced_once_all_is_drained) {
 TEST(plan_workers, stopping_brings_a_worker_to_what_is_queued_where_there_is_none) {
   story s(threads(0, 1));
   s.start();
-  EXPECT_EQ(s.tell(happened::stop_asked{s.now + 10s}), (lines{"start 0.1"}));
+  EXPECT_EQ(s.tell(happened::stop_asked{s.now + 10s}), lines{}) << "nobody knows of anything to do";
+  EXPECT_EQ(s.tell(happened::backlog{1}), (lines{"say scaled", "start 0.1"}));
+}
+
+TEST(plan_workers, stopping_where_nothing_is_queued_starts_nobody) {
+  story s(processes(0, 1));
+  s.start();
+  EXPECT_EQ(s.tell(happened::stop_asked{s.now + 10s}), lines{});
+  EXPECT_EQ(s.tell(happened::drained{}), lines{});
+  EXPECT_TRUE(s.decides.finished());
 }
 
 TEST(plan_workers, idle_ones_do_not_leave_while_the_pool_drains) {

@@ -117,6 +117,24 @@ TEST(request_ring, a_damaged_claim_word_counts_as_begun) {
   EXPECT_TRUE(ring.calls_out.seen_claimed(*position));
 }
 
+TEST(request_ring, a_claim_word_that_no_worker_writes_is_remembered_as_ruin) {
+  small ring;
+  const auto good = ring.call(1), ruined = ring.call(2), refused = ring.call(3);
+  ASSERT_TRUE(ring.calls_in.next());
+  EXPECT_TRUE(ring.calls_out.seen_claimed(*good));
+  EXPECT_FALSE(ring.calls_out.is_ruined(*good));
+  EXPECT_FALSE(ring.calls_out.seen_claimed(*ruined));
+  EXPECT_FALSE(ring.calls_out.is_ruined(*ruined)) << "it waits";
+  for (auto& word : ring.replies->claims) word.store(77);
+  EXPECT_FALSE(ring.calls_out.is_ruined(*good)) << "what was seen is kept";
+  EXPECT_TRUE(ring.calls_out.seen_claimed(*ruined));
+  EXPECT_TRUE(ring.calls_out.is_ruined(*ruined));
+  EXPECT_FALSE(ring.calls_out.take_back(*refused));
+  EXPECT_TRUE(ring.calls_out.is_ruined(*refused)) << "found by taking it back";
+  EXPECT_TRUE(ring.calls_out.finished(*refused));
+  EXPECT_FALSE(ring.calls_out.is_ruined(*refused));
+}
+
 TEST(request_ring, a_full_ring_takes_no_call_until_the_oldest_ends) {
   small ring;
   for (std::uint64_t i = 0; i < small_sizes::slot_count; ++i) ASSERT_TRUE(ring.call(i));

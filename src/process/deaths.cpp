@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// The end of worker processes: killed for a reason, asked where they are before that, and reported.
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include <muster/error.hpp>
+
+#include "base/pidfd.hpp"
+#include "base/process_info.hpp"
+#include "base/sanitizer.hpp"
+#include "process/process_crew.hpp"
+#include "process/trace.hpp"
+
+namespace muster::process {
+
+using detail::task;
+using engine::worker_event;
+
+namespace {
+
+// Signals by which a worker ends itself, and has words for it.
+bool is_crash(int signal) {
+  return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGABRT;
+}
+
+constexpr const char* sanitizer_note =
+    "this build has a sanitizer, whose own report is in the worker's standard error";
+
+}  // namespace
+
+// -----------------------------------------------------------------------------------------------------------
+// by our hand
+
+void process_crew::kill(worker_id id, death_cause why) {
+  const worker_ref w = find(id.slot, id.generation);
+  if (!w) return;
+  bool first = false;
+  bool may_answer = false;
+  {
+    const locked lock(*this);
+    may_answer = w->state != worker_state::starting;
+    first = doom(*w, why);
+    if (first) take_back_all(*w);  // the present call may end while it is asked, and the next would begin
+  }
+  const bool is_late = why == death_cause::run_timeout || why == death_cause::cancelled;
+  if (!(first && is_late && may_answer && ask_where_it_is(*w))) end(*w);
+  pump();
+}
+
+bool process_crew::doom(worker_process& w, death_cause why) {
+  if (w.killed_for) return false;
+  if (w.is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+  w.killed_for = why;
+  return true;
+}
+
+void process_crew::end(worker_process& w) {
+  w.answer_due.reset();
+  if (w.pidfd) (void)base::send_signal(w.pidfd.get(), SIGKILL);
+  if (link_ && !link_lost_) (void)link_->kill(w.id.slot, w.id.generation, SIGKILL);
+}
+
+bool process_crew::ask_where_it_is(worker_process& w) {
+  if (base::is_sanitized) w.no_answer = sanitizer_note;
+  if (base::is_sanitized || !w.pidfd) return false;
+  const auto seen = base::status_of(w.pid);
+  if (seen && (seen->state == 'T' || seen->state == 't')) {
+    w.no_answer = "it was stopped by a signal such as SIGSTOP, or by a debugger, and could not say";
+    return false;
+  }
+  if (!base::send_signal(w.pidfd.get(), ipc::trace_signal())) return false;
+  w.was_asked = true;
+  w.answer_due = base::after(owner_->time().now(), patience_.answer);
+  return true;
+}
+
+// An answer rings the bell, so this is looked at when it comes.
+base::time_point process_crew::end_those_asked() {
+  base::time_point next = base::never;
+  for (const auto& w : snapshot_) {
+    if (!w->answer_due) continue;
+    const bool answered = has_answered(w->words());
+    if (!answered && *w->answer_due > owner_->time().now()) {
+      next = std::min(next, *w->answer_due);
+      continue;
+    }
+    if (!answered) {
+      const auto seen = base::status_of(w->pid);
+      const char state = seen ? seen->state : '?';
+      w->no_answer = state == 'T'   ? "it was stopped by a signal such as SIGSTOP and could not say"
+                     : state == 'D' ? "it was inside the kernel, in a wait that no signal ends"
+                                    : "it did not answer in time; its program may block or handle the signal";
+    }
+    end(*w);
+  }
+  return next;
+}
+
+// -----------------------------------------------------------------------------------------------------------
+// by any hand
+
+void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const ended* status,
+                            std::string problem) {
+  const worker_ref w = find(slot, generation);
+  if (!w) return;
+  drain(*w);  // what it published before its end counts
+  read_error_output(*w);
+  bool came_up = false;
+  death how;
+  {
+    const locked lock(*this);
+    on_control(*w);
+    came_up = w->state != worker_state::starting;
+    how = report(*w, status);
+  }
+  explain(*w, how);
+  if (!came_up && problem.empty())
+    problem = w->detail.empty() ? how.summary() : w->detail + " (" + how.summary() + ")";
+  auto shared = settle_lost(*w, std::move(how));
+  w->limit.reset();
+  owner_->worker_ended(w->id, w->had_tasks, std::move(shared), came_up ? std::string() : problem);
+  pump();
+}
+
+death process_crew::report(worker_process& w, const ended* status) const {
+  death how{.worker = w.id.slot,
+            .generation = w.id.generation,
+            .pid = w.pid,
+            .detail = w.detail,
+            .tasks_served = w.served,
+            .alive = owner_->time().now() - w.born,
+            .last_stderr = w.tail.text()};
+  if (w.limit) how.memory_limit = w.limit->bytes();
+  if (status == nullptr) {
+    if (how.detail.empty()) how.detail = "its zygote died with it";
+    return how;
+  }
+  how.peak_memory = status->max_rss_kib * 1'024;
+  if (WIFEXITED(status->wait_status)) {
+    how.exit_code = WEXITSTATUS(status->wait_status);
+    how.cause = death_cause::exited;
+  } else {
+    how.signal = WTERMSIG(status->wait_status);
+    how.cause = death_cause::signalled;
+  }
+  if (w.limit && w.limit->peak_bytes()) how.peak_memory = *w.limit->peak_bytes();
+  // A program that took the place of the worker's does not know our question, and ends by it.
+  if (w.killed_for && (how.signal == SIGKILL || how.signal == ipc::trace_signal()))
+    how.cause = *w.killed_for;
+  else if (w.limit && w.limit->was_oom_killed())
+    how.cause = death_cause::out_of_memory;
+  else if (w.state == worker_state::stopping && how.exit_code == 0)
+    how.cause = death_cause::stopped;
+  return how;
+}
+
+// Not under the lock: it reads files.
+void process_crew::explain(worker_process& w, death& how) {
+  const bool is_late = how.cause == death_cause::run_timeout || how.cause == death_cause::cancelled;
+  const bool crashed = how.cause == death_cause::signalled && how.signal && is_crash(*how.signal);
+  if (!is_late && !crashed) return;
+  bool nonsense = false;
+  const auto words = read_words(w.words(), nonsense);
+  const bool is_about_this =
+      words && (crashed ? words->kind == ipc::words_kind::crash && words->signal == how.signal
+                        : words->kind == ipc::words_kind::hang && w.was_asked);
+  if (is_about_this) {
+    how.backtrace = backtrace_of(*words, symbols_);
+    if (!crashed) return;
+    if (words->code <= 0 && words->sender != 0) how.signal_sender = words->sender;
+    if (words->code > 0 && words->code != SI_KERNEL && how.signal != SIGABRT)
+      how.fault_address = words->fault_address;
+    if (how.detail.empty() && words->is_stack_overflow()) how.detail = "its stack overflowed";
+  } else if (nonsense || words) {
+    how.backtrace_missing = "what the worker left as its last words are none";
+  } else if (is_late) {
+    how.backtrace_missing = w.no_answer;
+  } else {
+    how.backtrace_missing = base::is_sanitized
+                                ? sanitizer_note
+                                : "the program handles that signal itself, or the thread had no "
+                                  "stack left to do so";
+  }
+}
+
+// Gives back what it never began, and fails what it had.
+std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death how) {
+  std::vector<task*> begun;
+  {
+    const locked lock(*this);
+    if (w.is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+    w.step(worker_event::end);
+    const auto intake = owner_->queue().lock();
+    for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position) {
+      const std::uint64_t at = position - 1;
+      if (w.at(at).task == nullptr) continue;
+      if (task* t = take_back(w, at)) {
+        owner_->put_back(*t);
+        continue;
+      }
+      begun.push_back(std::exchange(w.at(at), {}).task);
+      w.sender.finished(at);
+    }
+  }
+  std::reverse(begun.begin(), begun.end());  // oldest first
+  for (const task* t : begun)
+    how.tasks.push_back({.task = t->id,
+                         .task_id = t->extras ? t->extras->id : std::string(),
+                         .worker = w.id.slot,
+                         .attempt = t->attempt});
+  const auto shared = std::make_shared<const death>(std::move(how));
+  for (std::size_t i = 0; i < begun.size(); ++i) {
+    const error_subject& subject = shared->tasks[i];
+    std::exception_ptr error;
+    if (shared->cause == death_cause::out_of_memory)
+      error = std::make_exception_ptr(out_of_memory(shared, subject));
+    else if (shared->cause == death_cause::protocol_violation)
+      error = std::make_exception_ptr(protocol_violation(shared, subject));
+    else
+      error = std::make_exception_ptr(unexpected_exit(shared, subject));
+    owner_->failed(*begun[i], std::move(error), policy::failure::crash);
+  }
+  return shared;
+}
+
+}  // namespace muster::process
