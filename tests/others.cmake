@@ -49,6 +49,7 @@ endif()
 muster_test(house.layers house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_layers.py)
 muster_test(house.spdx house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_house.py spdx)
 muster_test(house.words house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_house.py words)
+muster_test(house.coverage house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_coverage.py ${PROJECT_SOURCE_DIR})
 muster_test(house.tools house Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/house/tools_test.py)
 set_tests_properties(house.tools PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/engine.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -101,7 +103,7 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
   if (!begin_stop(deadline, at_once)) return {};
   std::thread ending;
   std::unique_lock lock(notes_mutex_);
-  changed_.wait(lock, [this] { return finished_; });
+  changed_.wait(lock, [this] { return concluded_; });
   ending = std::move(thread_);
   const stop_report report = report_;
   lock.unlock();
@@ -110,7 +112,18 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
   return report;
 }
 
+namespace {
+// The loop's thread is ours: signals of the program go to the program's threads, and SIGPIPE to nobody.
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) sigdelset(&all, fault);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
+}
+}  // namespace
+
 void engine::loop() {
+  block_signals();
   const counting apart(*this);
   for (;;) {
     const auto until = act();
@@ -126,8 +139,14 @@ const stop_report& engine::conclude() {
   if (cancelling_all_)
     report_.cancelled = total(&tally::cancelled, std::memory_order_relaxed) - cancelled_before_;
   announce({.kind = event_kind::stopped, .text = "nothing of the pool is left"});
-  const std::lock_guard lock(notes_mutex_);
-  finished_ = true;
+  std::unique_lock lock(notes_mutex_);
+  finished_ = true;  // from here on events are sent by who announces them
+  const std::vector<note> last = std::exchange(notes_, {});
+  lock.unlock();
+  for (const note& n : last)
+    if (n.event) send(n.event);
+  lock.lock();
+  concluded_ = true;
   changed_.notify_all();
   return report_;
 }
@@ -285,18 +304,30 @@ void engine::announce(event e) {
     return;
   }
   e.time = time_->now();
-  const auto shared = std::make_shared<const event>(std::move(e));
+  auto shared = std::make_shared<const event>(std::move(e));
+  if (settings_.callbacks) {  // it may run handlers at once, and we may be called under a lock
+    std::unique_lock lock(notes_mutex_);
+    if (!finished_) {
+      lock.unlock();
+      return tell({.event = std::move(shared)});
+    }
+  }
+  send(shared);
+}
+
+void engine::send(const std::shared_ptr<const event>& what) {
   std::vector<std::shared_ptr<listener>> told;  // posted to without the lock: an executor may run it at once
   {
     const std::lock_guard lock(listeners_mutex_);
     for (const auto& l : listeners_)
-      if (!l->kind || *l->kind == shared->kind) told.push_back(l);
+      if (!l->kind || *l->kind == what->kind) told.push_back(l);
   }
-  if (weighty && told.empty()) tell_unheard(*shared);
+  const bool weighty = what->kind == event_kind::task_failed || what->kind == event_kind::degraded;
+  if (weighty && told.empty()) tell_unheard(*what);
   for (const auto& l : told)
-    callbacks_->post([l, shared] {
+    callbacks_->post([l, what] {
       const std::lock_guard running(l->running);
-      if (l->active) l->handler(*shared);
+      if (l->active) l->handler(*what);
     });
 }
 

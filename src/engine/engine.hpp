@@ -149,7 +149,8 @@ private:
     std::optional<occurrence> what{};
     task_ref<> about{};
     std::exception_ptr error{};
-    bool cancel = false;  // `about`, or without one everything that has not begun
+    bool cancel = false;                           // `about`, or without one everything that has not begun
+    std::shared_ptr<const muster::event> event{};  // to be sent by the loop
   };
   struct known_task {
     task_ref<> ref{};
@@ -169,6 +170,7 @@ private:
   };
 
   void loop();
+  void send(const std::shared_ptr<const muster::event>& what);
   void tell(note n, base::time_point needed_at = base::time_point::min());
   void note_began(task& t, worker_id worker);
   void take_in(note& n, base::time_point now);
@@ -270,6 +272,7 @@ private:
   std::size_t times_idle_ = 0;  // how often that was seen; guarded by notes_mutex_
   bool ready_ = false;          // guarded by notes_mutex_
   bool finished_ = false;       // guarded by notes_mutex_
+  bool concluded_ = false;      // and the last event was sent; guarded by notes_mutex_
   bool stop_begun_ = false;     // guarded by notes_mutex_
 
   mutable std::mutex tallies_mutex_;

@@ -61,6 +61,7 @@ void engine::look_for_backlog(base::time_point now) {
 }
 
 void engine::take_in(note& n, base::time_point now) {
+  if (n.event) return send(n.event);
   if (n.cancel) return n.about ? cancel_now(n.about, now) : cancel_queued_now(now);
   if (const auto* failure = std::get_if<happened::attempt_failed>(&*n.what)) {
     known_task& known = known_[failure->task];

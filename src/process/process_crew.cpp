@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 #include <muster/error.hpp>
 
@@ -28,6 +29,10 @@ namespace {
 
 // A call that nobody has begun is looked at again so soon: its claim word may have been ruined since.
 constexpr duration between_looks = std::chrono::milliseconds(100);
+
+// Standard error whose reader sleeps is tried again so soon, and given up at the end after so long.
+constexpr duration between_flushes = std::chrono::milliseconds(10);
+constexpr duration most_patient_flush = std::chrono::milliseconds(100);
 
 ipc::region make_board() {
   auto made = ipc::region::create("muster-board", sizeof(ipc::board), ipc::access::read_only);
@@ -209,6 +214,7 @@ void process_crew::wait(base::time_point until) {
   until = look_at_workers(until);
   for (const auto& [w, why] : deaf_) violated(*w, why);
   until = std::min(until, end_those_asked());
+  if (!standard_error_.flush()) until = std::min(until, base::after(owner_->time().now(), between_flushes));
   for (const auto& w : snapshot_) any = drain(*w) || any;
   if (any) until = base::time_point::min();  // let the loop look at its notes first
 
@@ -318,7 +324,7 @@ void process_crew::on_control(worker_process& w) {
 
 void process_crew::read_error_output(worker_process& w) {
   std::array<char, 16 * 1024> buffer;
-  for (;;) {
+  for (int reads = 0; reads < 16; ++reads) {  // whoever writes on and on does not hold up the loop
     const ssize_t got = ::read(w.error_output.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) {
@@ -327,7 +333,7 @@ void process_crew::read_error_output(worker_process& w) {
     }
     w.tail.add({buffer.data(), static_cast<std::size_t>(got)});
     if (options_.worker_stderr == worker_stderr::forward)
-      (void)!::write(2, buffer.data(), static_cast<std::size_t>(got));
+      standard_error_.write({buffer.data(), static_cast<std::size_t>(got)});
   }
 }
 
@@ -382,6 +388,9 @@ void process_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& 
 
 std::vector<std::uint64_t> process_crew::finish() {
   link_.reset();
+  const auto until = base::after(owner_->time().now(), most_patient_flush);
+  while (!standard_error_.flush() && owner_->time().now() < until)
+    std::this_thread::sleep_for(between_flushes);
   return {};
 }
 

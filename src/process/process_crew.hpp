@@ -20,6 +20,7 @@
 #include <muster/options.hpp>
 
 #include "base/file_descriptor.hpp"
+#include "base/standard_error.hpp"
 #include "engine/crew.hpp"
 #include "engine/engine.hpp"
 #include "ipc/board.hpp"
@@ -160,6 +161,7 @@ private:
   std::atomic<bool> pump_wanted_{false};  // seq_cst: who fails to get the lock leaves the work to its holder
   // Tasks that could not be sent, to be failed once the lock is let go; guarded by mutex_.
   std::vector<std::pair<detail::task*, std::exception_ptr>> refused_;
+  base::standard_error standard_error_;                   // where theirs goes on to; the loop's own
   std::string limit_means_;                               // guarded by mutex_
   std::vector<std::pair<worker_ref, const char*>> deaf_;  // loop only: see look_at_workers; and why
   // Guarded by mutex_. A submitter that gives an idle worker a call wakes a loop that sleeps for longer than

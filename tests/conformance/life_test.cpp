@@ -368,6 +368,22 @@ TYPED_TEST(pools, begin_no_handler_after_off_has_returned) {
   EXPECT_EQ(gone, 0);
 }
 
+TYPED_TEST(pools, run_handlers_under_no_lock_whatever_the_executor) {
+  std::atomic<int> asked = 0;
+  options_of<TypeParam> options{.workers = {2}, .start = false};
+  options.callbacks = [](std::function<void()> work) { work(); };  // at once, wherever it is called
+  TypeParam pool(options);
+  pool.on([&](const event& e) {
+    (void)pool.stats();
+    if (e.kind == event_kind::worker_ready) pool.submit(echo, 1);
+    ++asked;
+  });
+  pool.start();
+  EXPECT_EQ(pool.submit({.run_timeout = 24h, .report = true}, echo, 2).get(), 2);
+  EXPECT_TRUE(eventually([&] { return asked >= 5; }));  // started, 2 workers started, 2 ready
+  (void)pool.stop();
+}
+
 TYPED_TEST(pools, wait_in_off_for_a_handler_that_runs) {
   TypeParam pool(options_of<TypeParam>{.workers = {1}, .start = false});
   std::atomic<bool> begun = false, over = false;

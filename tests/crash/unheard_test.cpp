@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What a pool of processes says of itself when nobody listens, and of workers that are no more.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 
 #include "kit/pools.hpp"
@@ -34,6 +38,45 @@ TEST(unheard, a_pool_that_cannot_start_workers_says_so_once_on_standard_error) {
   EXPECT_NE(said.find("event_kind::degraded"), std::string::npos) << said;
   EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
   EXPECT_EQ(said_by_a_pool_that_cannot_start(true), "");
+}
+
+// While it lives, this process's standard error is a pipe that nobody reads.
+class unread_standard_error {
+public:
+  unread_standard_error() : kept_(::fcntl(2, F_DUPFD_CLOEXEC, 3)) {
+    if (::pipe2(pipe_.data(), O_CLOEXEC) != 0) std::abort();
+    ::dup2(pipe_[1], 2);
+    ::close(pipe_[1]);
+  }
+  ~unread_standard_error() {
+    ::dup2(kept_, 2);
+    ::close(kept_);
+    ::close(pipe_[0]);
+  }
+  unread_standard_error(const unread_standard_error&) = delete;
+
+private:
+  int kept_;
+  std::array<int, 2> pipe_{};
+};
+
+int shout(int kibibytes) {
+  const std::string line(1'023, 'x');
+  for (int i = 0; i < kibibytes; ++i) std::fprintf(stderr, "%s\n", line.c_str());
+  return kibibytes;
+}
+
+TEST(unheard, standard_error_that_nobody_reads_stops_no_pool) {
+  const unread_standard_error unread;
+  scratch files;
+  process_pool pool(process_options{.workers = {2}, .worker_stderr = worker_stderr::forward});
+  auto loud = pool.submit(shout, 2'000);
+  auto slow = pool.submit({.run_timeout = 10ms}, deaf, files("begun"), files("gate"));
+  ASSERT_TRUE(slow.wait_for(watchdog));
+  EXPECT_EQ(code_of([&] { slow.get(); }), error_code::task_timeout);
+  ASSERT_TRUE(loud.wait_for(watchdog));
+  EXPECT_EQ(loud.get(), 2'000);
+  (void)pool.stop();
 }
 
 TEST(unheard, a_dead_worker_has_no_process_id) {

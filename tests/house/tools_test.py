@@ -195,5 +195,14 @@ class dependencies(tree):
         self.assertIn("no group 'nowhere'", said)
 
 
+class coverage(tree):
+    def test_tests_that_exist_pass_and_others_are_found(self):
+        self.write("tests/a_test.cpp", "TEST(pool, stops) {}\nTYPED_TEST(maps, keep_order) {}\n")
+        self.write("docs/coverage.md", "| S1 | `pool.stops`, `maps.keep_*` | see `pool.hpp` |\n")
+        self.assert_passes("check_coverage.py", self.root)
+        self.write("docs/coverage.md", "| S1 | `pool.stops` |\n| S2 | `pool.starts` |\n")
+        self.assert_fails("docs/coverage.md:2: there is no test pool.starts", "check_coverage.py", self.root)
+
+
 if __name__ == "__main__":
     unittest.main()
