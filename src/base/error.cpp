@@ -124,7 +124,11 @@ std::string death::summary() const {
   if (const auto why = why_it_was_ended(cause); !why.empty()) line += fmt::format("; {}", why);
   if (!detail.empty()) line += fmt::format(" ({})", detail);
   if (const stack_frame* at = place())
-    line += fmt::format("{} in {}", cause == death_cause::signalled ? "" : "; it was", in_function(*at));
+    line += fmt::format("{} in {}",
+                        cause != death_cause::signalled ? "; it was"
+                        : signal_sender                 ? ","
+                                                        : "",
+                        in_function(*at));
   return line;
 }
 
