@@ -203,12 +203,9 @@ void engine::submit(task_ref<> t) {
     return run_here(queued, slot);
   }
   intake_.push(queued);
-  const std::size_t waiting = intake_.size();
-  const bool tells = intake_.is_set(hold::growth) && crew_->saturated();
-  if (tells) intake_.set(hold::growth, false);
+  tell_backlog();
   if (intake_.is_set(hold::waiting_workers)) nudge_callback_waiters();
   crew_->queued(lock);
-  if (tells) tell({.what = happened::backlog{waiting}});
 }
 
 // ----------------------------------------------------------------------------------------------------------

@@ -104,6 +104,8 @@ public:
   // not.
   void worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how = {},
                     std::string problem = {});
+  // No worker is free and tasks wait: tells the plan, if it wants to hear of it. With the intake's lock.
+  void tell_backlog();
   // An attempt began on this worker. Cheap for a task that is neither watched nor reported.
   void began(task& t, worker_id worker) {
     if ((t.flags & (task::watched | task::reported)) != 0) note_began(t, worker);

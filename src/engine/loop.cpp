@@ -46,8 +46,14 @@ base::time_point engine::act() {
   }
 }
 
-// A submitter that finds no worker free tells of it once, while it is wanted; what is still there when the
-// last worker came up is seen here.
+// Once, while it is wanted. Who adds a task asks for it, and who takes one and leaves others.
+void engine::tell_backlog() {
+  if (!intake_.is_set(hold::growth) || intake_.size() == 0 || !crew_->saturated()) return;
+  intake_.set(hold::growth, false);
+  tell({.what = happened::backlog{intake_.size()}});
+}
+
+// What is still there when the last worker came up is seen here.
 void engine::look_for_backlog(base::time_point now) {
   const bool wanted = plan_.may_grow();
   if (!wanted && !backlog_wanted_) return;

@@ -61,6 +61,7 @@ void thread_crew::work(worker& me) {
       continue;
     }
     if (count > 0 && me.state == worker_state::idle) set_state(me, worker_event::begin);
+    owner_->tell_backlog();
     if ((count > 1 || queue().size() > 0) && !sleeping_.empty() && !wake_on_its_way_)
       wake_one(lock);
     else
