@@ -137,6 +137,9 @@ void engine::worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<cons
     e.text = "worker " + std::to_string(worker.slot) + " did not come up: " + problem;
     const std::lock_guard lock(notes_mutex_);
     last_start_failure_ = problem;
+  } else if (e.kind == event_kind::worker_died && !had_tasks) {  // counts as one, see plan.cpp
+    const std::lock_guard lock(notes_mutex_);
+    last_start_failure_ = e.text;
   }
   announce(std::move(e));
   tell({.what = happened::worker_ended{worker, had_tasks}});
@@ -272,6 +275,12 @@ void engine::settle_what_is_left() {
     settle(*t, outcome::cancelled, cancelled_by(death_cause::stopped, *t, "while it ran"));
 }
 
-void engine::perform(const todo::announce& a) { announce({.kind = a.kind, .text = a.text}); }
+void engine::perform(const todo::announce& a) {
+  std::string text = a.text;
+  if (a.kind == event_kind::degraded)  // the plan decides without knowing why
+    if (const std::string why = last_start_failure(); !why.empty()) text += ": " + why;
+  std::ranges::replace(text, '\n', ' ');
+  announce({.kind = a.kind, .text = std::move(text)});
+}
 
 }  // namespace muster::engine

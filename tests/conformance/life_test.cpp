@@ -440,9 +440,9 @@ TYPED_TEST(pools, with_no_minimum_finish_what_is_queued_when_they_stop) {
 }
 
 TYPED_TEST(pools, grow_under_load_to_their_maximum_and_never_beyond_and_shrink_to_their_minimum) {
-  TypeParam pool(options_of<TypeParam>{.workers = {1, 3, 50ms}});
   std::mutex mutex;
-  std::vector<std::string> scaled;
+  std::vector<std::string> scaled;  // outlives the pool, whose handler writes it until its end
+  TypeParam pool(options_of<TypeParam>{.workers = {1, 3, 50ms}});
   pool.on(event_kind::scaled, [&](const event& e) {
     const std::lock_guard lock(mutex);
     scaled.push_back(e.text);
