@@ -230,23 +230,27 @@ void thread_crew::wake_one(std::unique_lock<std::mutex>& lock) {
 void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
   if (lowest_in_batches_ != std::numeric_limits<int>::max() && queue().top_priority() > lowest_in_batches_)
     recall();
-  if (sleeping_.empty()) return lock.unlock();
-  if (how_ == strategy::pull) {
-    if (wake_on_its_way_) return lock.unlock();
-    return wake_one(lock);
-  }
-  // Handed to the chosen one of those who sleep; where nobody does, whoever is free first takes it.
+  if (how_ != strategy::pull) return hand_out(lock);
+  if (sleeping_.empty() || wake_on_its_way_) return lock.unlock();
+  wake_one(lock);
+}
+
+// To the chosen one of those who have nothing to do; where nobody is, whoever is free first takes it.
+void thread_crew::hand_out(std::unique_lock<std::mutex>& lock) {
   std::vector<policy::load> loads(workers_.size());
-  for (const worker* w : sleeping_) loads[w->id.slot].open = true;
-  worker* next = workers_[*policy::choose(how_, loads, cursor_)].get();
-  std::erase(sleeping_, next);
-  if (task* t = queue().take()) {
-    t->worker.store(next->id.slot, std::memory_order_relaxed);
-    next->batch[0].store(t, std::memory_order_relaxed);
-  }
-  next->woken = true;
+  for (const auto& w : workers_)
+    if (w && w->state == worker_state::idle && w->batch[0].load(std::memory_order_relaxed) == nullptr)
+      loads[w->id.slot].open = true;
+  const auto chosen = policy::choose(how_, loads, cursor_);
+  task* t = chosen ? queue().take() : nullptr;
+  if (t == nullptr) return lock.unlock();
+  worker& next = *workers_[*chosen];
+  t->worker.store(next.id.slot, std::memory_order_relaxed);
+  next.batch[0].store(t, std::memory_order_relaxed);
+  const bool asleep = std::erase(sleeping_, &next) > 0;  // or just about to
+  if (asleep) next.woken = true;
   lock.unlock();
-  next->wake.notify_one();
+  if (asleep) next.wake.notify_one();
 }
 
 // --------------------------------------------------------------------------------------------------------

@@ -88,6 +88,7 @@ private:
   void sleep(worker& me, std::unique_lock<std::mutex>& lock);
   void wake_one(std::unique_lock<std::mutex>& lock);  // and lets go of it
   void mind_the_door();
+  void hand_out(std::unique_lock<std::mutex>& lock);  // and lets go of it
   void recall();  // what is less urgent than what was queued now, and the rest with it
   void give_back(std::vector<detail::task*>& tasks);
 
