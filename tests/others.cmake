@@ -19,7 +19,7 @@ foreach(source IN LISTS models)
   muster_house(model_${name})
   # The checker's macro for "here" is a dollar sign, and of the operators delete it replaces only those without a size.
   target_compile_options(model_${name} PRIVATE
-    -fno-sized-deallocation $<$<CXX_COMPILER_ID:Clang>:-Wno-dollar-in-identifier-extension>)
+    -O2 -fno-sized-deallocation $<$<CXX_COMPILER_ID:Clang>:-Wno-dollar-in-identifier-extension>)
   set_target_properties(model_${name} PROPERTIES
     OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/model)
   target_include_directories(model_${name} PRIVATE
