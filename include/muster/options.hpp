@@ -148,6 +148,20 @@ struct limit_options {
   /// RLIMIT_DATA, which counts private writable memory; stats().memory_limit_means says which. A task that
   /// meets it fails with out_of_memory.
   std::optional<std::size_t> memory{};
+  /// A worker that has served so many tasks is replaced by a new one. Range 1..2^63.
+  ///
+  /// Replacing costs no task: the new worker starts first, and only when it is ready does the old one end,
+  /// after the task it runs; what it had not begun goes to others. So a worker may serve some tasks more than
+  /// this, and meanwhile the pool has one worker more, also than `workers.max`. There is one replacement at a
+  /// time for each reason; where every worker is past twice its limit, half of them are replaced at a time. A
+  /// new worker that does not come up leaves the old one serving, and is tried again after a pause
+  /// (process_options::restart).
+  std::optional<std::uint64_t> tasks{};
+  /// A worker that has been ready for so long is replaced, as above, idle or not. Above 0.
+  std::optional<duration> age{};
+  /// Each worker's own `tasks` and `age` are drawn from the part [1 - jitter, 1] of these, so that workers
+  /// that started together are not replaced together. Range 0..1.
+  double jitter = 0.1;
 };
 
 /// What becomes of a worker process's standard error. The last 64 KiB are kept in any case, for the death

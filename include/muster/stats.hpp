@@ -35,6 +35,7 @@ struct stats {
   std::size_t peak_queued = 0;
   std::size_t workers_started = 0;
   std::size_t workers_died = 0;
+  std::size_t workers_recycled = 0;  ///< Replaced while they were well: see event_kind::worker_recycled.
   bool degraded = false;
   std::string
       memory_limit_means{};  ///< "cgroup v2 …", "cgroup v1 …", "RLIMIT_DATA …" or "no memory limit: …", and

@@ -231,6 +231,7 @@ stats engine::snapshot() {
   s.late = late_.load();
   s.workers_started = workers_started_.load();
   s.workers_died = workers_died_.load();
+  s.workers_recycled = workers_recycled_.load();
   s.degraded = degraded_.load();
   return s;
 }

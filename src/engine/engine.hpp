@@ -104,6 +104,10 @@ public:
   // not.
   void worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how = {},
                     std::string problem = {});
+  // It has reached what it may reach; `overdue`: twice that.
+  void worker_worn(worker_id worker, recycle_reason why, bool overdue) {
+    tell({.what = happened::worker_worn{worker, why, overdue}});
+  }
   // No worker is free and tasks wait: tells the plan, if it wants to hear of it. With the intake's lock.
   void tell_backlog();
   // An attempt began on this worker. Cheap for a task that is neither watched nor reported.
@@ -288,7 +292,7 @@ private:
   std::atomic<bool> drained_told_{false};  // nothing is admitted any more, so once is enough
   std::atomic<bool> degraded_{false};
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0},
-      workers_died_{0};
+      workers_died_{0}, workers_recycled_{0};
 
   std::mutex listeners_mutex_;
   std::vector<std::shared_ptr<listener>> listeners_;  // guarded by listeners_mutex_

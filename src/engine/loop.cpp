@@ -155,6 +155,7 @@ void engine::perform(const todo::start_worker& a) {
             .worker = a.worker.slot,
             .generation = a.worker.generation});
   crew_->start(a.worker);
+  if (a.tasks) crew_->report_after(a.worker, *a.tasks);
 }
 
 void engine::perform(const todo::retire_worker& a) { crew_->retire(a.worker); }
@@ -280,7 +281,13 @@ void engine::perform(const todo::announce& a) {
   if (a.kind == event_kind::degraded)  // the plan decides without knowing why
     if (const std::string why = last_start_failure(); !why.empty()) text += ": " + why;
   std::ranges::replace(text, '\n', ' ');
-  announce({.kind = a.kind, .text = std::move(text)});
+  event e{.kind = a.kind, .text = std::move(text)};
+  if (a.worker) {
+    e.worker = a.worker->slot;
+    e.generation = a.worker->generation;
+  }
+  if (a.kind == event_kind::worker_recycled) workers_recycled_.fetch_add(1, std::memory_order_relaxed);
+  announce(std::move(e));
 }
 
 }  // namespace muster::engine

@@ -58,6 +58,20 @@ void check(problems& bad, std::string_view where, const retry_options& o) {
   check(bad, fmt::format("{}.backoff", where), o.backoff);
 }
 
+void check(problems& bad, const limit_options& o) {
+  if (o.memory && *o.memory < 16_MiB)
+    bad.add("limits.memory", std::to_string(*o.memory),
+            "at least 16 MiB (16_MiB), or std::nullopt for no limit");
+  if (o.tasks && (*o.tasks < 1 || *o.tasks > std::uint64_t{1} << 63U))
+    bad.add("limits.tasks", std::to_string(*o.tasks),
+            "range 1..2^63; std::nullopt keeps a worker however much it has done");
+  if (o.age && *o.age <= duration::zero())
+    bad.add("limits.age", problems::show(*o.age),
+            "must be above 0; std::nullopt keeps a worker however old it is");
+  if (!(o.jitter >= 0 && o.jitter <= 1))
+    bad.add("limits.jitter", fmt::format("{}", o.jitter), "range 0..1; 0.1 draws from the last tenth");
+}
+
 struct size {
   int min, max;
 };
@@ -117,9 +131,7 @@ engine::settings check(const process_options& o) {
   if (o.queue.when_full == when_full::caller_runs)
     bad.add("queue.when_full", "caller_runs",
             "a process pool never runs a task in its owner; choose wait or reject, or a thread_pool");
-  if (o.limits.memory && *o.limits.memory < 16_MiB)
-    bad.add("limits.memory", std::to_string(*o.limits.memory),
-            "at least 16 MiB (16_MiB), or std::nullopt for no limit");
+  check(bad, o.limits);
   bad.positive("ready_timeout", o.ready_timeout);
   check(bad, "restart", o.restart);
   if (!o.program.empty() && access(o.program.c_str(), X_OK) != 0)
@@ -137,6 +149,7 @@ engine::settings check(const process_options& o) {
   bad.throw_if_any(o.name);
   chosen.plan.ready_timeout = o.ready_timeout;
   chosen.plan.restart = o.restart;
+  chosen.plan.life = {.tasks = o.limits.tasks, .age = o.limits.age, .jitter = o.limits.jitter};
   chosen.plan.can_kill = true;
   return chosen;
 }

@@ -182,6 +182,13 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
 // --------------------------------------------------------------------------------------------------------
 // retire
 
+void process_crew::report_after(worker_id id, std::uint64_t tasks) {
+  const worker_ref w = find(id.slot, id.generation);
+  if (!w) return;
+  const locked lock(*this);
+  w->worn_after = tasks;
+}
+
 void process_crew::retire(worker_id id) {
   const worker_ref w = find(id.slot, id.generation);
   if (!w) return;

@@ -58,6 +58,7 @@ public:
 
   void attach(engine::engine& owner) override { owner_ = &owner; }
   void start(worker_id id) override;
+  void report_after(worker_id id, std::uint64_t tasks) override;
   void retire(worker_id id) override;
   void kill(worker_id id, death_cause why) override;
   engine::revoked revoke(detail::task& t, bool tell, worker_id& on) override;
@@ -110,6 +111,7 @@ private:
   detail::task* take_back(worker_process& w, std::uint64_t position);  // with the lock
   void note_head(worker_process& w);                                   // with the lock
   void note_load(worker_process& w);                                   // with the lock
+  void note_served(worker_process& w, std::size_t answered);           // with the lock
   bool drain(worker_process& w);  // takes all replies; true: there were some
   void tell(answer_taken& answer);
   [[nodiscard]] death near_death(worker_id id, const error_subject& subject);

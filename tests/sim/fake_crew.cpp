@@ -144,6 +144,11 @@ void fake_crew::answer(worker& w) {
     w.idle_since = clock_.at;
   }
   const worker_id id = w.id;
+  if (++w.served == w.worn_after) {
+    meet((w.worn_told ? "has served twice its tasks, " : "has served its tasks, ") + phase);
+    owner_->worker_worn(id, engine::recycle_reason::tasks, std::exchange(w.worn_told, true));
+    *w.worn_after *= 2;
+  }
   pump();
   worker& me = workers_[id.slot];
   note_head(me);
@@ -271,9 +276,14 @@ void fake_crew::start(worker_id id) {
   }
 }
 
+void fake_crew::report_after(worker_id id, std::uint64_t tasks) {
+  if (worker* w = find(id)) w->worn_after = tasks;
+}
+
 void fake_crew::retire(worker_id id) {
   worker* w = find(id);
   if (w == nullptr) return;
+  if (!w->tasks.empty()) meet("is told to end while it has tasks, " + phase);
   const bool starting = w->state == worker_state::starting;
   move_worker(*w, worker_event::retire);
   if (set_.can_kill) take_back_unclaimed(*w);

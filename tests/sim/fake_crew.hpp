@@ -88,6 +88,7 @@ public:
   // --- the seam
   void attach(engine::engine& owner) override { owner_ = &owner; }
   void start(worker_id id) override;
+  void report_after(worker_id id, std::uint64_t tasks) override;
   void retire(worker_id id) override;
   void kill(worker_id id, death_cause why) override;
   engine::revoked revoke(detail::task& t, bool tell, worker_id& on) override;
@@ -119,6 +120,9 @@ private:
     bool hangs = false;  // does nothing but die
     std::optional<death_cause> killed_for{};
     time_point idle_since{};
+    std::uint64_t served = 0;
+    std::optional<std::uint64_t> worn_after{};
+    bool worn_told = false;
   };
 
   void pump();

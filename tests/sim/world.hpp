@@ -20,7 +20,9 @@ struct inspector {
   static int min_wanted(const plan& p) { return p.settings_.min; }
   static bool pausing(const plan& p) { return p.restart_at_.has_value() || p.start_failures_ > 0; }
   static bool at_work(const plan& p) { return p.at_work(); }
-  static int starting_or_up(const plan& p) { return p.live_ - p.leaving_; }
+  static int starting_or_up(const plan& p) { return p.staying(); }
+  // Workers that are being replaced, and so are alive beside those that replace them.
+  static int pairs(const plan& p) { return p.pairs(); }
   static int leaving(const plan& p) { return p.leaving_; }
   static std::size_t timers(const plan& p) { return p.timers_.size(); }
   // Empty, or the first timer that belongs to nobody.
@@ -75,6 +77,7 @@ private:
   std::size_t capacity_ = 0;
   int max_ = 1;
   bool can_kill_ = true;
+  bool ages_ = false;  // workers are replaced because of their age, so something is always to happen
   duration longest_run_{};
   std::string broken_;
 };
