@@ -164,6 +164,14 @@ struct limit_options {
   double jitter = 0.1;
 };
 
+/// How process_pool::recycle replaces workers.
+struct recycle_options {
+  /// So many at a time. Range 1..4096.
+  int at_once = 1;
+  /// The call returns after so long at the latest. Above 0.
+  duration deadline = 60s;
+};
+
 /// What becomes of a worker process's standard error. The last 64 KiB are kept in any case, for the death
 /// report.
 enum class worker_stderr : std::uint8_t {

@@ -43,6 +43,16 @@ struct stats {
   std::vector<worker_stats> workers{};
 };
 
+/// What recycle() did. Of the workers there were when it was called, each is counted once.
+struct recycle_report {
+  std::size_t replaced = 0;  ///< Gone, and what was to take their place is ready.
+  std::size_t leaving =
+      0;                 ///< Replaced as well, but still finishing the task they run (only at the deadline).
+  std::size_t kept = 0;  ///< Not replaced: they go on serving.
+  bool rolled_back = false;  ///< A new worker did not come up, so those that were left stay.
+  std::string why{};         ///< Why not all were replaced. Empty: all were.
+};
+
 /// What stop() found: it says whether the deadline forced it, and names what would not end.
 struct stop_report {
   bool forced = false;        ///< The deadline passed with tasks unsettled; they were cancelled.

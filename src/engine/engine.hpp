@@ -78,6 +78,9 @@ public:
   // The first half of it: refuses new tasks and tells the loop. False: it was never started, so nothing is to
   // be ended.
   bool begin_stop(base::time_point deadline, bool at_once);
+  // Blocks until the workers there are now, or the one in this slot, were replaced, or until then. Throws
+  // not_started, pool_stopped.
+  recycle_report recycle(std::optional<std::uint32_t> slot, int at_once, base::time_point until);
   [[nodiscard]] stats snapshot();
   subscription on(std::optional<event_kind> kind, event_handler handler);
   void off(subscription which);
@@ -203,6 +206,7 @@ private:
   void perform(const todo::retry_task& a);
   void perform(const todo::fail_task& a);
   void perform(const todo::cancel_all& a);
+  void perform(const todo::recycle_over& a);
   void perform(const todo::announce& a);
 
   // Claims, counts, publishes. False: it had settled.
@@ -275,11 +279,14 @@ private:
   base::time_point sleeps_until_ = base::time_point::min();  // guarded by notes_mutex_; min: awake
   std::string last_start_failure_;                           // guarded by notes_mutex_
   std::condition_variable changed_;                          // with notes_mutex_: ready_, finished_, idle
-  std::size_t times_idle_ = 0;  // how often that was seen; guarded by notes_mutex_
-  bool ready_ = false;          // guarded by notes_mutex_
-  bool finished_ = false;       // guarded by notes_mutex_
-  bool concluded_ = false;      // and the last event was sent; guarded by notes_mutex_
-  bool stop_begun_ = false;     // guarded by notes_mutex_
+  std::unordered_map<std::uint64_t, std::optional<recycle_report>>
+      recyclings_;                    // by call, with its end when that came; guarded by notes_mutex_
+  std::uint64_t last_recycling_ = 0;  // guarded by notes_mutex_
+  std::size_t times_idle_ = 0;        // how often that was seen; guarded by notes_mutex_
+  bool ready_ = false;                // guarded by notes_mutex_
+  bool finished_ = false;             // guarded by notes_mutex_
+  bool concluded_ = false;            // and the last event was sent; guarded by notes_mutex_
+  bool stop_begun_ = false;           // guarded by notes_mutex_
 
   mutable std::mutex tallies_mutex_;
   std::vector<std::unique_ptr<tally>> tallies_;  // guarded by tallies_mutex_

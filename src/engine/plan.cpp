@@ -75,6 +75,7 @@ void plan::on(const happened::worker_ready& event, time_point now) {
   replace_old(event.worker.slot, now);
   start_workers(now);
   rearm_shrink(now);
+  recycle_as_asked(now);
 }
 
 void plan::on(const happened::worker_ended& event, time_point now) {
@@ -100,6 +101,7 @@ void plan::on(const happened::worker_ended& event, time_point now) {
     pause_before_restart(came_up, now);
   }
   start_workers(now);
+  recycle_as_asked(now);
   if (phase_ == phase::ending && live_ == 0) phase_ = phase::finished;
 }
 
@@ -327,6 +329,7 @@ void plan::on(const happened::stop_asked& event, time_point now) {
   phase_ = phase::draining;
   set_one_shot(timer::stop, stop_by_, stop_by_ ? std::min(*stop_by_, event.deadline) : event.deadline);
   set_one_shot(timer::shrink, shrink_at_, std::nullopt);
+  recycle_as_asked(now);
   // What is queued and finds no worker is told as a backlog, now as before: where nothing is, nobody starts.
   start_workers(now);
 }

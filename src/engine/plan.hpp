@@ -52,8 +52,8 @@ struct life_settings {
 };
 
 // Why a worker is replaced though nothing is wrong with it.
-enum class recycle_reason : std::uint8_t { tasks, age };
-inline constexpr std::size_t recycle_reasons = 2;
+enum class recycle_reason : std::uint8_t { tasks, age, asked };
+inline constexpr std::size_t recycle_reasons = 3;
 
 // What the plan needs to know once, all checked before.
 struct plan_settings {
@@ -92,6 +92,18 @@ struct worker_worn {
   worker_id worker;
   recycle_reason why;
   bool overdue = false;
+};
+
+// Every worker there is now, or the one in this slot, shall be replaced; recycle_over answers.
+struct recycle_asked {
+  std::uint64_t call;  // a number for it; not 0
+  std::optional<std::uint32_t> slot{};
+  int at_once = 1;
+};
+
+// Whoever asked waits no longer.
+struct recycle_given_up {
+  std::uint64_t call;
 };
 
 // Tasks wait, and no worker is free.
@@ -156,9 +168,9 @@ struct drained {};
 
 using occurrence =
     std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::worker_worn,
-                 happened::backlog, happened::surveyed, happened::task_watched, happened::task_began,
-                 happened::task_returned, happened::task_told, happened::task_over, happened::attempt_failed,
-                 happened::stop_asked, happened::drained>;
+                 happened::recycle_asked, happened::recycle_given_up, happened::backlog, happened::surveyed,
+                 happened::task_watched, happened::task_began, happened::task_returned, happened::task_told,
+                 happened::task_over, happened::attempt_failed, happened::stop_asked, happened::drained>;
 
 // What is to be done.
 namespace todo {
@@ -208,6 +220,13 @@ struct fail_task {
 // The stop deadline passed.
 struct cancel_all {};
 
+// What became of a recycle that was asked for.
+struct recycle_over {
+  std::uint64_t call;
+  enum class end : std::uint8_t { all_done, failed, given_up, stopped, no_such_worker } how;
+  std::size_t replaced = 0, leaving = 0, kept = 0;
+};
+
 struct announce {
   event_kind kind;
   std::string text;
@@ -218,7 +237,7 @@ struct announce {
 
 using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::survey_workers,
                             todo::expire_task, todo::give_up_task, todo::retry_task, todo::fail_task,
-                            todo::cancel_all, todo::announce>;
+                            todo::cancel_all, todo::recycle_over, todo::announce>;
 
 class plan {
 public:
@@ -258,6 +277,7 @@ private:
     duration age{};                   // how old it may become, drawn for it
     std::optional<time_point> ages_at{};
     bool aged = false;       // it reached that age once
+    recycle_reason why{};    // it is worn
     bool worn = false;       // it waits to be replaced, or is
     bool overdue = false;    // and has reached twice what it may
     bool exchanged = false;  // it is the old one of an exchange, or the new one that is not ready
@@ -268,6 +288,15 @@ private:
     recycle_reason why{};
     bool old_leaves = false;  // the new one is ready, and the old one was told
     bool old_gone = false;    // it ended by itself before
+    std::uint64_t call = 0;   // of recycle, that asked for it
+  };
+  // A recycle that was asked for.
+  struct recycling {
+    std::uint64_t call = 0;
+    int at_once = 1;
+    std::vector<worker_id> left{};  // those that are not gone yet
+    std::size_t replaced = 0;
+    bool failed = false;  // a new one did not come up: nobody more is replaced
   };
   struct task_record {
     std::optional<time_point> start_by, settle_by, finish_by, gone_by, retry_at;
@@ -282,6 +311,8 @@ private:
   void on(const happened::worker_ready&, time_point now);
   void on(const happened::worker_ended&, time_point now);
   void on(const happened::worker_worn&, time_point now);
+  void on(const happened::recycle_asked&, time_point now);
+  void on(const happened::recycle_given_up&, time_point now);
   void on(const happened::backlog&, time_point now);
   void on(const happened::surveyed&, time_point now);
   void on(const happened::task_watched&, time_point now);
@@ -314,6 +345,10 @@ private:
   // --- plan_recycle.cpp
   void wear(std::uint32_t slot, recycle_reason why, bool overdue, time_point now);
   void recycle(time_point now);
+  void recycle_as_asked(time_point now);
+  [[nodiscard]] bool is_leaving(const recycling& r) const;
+  void end_recycling(todo::recycle_over::end how);
+  void begin_exchange(std::uint32_t old_slot, recycle_reason why, std::uint64_t call, time_point now);
   void replace_old(std::uint32_t new_slot, time_point now);
   bool end_exchange(std::uint32_t slot, time_point now);
   std::optional<std::uint64_t> draw_life(worker_record& worker);  // how many tasks it may serve
@@ -358,6 +393,7 @@ private:
 
   std::array<std::deque<worker_id>, recycle_reasons> worn_;  // who waits to be replaced, in order
   std::vector<exchange> exchanges_;
+  std::deque<recycling> asked_;                   // the first is under way
   int overdue_ = 0;                               // workers that are, of those that stay
   int recycle_failures_ = 0;                      // replacements that did not come up, in a row
   std::optional<time_point> recycle_again_at_{};  // not before

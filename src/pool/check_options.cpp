@@ -154,6 +154,13 @@ engine::settings check(const process_options& o) {
   return chosen;
 }
 
+void check(const recycle_options& o, const std::string& pool) {
+  problems bad;
+  if (o.at_once < 1 || o.at_once > 4'096) bad.add("at_once", std::to_string(o.at_once), "range 1..4096");
+  bad.positive("deadline", o.deadline);
+  bad.throw_if_any(pool);
+}
+
 std::string problems_of(const task_options& o) {
   problems bad;
   bad.positive("queue_timeout", o.queue_timeout);

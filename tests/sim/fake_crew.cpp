@@ -47,6 +47,13 @@ int fake_crew::alive() const {
                                         [](const worker& w) { return w.state != worker_state::dead; }));
 }
 
+std::vector<worker_id> fake_crew::staying() const {
+  std::vector<worker_id> all;
+  for (const worker& w : workers_)
+    if (w.state != worker_state::dead && w.state != worker_state::stopping) all.push_back(w.id);
+  return all;
+}
+
 int fake_crew::placed() const {
   std::size_t all = 0;
   for (const worker& w : workers_) all += w.tasks.size();

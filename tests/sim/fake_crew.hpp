@@ -81,6 +81,8 @@ public:
   [[nodiscard]] bool woken() { return std::exchange(woken_, false); }
   [[nodiscard]] int alive() const;
   [[nodiscard]] int placed() const;
+  [[nodiscard]] std::vector<worker_id> staying() const;  // alive and not told to end
+  [[nodiscard]] bool is_alive(worker_id id) { return find(id) != nullptr; }
   [[nodiscard]] std::string broken() const { return broken_; }  // the first broken rule
   std::string phase = "serving";                                // for coverage
   std::function<script(sim_task&)> write_script;

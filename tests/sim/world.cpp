@@ -152,10 +152,41 @@ void world::cancel() {
   if (!t.may_begin && !t.settled()) fail("a queued task was cancelled and has not settled");
 }
 
+void world::recycle() {
+  if (!recycles_.empty() && chance(0.3))
+    return inspector::give_up_recycle(*engine_, recycles_[dice_.below(recycles_.size())].call);
+  const std::uint64_t call = ++last_recycle_;
+  engine::happened::recycle_asked what{.call = call, .at_once = 1 + static_cast<int>(dice_.below(3))};
+  std::vector<engine::worker_id> old = crew_->staying();
+  if (chance(0.2)) {
+    what.slot = static_cast<std::uint32_t>(dice_.below(8));
+    std::erase_if(old, [&](engine::worker_id w) { return w.slot != what.slot; });
+  }
+  inspector::ask_recycle(*engine_, what);
+  recycles_.push_back({call, std::move(old)});
+}
+
+void world::check_recycles() {
+  std::erase_if(recycles_, [this](const asked& r) {
+    const auto report = inspector::recycle_end(*engine_, r.call);
+    if (!report) return false;
+    ++met_["recycle: " + (report->rolled_back   ? "rolled back"
+                          : report->why.empty() ? "all done"
+                                                : report->why)];
+    if (report->kept + report->leaving == 0)
+      for (const engine::worker_id old : r.old)
+        if (crew_->is_alive(old))
+          fail("a worker is left that was to be replaced, and recycle says it is not");
+    if (report->why.empty() && report->kept + report->leaving > 0) fail("recycle does not say why not all");
+    return true;
+  });
+}
+
 void world::user_acts() {
   const int burst = chance(0.2) ? 1 + static_cast<int>(dice_.below(20)) : 1;
   for (int i = 0; i < burst; ++i) submit();
   if (chance(0.2)) cancel();
+  if (chance(0.02)) recycle();
   next_user_ = clock_->at + (chance(0.05) ? some(2s) : some(15ms));
 }
 
@@ -196,6 +227,8 @@ std::string world::run(int events) {
   }
   if (!broken_.empty()) return broken_;
   if (clock_->at > deadline + grace + 10ms) fail("stop came after its deadline and grace");
+  check_recycles();
+  if (!recycles_.empty()) fail("a recycle is not over when the pool is stopped");
   const stop_report report = engine_->conclude();
   for (const user_task& t : tasks_)
     if (!t.task->settled())
@@ -231,6 +264,8 @@ void world::settle_down() {
     step(base::never);
   }
   engine_->act();  // what is over is told lazily
+  check_recycles();
+  if (!recycles_.empty()) fail("with no faults left, a recycle does not end");
   const stats s = engine_->snapshot();
   if (s.queued + s.running + s.waiting > 0)
     fail("with no faults left, " + std::to_string(s.queued) + " tasks wait, " + std::to_string(s.running) +
@@ -251,6 +286,7 @@ void world::settle_down() {
 
 void world::check() {
   if (const std::string b = crew_->broken(); !b.empty()) fail(b);
+  check_recycles();
   const engine::plan& p = inspector::plan_of(*engine_);
   const stats s = engine_->snapshot();
   if (s.submitted != s.queued + s.running + s.waiting + s.succeeded + s.failed + s.cancelled)

@@ -25,6 +25,17 @@ struct inspector {
   static int pairs(const plan& p) { return p.pairs(); }
   static int leaving(const plan& p) { return p.leaving_; }
   static std::size_t timers(const plan& p) { return p.timers_.size(); }
+  // As engine::recycle, which blocks, does.
+  static void ask_recycle(engine& e, happened::recycle_asked what) {
+    e.recyclings_[what.call];
+    e.tell({.what = what});
+  }
+  static void give_up_recycle(engine& e, std::uint64_t call) {
+    e.tell({.what = happened::recycle_given_up{call}});
+  }
+  static std::optional<recycle_report> recycle_end(engine& e, std::uint64_t call) {
+    return e.recyclings_[call];
+  }
   // Empty, or the first timer that belongs to nobody.
   static std::string stray_timer(const plan& p);
 };
@@ -54,6 +65,8 @@ private:
   void user_acts();
   void submit();
   void cancel();
+  void recycle();
+  void check_recycles();
   void step(time_point until);
   void settle_down();
   void check();
@@ -71,6 +84,12 @@ private:
   fake_crew* crew_ = nullptr;  // the engine's
   std::unique_ptr<engine::engine> engine_;
   std::vector<user_task> tasks_;
+  struct asked {
+    std::uint64_t call = 0;
+    std::vector<engine::worker_id> old{};
+  };
+  std::vector<asked> recycles_{};  // not over
+  std::uint64_t last_recycle_ = 0;
   time_point wake_at_{};
   time_point next_user_{};
   bool stopping_ = false;

@@ -219,5 +219,98 @@ TEST(plan_recycle, with_the_largest_limits_nothing_overflows) {
   EXPECT_FALSE(s.has_timer()) << "that age is never";
 }
 
+// ------------------------------------------------------------------------------------------------ asked for
+
+constexpr life_settings for_ever{};
+
+TEST(plan_recycle, asked_for_all_replaces_one_after_the_other) {
+  story s(processes(2, 2, for_ever));
+  s.serving(2);
+  EXPECT_EQ(s.tell(happened::recycle_asked{1}), (lines{"start 2.1"}));
+  EXPECT_EQ(s.ready(2), (lines{"say worker_recycled", "retire 0.1"}));
+  EXPECT_EQ(s.ended(0, 1, true), (lines{"start 0.2"}));
+  EXPECT_EQ(s.ready(0, 2), (lines{"say worker_recycled", "retire 1.1"}));
+  EXPECT_EQ(s.ended(1, 1, true), (lines{"recycle 1 over: all done, 2 replaced, 0 leaving, 0 kept"}));
+  EXPECT_FALSE(s.has_timer());
+}
+
+TEST(plan_recycle, asked_for_several_at_a_time_replaces_so_many) {
+  story s(processes(3, 3, for_ever));
+  s.serving(3);
+  EXPECT_EQ(s.tell(happened::recycle_asked{.call = 1, .at_once = 2}), (lines{"start 3.1", "start 4.1"}));
+  s.ready(3);
+  EXPECT_EQ(s.ended(0, 1, true), (lines{"start 0.2"}));
+}
+
+TEST(plan_recycle, asked_for_a_slot_replaces_the_worker_there) {
+  story s(processes(2, 2, for_ever));
+  s.serving(2);
+  EXPECT_EQ(s.tell(happened::recycle_asked{.call = 1, .slot = 1}), (lines{"start 2.1"}));
+  EXPECT_EQ(s.ready(2), (lines{"say worker_recycled", "retire 1.1"}));
+  EXPECT_EQ(s.ended(1), (lines{"recycle 1 over: all done, 1 replaced, 0 leaving, 0 kept"}));
+  EXPECT_EQ(s.tell(happened::recycle_asked{.call = 2, .slot = 1}),
+            (lines{"recycle 2 over: no such worker, 0 replaced, 0 leaving, 0 kept"}));
+}
+
+TEST(plan_recycle, asked_for_stops_at_the_first_that_does_not_come_up_and_the_others_stay) {
+  story s(processes(3, 3, for_ever));
+  s.serving(3);
+  s.tell(happened::recycle_asked{1});
+  s.ready(3);
+  EXPECT_EQ(s.ended(0, 1, true), (lines{"start 0.2"}));
+  EXPECT_EQ(s.ended(0, 2), (lines{"recycle 1 over: failed, 1 replaced, 0 leaving, 2 kept"}));
+  EXPECT_FALSE(s.decides.degraded());
+  EXPECT_FALSE(s.has_timer()) << "it is not tried again by itself";
+  EXPECT_EQ(s.decides.live(), 3);
+}
+
+TEST(plan_recycle, asked_for_waits_for_workers_that_are_on_their_way) {
+  story s(processes(1, 1, for_ever));
+  s.start();
+  EXPECT_EQ(s.tell(happened::recycle_asked{1}), lines{});
+  EXPECT_EQ(s.ready(0), (lines{"say started", "start 1.1"}))
+      << "it may have read what was there before the call";
+}
+
+TEST(plan_recycle, asked_for_twice_is_done_twice_one_after_the_other) {
+  story s(processes(1, 1, for_ever));
+  s.serving(1);
+  EXPECT_EQ(s.tell(happened::recycle_asked{1}), (lines{"start 1.1"}));
+  EXPECT_EQ(s.tell(happened::recycle_asked{2}), lines{});
+  s.ready(1);
+  EXPECT_EQ(s.ended(0), (lines{"recycle 1 over: all done, 1 replaced, 0 leaving, 0 kept", "start 0.2"}))
+      << "worker 1 was there, not ready, when it was asked the second time";
+  s.ready(0, 2);
+  EXPECT_EQ(s.ended(1), (lines{"recycle 2 over: all done, 2 replaced, 0 leaving, 0 kept"}));
+}
+
+TEST(plan_recycle, asked_for_and_given_up_goes_on_with_what_was_begun_and_nothing_more) {
+  story s(processes(2, 2, for_ever));
+  s.serving(2);
+  s.tell(happened::recycle_asked{1});
+  s.ready(2);
+  EXPECT_EQ(s.tell(happened::recycle_given_up{1}),
+            (lines{"recycle 1 over: given up, 0 replaced, 1 leaving, 1 kept"}));
+  EXPECT_EQ(s.ended(0, 1, true), lines{});
+  EXPECT_EQ(s.tell(happened::recycle_given_up{1}), lines{}) << "it is over";
+}
+
+TEST(plan_recycle, asked_for_ends_when_the_pool_stops) {
+  story s(processes(1, 1, for_ever));
+  s.serving(1);
+  s.tell(happened::recycle_asked{1});
+  EXPECT_EQ(s.tell(happened::stop_asked{s.now + 1s}),
+            (lines{"recycle 1 over: stopped, 0 replaced, 0 leaving, 1 kept"}));
+  EXPECT_EQ(s.tell(happened::recycle_asked{2}),
+            (lines{"recycle 2 over: stopped, 0 replaced, 0 leaving, 2 kept"}));
+}
+
+TEST(plan_recycle, asked_for_in_a_pool_without_workers_is_done_at_once) {
+  story s(processes(0, 2, for_ever));
+  s.start();
+  EXPECT_EQ(s.tell(happened::recycle_asked{1}),
+            (lines{"recycle 1 over: all done, 0 replaced, 0 leaving, 0 kept"}));
+}
+
 }  // namespace
 }  // namespace muster::engine::test
