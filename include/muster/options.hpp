@@ -162,6 +162,24 @@ struct limit_options {
   /// Each worker's own `tasks` and `age` are drawn from the part [1 - jitter, 1] of these, so that workers
   /// that started together are not replaced together. Range 0..1.
   double jitter = 0.1;
+
+  /// Descriptors a worker may have open (RLIMIT_NOFILE); then open and the like fail with EMFILE. At least
+  /// 32, and not above the hard limit of this process. muster itself needs about a dozen.
+  std::optional<std::uint64_t> open_files{};
+  /// Bytes any file may have that a worker writes (RLIMIT_FSIZE). A write beyond it ends the worker by
+  /// SIGXFSZ, and the task fails with an unexpected_exit that names this limit; a task that ignores the
+  /// signal gets EFBIG. A result too large for shared memory travels in such a file too. At least 1 MiB.
+  std::optional<std::size_t> file_size{};
+  /// No worker starts a thread or a process when this process's user has so many already, in all programs
+  /// together (RLIMIT_NPROC); fork and the like then fail with EAGAIN. It does not bind root, nor who has
+  /// CAP_SYS_RESOURCE or CAP_SYS_ADMIN. At least 8.
+  std::optional<std::uint64_t> processes{};
+  /// Processor time of a worker in its whole life, rounded up to seconds (RLIMIT_CPU). Then SIGXCPU ends it,
+  /// a second later SIGKILL, and the task fails with an unexpected_exit that names this limit. At least 1 s.
+  /// To bound one task, use task_options::run_timeout.
+  std::optional<duration> cpu_time{};
+  /// Whether a worker that crashes may leave a core dump; otherwise RLIMIT_CORE is 0.
+  bool core_dumps = false;
 };
 
 /// How process_pool::recycle replaces workers.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "pool/check_options.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,6 +71,25 @@ void check(problems& bad, const limit_options& o) {
             "must be above 0; std::nullopt keeps a worker however old it is");
   if (!(o.jitter >= 0 && o.jitter <= 1))
     bad.add("limits.jitter", fmt::format("{}", o.jitter), "range 0..1; 0.1 draws from the last tenth");
+  if (o.open_files) {
+    rlimit own = {};
+    const bool known = getrlimit(RLIMIT_NOFILE, &own) == 0;
+    if (*o.open_files < 32)
+      bad.add("limits.open_files", std::to_string(*o.open_files), "at least 32: muster needs about a dozen");
+    else if (known && *o.open_files > own.rlim_max)
+      bad.add(
+          "limits.open_files", std::to_string(*o.open_files),
+          fmt::format("is above the hard limit of this process ({}); lower it, or raise that", own.rlim_max));
+  }
+  if (o.file_size && *o.file_size < 1_MiB)
+    bad.add("limits.file_size", std::to_string(*o.file_size),
+            "at least 1 MiB (1_MiB), or std::nullopt for no limit");
+  if (o.processes && *o.processes < 8)
+    bad.add("limits.processes", std::to_string(*o.processes),
+            "at least 8, and it counts all processes and threads of this user");
+  if (o.cpu_time && *o.cpu_time < 1s)
+    bad.add("limits.cpu_time", problems::show(*o.cpu_time),
+            "at least 1 s, of a worker's whole life; to bound one task, use run_timeout");
 }
 
 struct size {

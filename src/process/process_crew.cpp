@@ -166,6 +166,13 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
     w->limit = memory_limit::prepare(*options_.limits.memory, request.birth.pool, id.slot, id.generation);
     w->limit->apply_to(request.birth);
   }
+  request.birth.limits.open_files = options_.limits.open_files;
+  request.birth.limits.file_bytes = options_.limits.file_size;
+  request.birth.limits.processes = options_.limits.processes;
+  if (options_.limits.cpu_time)
+    request.birth.limits.cpu_seconds = static_cast<std::uint64_t>(
+        std::chrono::ceil<std::chrono::seconds>(*options_.limits.cpu_time).count());
+  request.birth.limits.core_dumps = options_.limits.core_dumps;
   request.control = control->second.release();
   request.board = board_memory_.descriptor();
   request.requests = w->requests.descriptor();

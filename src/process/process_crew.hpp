@@ -137,7 +137,8 @@ private:
   void take_back_all(worker_process& w);          // with the lock: what it has not begun
   void end(worker_process& w);                    // SIGKILL
   [[nodiscard]] death report(worker_process& w, const ended* status) const;  // with the lock
-  void explain(worker_process& w, death& how);                               // where it was
+  [[nodiscard]] std::string limit_met(const death& how, const ended& status) const;
+  void explain(worker_process& w, death& how);  // where it was
   std::shared_ptr<const death> settle_lost(worker_process& w, death how);
   [[nodiscard]] worker_ref find(std::uint32_t slot, std::uint32_t generation);
 
