@@ -159,6 +159,11 @@ struct limit_options {
   std::optional<std::uint64_t> tasks{};
   /// A worker that has been ready for so long is replaced, as above, idle or not. Above 0.
   std::optional<duration> age{};
+  /// A worker whose private memory is above so many bytes after a task is replaced, as above: a soft limit
+  /// below `memory`, at which nobody dies. It counts what is resident and the worker's alone, not what it
+  /// shares with the program it was forked from. Looked at after tasks, at most twice a second. At least 16
+  /// MiB.
+  std::optional<std::size_t> memory_soft{};
   /// Each worker's own `tasks` and `age` are drawn from the part [1 - jitter, 1] of these, so that workers
   /// that started together are not replaced together. Range 0..1.
   double jitter = 0.1;

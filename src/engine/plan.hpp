@@ -52,8 +52,8 @@ struct life_settings {
 };
 
 // Why a worker is replaced though nothing is wrong with it.
-enum class recycle_reason : std::uint8_t { tasks, age, asked };
-inline constexpr std::size_t recycle_reasons = 3;
+enum class recycle_reason : std::uint8_t { tasks, age, memory, asked };
+inline constexpr std::size_t recycle_reasons = 4;
 
 // What the plan needs to know once, all checked before.
 struct plan_settings {

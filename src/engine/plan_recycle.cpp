@@ -17,6 +17,7 @@ const char* text_of(recycle_reason why) {
   switch (why) {
     case recycle_reason::tasks: return "it has served as many tasks as limits.tasks allows";
     case recycle_reason::age: return "it is as old as limits.age allows";
+    case recycle_reason::memory: return "its private memory is above limits.memory_soft";
     case recycle_reason::asked: return "recycle was called";
   }
   return "";

@@ -69,6 +69,12 @@ void check(problems& bad, const limit_options& o) {
   if (o.age && *o.age <= duration::zero())
     bad.add("limits.age", problems::show(*o.age),
             "must be above 0; std::nullopt keeps a worker however old it is");
+  if (o.memory_soft && *o.memory_soft < 16_MiB)
+    bad.add("limits.memory_soft", std::to_string(*o.memory_soft),
+            "at least 16 MiB (16_MiB), or std::nullopt for no limit");
+  else if (o.memory_soft && o.memory && *o.memory_soft >= *o.memory)
+    bad.add("limits.memory_soft", std::to_string(*o.memory_soft),
+            fmt::format("must be below limits.memory ({}), at which a task fails", *o.memory));
   if (!(o.jitter >= 0 && o.jitter <= 1))
     bad.add("limits.jitter", fmt::format("{}", o.jitter), "range 0..1; 0.1 draws from the last tenth");
   if (o.open_files) {

@@ -15,6 +15,7 @@
 #include <muster/error.hpp>
 
 #include "base/pidfd.hpp"
+#include "base/process_info.hpp"
 #include "base/socket.hpp"
 #include "ipc/messages.hpp"
 #include "process/zygote.hpp"
@@ -29,6 +30,9 @@ namespace {
 
 // A call that nobody has begun is looked at again so soon: its claim word may have been ruined since.
 constexpr duration between_looks = std::chrono::milliseconds(100);
+
+// The memory of a worker is looked at no more often than this.
+constexpr duration between_memory_looks = std::chrono::milliseconds(500);
 
 // Standard error whose reader sleeps is tried again so soon, and given up at the end after so long.
 constexpr duration between_flushes = std::chrono::milliseconds(10);
@@ -225,7 +229,7 @@ void process_crew::wake() {
 
 void process_crew::wait(base::time_point until) {
   bool any = false;
-  until = look_at_workers(until);
+  until = look_at_memory(look_at_workers(until));
   for (const auto& [w, why] : deaf_) violated(*w, why);
   until = std::min(until, end_those_asked());
   if (!standard_error_.flush()) until = std::min(until, base::after(owner_->time().now(), between_flushes));
@@ -275,6 +279,26 @@ base::time_point process_crew::look_at_workers(base::time_point until) {
   }
   if (std::exchange(gave_calls_, false)) until = std::min(until, base::after(now, patience_.claim));
   sleeps_until_ = until;
+  return until;
+}
+
+// Reads files, so not under the lock. What is read here of a worker, this thread alone writes.
+base::time_point process_crew::look_at_memory(base::time_point until) {
+  if (!options_.limits.memory_soft) return until;
+  const std::size_t limit = *options_.limits.memory_soft;
+  const auto now = owner_->time().now();
+  for (const auto& w : snapshot_) {
+    if (w->served == w->memory_seen_at || w->pid == 0) continue;  // the zygote's word may come after its own
+    if (w->memory_due > now) {
+      until = std::min(until, w->memory_due);
+      continue;
+    }
+    w->memory_seen_at = w->served;
+    w->memory_due = base::after(now, between_memory_looks);
+    const auto bytes = base::private_memory(w->pid, limit);
+    if (bytes && *bytes > limit)
+      owner_->worker_worn(w->id, engine::recycle_reason::memory, *bytes / 2 > limit);
+  }
   return until;
 }
 

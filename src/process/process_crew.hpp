@@ -124,6 +124,9 @@ private:
   // Fills snapshot_ with those that live, and finds those that do not take their calls. Returns until when to
   // sleep.
   base::time_point look_at_workers(base::time_point until);
+  // Tells of workers that have more memory than they should after what they served. Returns until when to
+  // sleep.
+  base::time_point look_at_memory(base::time_point until);
   void on_event(source what, std::uint32_t slot, std::uint32_t generation);
   void on_zygote();
   void on_started(started& news);

@@ -249,6 +249,7 @@ TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
                                       .limits = {.memory = 1'000,
                                                  .tasks = 0,
                                                  .age = -1s,
+                                                 .memory_soft = 2'000,
                                                  .jitter = 1.5,
                                                  .open_files = 3,
                                                  .file_size = 1'000,
@@ -262,8 +263,9 @@ TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
     const std::string text = e.what();
     for (const char* part :
          {"caller_runs", "limits.memory = 1000", "limits.tasks = 0", "limits.age = -1000000000 ns",
-          "limits.jitter = 1.5", "limits.open_files = 3", "limits.file_size = 1000", "limits.processes = 1",
-          "limits.cpu_time = 1000000 ns", "ready_timeout", "env.set", "/no/such/place"})
+          "limits.jitter = 1.5", "limits.memory_soft = 2000", "limits.open_files = 3",
+          "limits.file_size = 1000", "limits.processes = 1", "limits.cpu_time = 1000000 ns", "ready_timeout",
+          "env.set", "/no/such/place"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
     EXPECT_NE(text.find("env.pass = 'A*B'"), std::string::npos) << text;
     EXPECT_NE(text.find("env.pass = ''"), std::string::npos) << text;
