@@ -148,6 +148,51 @@ struct limit_options {
   /// RLIMIT_DATA, which counts private writable memory; stats().memory_limit_means says which. A task that
   /// meets it fails with out_of_memory.
   std::optional<std::size_t> memory{};
+  /// A worker that has served so many tasks is replaced by a new one. Range 1..2^63.
+  ///
+  /// Replacing costs no task: the new worker starts first, and only when it is ready does the old one end,
+  /// after the task it runs; what it had not begun goes to others. So a worker may serve some tasks more than
+  /// this, and meanwhile the pool has one worker more, also than `workers.max`. There is one replacement at a
+  /// time for each reason; where every worker is past twice its limit, half of them are replaced at a time. A
+  /// new worker that does not come up leaves the old one serving, and is tried again after a pause
+  /// (process_options::restart).
+  std::optional<std::uint64_t> tasks{};
+  /// A worker that has been ready for so long is replaced, as above, idle or not. Above 0.
+  std::optional<duration> age{};
+  /// A worker whose private memory is above so many bytes after a task is replaced, as above: a soft limit
+  /// below `memory`, at which nobody dies. It counts what is resident and the worker's alone, not what it
+  /// shares with the program it was forked from. Looked at after tasks, at most twice a second. At least 16
+  /// MiB.
+  std::optional<std::size_t> memory_soft{};
+  /// Each worker's own `tasks` and `age` are drawn from the part [1 - jitter, 1] of these, so that workers
+  /// that started together are not replaced together. Range 0..1.
+  double jitter = 0.1;
+
+  /// Descriptors a worker may have open (RLIMIT_NOFILE); then open and the like fail with EMFILE. At least
+  /// 32, and not above the hard limit of this process. muster itself needs about a dozen.
+  std::optional<std::uint64_t> open_files{};
+  /// Bytes any file may have that a worker writes (RLIMIT_FSIZE). A write beyond it ends the worker by
+  /// SIGXFSZ, and the task fails with an unexpected_exit that names this limit; a task that ignores the
+  /// signal gets EFBIG. A result too large for shared memory travels in such a file too. At least 1 MiB.
+  std::optional<std::size_t> file_size{};
+  /// No worker starts a thread or a process when this process's user has so many already, in all programs
+  /// together (RLIMIT_NPROC); fork and the like then fail with EAGAIN. It does not bind root, nor who has
+  /// CAP_SYS_RESOURCE or CAP_SYS_ADMIN. At least 8.
+  std::optional<std::uint64_t> processes{};
+  /// Processor time of a worker in its whole life, rounded up to seconds (RLIMIT_CPU). Then SIGXCPU ends it,
+  /// a second later SIGKILL, and the task fails with an unexpected_exit that names this limit. At least 1 s.
+  /// To bound one task, use task_options::run_timeout.
+  std::optional<duration> cpu_time{};
+  /// Whether a worker that crashes may leave a core dump; otherwise RLIMIT_CORE is 0.
+  bool core_dumps = false;
+};
+
+/// How process_pool::recycle replaces workers.
+struct recycle_options {
+  /// So many at a time. Range 1..4096.
+  int at_once = 1;
+  /// The call returns after so long at the latest. Above 0.
+  duration deadline = 60s;
 };
 
 /// What becomes of a worker process's standard error. The last 64 KiB are kept in any case, for the death

@@ -96,6 +96,7 @@ protected:
   void adopt(std::unique_ptr<engine::engine> made, const close_options& close, duration ready_timeout,
              std::string pool_name);
   void start_now();  // start, without waiting
+  recycle_report recycle_workers(std::optional<unsigned> slot, const recycle_options& options);
   /// Hands a task over: throws what submit throws. `again`: it can run more than once.
   void accept(detail::task_ref<> task, const task_options* options, bool again);
 
@@ -285,6 +286,22 @@ public:
       : process_pool(process_options{.workers = detail::fixed_size(workers)}) {}
   /// As ~thread_pool, but what is left after the patience is killed.
   ~process_pool() = default;
+
+  /// Replaces every worker there is by a new one: after a module, a configuration file or what `init` reads
+  /// has changed. Each new worker starts first; when it is ready the old one takes no more tasks, finishes
+  /// the one it runs, and ends. No task is lost or refused for it. Until then the pool has up to
+  /// recycle_options::at_once workers more, also than workers.max.
+  ///
+  /// Blocks until the old workers are gone, at most until the deadline; what was begun then goes on, and the
+  /// others stay. Where a new worker does not come up, nobody else is replaced, and the report says why.
+  /// Calls are served one after the other. Throws not_started, pool_stopped, invalid_options.
+  recycle_report recycle(const recycle_options& options = {}) {
+    return recycle_workers(std::nullopt, options);
+  }
+  /// The same for the worker in this slot. Its replacement has another slot.
+  recycle_report recycle(unsigned slot, const recycle_options& options = {}) {
+    return recycle_workers(slot, options);
+  }
 
 private:
   friend class detail::pool_calls<process_pool>;

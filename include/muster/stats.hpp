@@ -35,11 +35,22 @@ struct stats {
   std::size_t peak_queued = 0;
   std::size_t workers_started = 0;
   std::size_t workers_died = 0;
+  std::size_t workers_recycled = 0;  ///< Replaced while they were well: see event_kind::worker_recycled.
   bool degraded = false;
   std::string
       memory_limit_means{};  ///< "cgroup v2 …", "cgroup v1 …", "RLIMIT_DATA …" or "no memory limit: …", and
                              ///< why or where; empty where none was asked for, or nothing started.
   std::vector<worker_stats> workers{};
+};
+
+/// What recycle() did. Of the workers there were when it was called, each is counted once.
+struct recycle_report {
+  std::size_t replaced = 0;  ///< Gone, and what was to take their place is ready.
+  std::size_t leaving =
+      0;                 ///< Replaced as well, but still finishing the task they run (only at the deadline).
+  std::size_t kept = 0;  ///< Not replaced: they go on serving.
+  bool rolled_back = false;  ///< A new worker did not come up, so those that were left stay.
+  std::string why{};         ///< Why not all were replaced. Empty: all were.
 };
 
 /// What stop() found: it says whether the deadline forced it, and names what would not end.

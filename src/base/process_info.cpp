@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <memory>
 #include <string_view>
 
@@ -59,6 +61,16 @@ void append_numbers(std::string_view text, std::vector<pid_t>& result) {
     if (error == std::errc()) result.push_back(number);
     at = error == std::errc() ? next : at + 1;
   }
+}
+
+// The number after this name in a text of lines "Name:  123 kB".
+std::optional<std::size_t> bytes_after(std::string_view name, std::string_view text) {
+  std::size_t at = text.find(name);
+  if (at == std::string_view::npos) return std::nullopt;
+  at = std::min(text.find_first_of("0123456789", at), text.size());
+  std::size_t kibibytes = 0;
+  std::from_chars(text.data() + at, text.data() + text.size(), kibibytes);
+  return kibibytes * 1'024;
 }
 
 std::vector<pid_t> children_by_parent(pid_t pid) {
@@ -124,13 +136,20 @@ std::optional<process_status> status_of(pid_t pid) {
 
 std::size_t peak_memory(pid_t pid) {
   const auto text = read_whole("/proc/" + std::to_string(pid) + "/status").value_or("");
-  constexpr std::string_view name = "VmHWM:";
-  std::size_t at = text.find(name);
-  if (at == std::string::npos) return 0;
-  at = std::min(text.find_first_of("0123456789", at), text.size());
-  std::size_t kibibytes = 0;
-  std::from_chars(text.data() + at, text.data() + text.size(), kibibytes);
-  return kibibytes * 1'024;
+  return bytes_after("VmHWM:", text).value_or(0);
+}
+
+std::optional<std::size_t> private_memory(pid_t pid, std::size_t enough) {
+  const std::string directory = "/proc/" + std::to_string(pid);
+  const auto pages = read_whole(directory + "/statm");  // size, resident, of that shared with files, …
+  if (!pages) return std::nullopt;
+  std::size_t size = 0, resident = 0, shared = 0;
+  if (std::sscanf(pages->c_str(), "%zu %zu %zu", &size, &resident, &shared) != 3) return std::nullopt;
+  const std::size_t unshared =
+      (resident - std::min(shared, resident)) * static_cast<std::size_t>(::getpagesize());
+  if (unshared <= enough) return unshared;
+  const auto summary = read_whole(directory + "/smaps_rollup");
+  return summary ? bytes_after("Private_Dirty:", *summary).value_or(unshared) : unshared;
 }
 
 std::size_t kill_session(pid_t session) {

@@ -38,6 +38,11 @@ std::optional<process_status> status_of(pid_t pid);
 // The most memory that was resident at once, in bytes; 0 when there is no such process.
 std::size_t peak_memory(pid_t pid);
 
+// Resident memory that `pid` alone has written, in bytes: what it shares with the process it was forked from
+// does not count. nullopt when there is no such process. That count is slow for a large process, so where a
+// quick look already shows that it is at most `enough`, the answer is an upper bound of it.
+std::optional<std::size_t> private_memory(pid_t pid, std::size_t enough);
+
 // Sends SIGKILL to every process of `session`. Each is opened as a pidfd and looked at once more before the
 // signal, so a number that was reused in between is spared. Returns how many were killed.
 std::size_t kill_session(pid_t session);

@@ -36,6 +36,9 @@ public:
   virtual void attach(engine& owner) = 0;
   // Brings a worker up; later engine::worker_ready, or worker_ended where it did not come up. Does not block.
   virtual void start(worker_id worker) = 0;
+  // Right after start: engine::worker_worn is to be told once it has served so many tasks, and again after
+  // twice as many. For crews whose workers can be worn by tasks.
+  virtual void report_after(worker_id /*worker*/, std::uint64_t /*tasks*/) {}
   // It gets no more tasks and ends after those it has; later engine::worker_ended.
   virtual void retire(worker_id worker) = 0;
   // Ends it now, whatever it does; later worker_ended. Crews that cannot do it ignore it.

@@ -112,6 +112,34 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
   return report;
 }
 
+recycle_report engine::recycle(std::optional<std::uint32_t> slot, int at_once, base::time_point until) {
+  {
+    const auto lock = intake_.lock();
+    if (intake_.closed()) throw pool_stopped("the pool '" + settings_.name + "' was stopped");
+    if (!started_)
+      throw not_started("the pool '" + settings_.name + "' was made with .start = false; call start() first");
+  }
+  std::unique_lock lock(notes_mutex_);
+  const std::uint64_t call = ++last_recycling_;
+  recyclings_[call];
+  const auto over = [&] { return recyclings_[call].has_value() || finished_; };
+  const auto say = [&](occurrence what) {
+    lock.unlock();
+    tell({.what = std::move(what)});
+    lock.lock();
+  };
+  say(happened::recycle_asked{call, slot, at_once});
+  if (until == base::never) {
+    changed_.wait(lock, over);
+  } else if (!changed_.wait_until(lock, until, over)) {
+    say(happened::recycle_given_up{call});
+    changed_.wait(lock, over);
+  }
+  auto report = std::move(recyclings_[call]);
+  recyclings_.erase(call);
+  return report ? std::move(*report) : recycle_report{.why = "the pool was stopped"};
+}
+
 namespace {
 // The loop's thread is ours: signals of the program go to the program's threads, and SIGPIPE to nobody.
 void block_signals() {
@@ -231,6 +259,7 @@ stats engine::snapshot() {
   s.late = late_.load();
   s.workers_started = workers_started_.load();
   s.workers_died = workers_died_.load();
+  s.workers_recycled = workers_recycled_.load();
   s.degraded = degraded_.load();
   return s;
 }

@@ -78,6 +78,9 @@ public:
   // The first half of it: refuses new tasks and tells the loop. False: it was never started, so nothing is to
   // be ended.
   bool begin_stop(base::time_point deadline, bool at_once);
+  // Blocks until the workers there are now, or the one in this slot, were replaced, or until then. Throws
+  // not_started, pool_stopped.
+  recycle_report recycle(std::optional<std::uint32_t> slot, int at_once, base::time_point until);
   [[nodiscard]] stats snapshot();
   subscription on(std::optional<event_kind> kind, event_handler handler);
   void off(subscription which);
@@ -104,6 +107,10 @@ public:
   // not.
   void worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how = {},
                     std::string problem = {});
+  // It has reached what it may reach; `overdue`: twice that.
+  void worker_worn(worker_id worker, recycle_reason why, bool overdue) {
+    tell({.what = happened::worker_worn{worker, why, overdue}});
+  }
   // No worker is free and tasks wait: tells the plan, if it wants to hear of it. With the intake's lock.
   void tell_backlog();
   // An attempt began on this worker. Cheap for a task that is neither watched nor reported.
@@ -199,6 +206,7 @@ private:
   void perform(const todo::retry_task& a);
   void perform(const todo::fail_task& a);
   void perform(const todo::cancel_all& a);
+  void perform(const todo::recycle_over& a);
   void perform(const todo::announce& a);
 
   // Claims, counts, publishes. False: it had settled.
@@ -271,11 +279,14 @@ private:
   base::time_point sleeps_until_ = base::time_point::min();  // guarded by notes_mutex_; min: awake
   std::string last_start_failure_;                           // guarded by notes_mutex_
   std::condition_variable changed_;                          // with notes_mutex_: ready_, finished_, idle
-  std::size_t times_idle_ = 0;  // how often that was seen; guarded by notes_mutex_
-  bool ready_ = false;          // guarded by notes_mutex_
-  bool finished_ = false;       // guarded by notes_mutex_
-  bool concluded_ = false;      // and the last event was sent; guarded by notes_mutex_
-  bool stop_begun_ = false;     // guarded by notes_mutex_
+  std::unordered_map<std::uint64_t, std::optional<recycle_report>>
+      recyclings_;                    // by call, with its end when that came; guarded by notes_mutex_
+  std::uint64_t last_recycling_ = 0;  // guarded by notes_mutex_
+  std::size_t times_idle_ = 0;        // how often that was seen; guarded by notes_mutex_
+  bool ready_ = false;                // guarded by notes_mutex_
+  bool finished_ = false;             // guarded by notes_mutex_
+  bool concluded_ = false;            // and the last event was sent; guarded by notes_mutex_
+  bool stop_begun_ = false;           // guarded by notes_mutex_
 
   mutable std::mutex tallies_mutex_;
   std::vector<std::unique_ptr<tally>> tallies_;  // guarded by tallies_mutex_
@@ -288,7 +299,7 @@ private:
   std::atomic<bool> drained_told_{false};  // nothing is admitted any more, so once is enough
   std::atomic<bool> degraded_{false};
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0},
-      workers_died_{0};
+      workers_died_{0}, workers_recycled_{0};
 
   std::mutex listeners_mutex_;
   std::vector<std::shared_ptr<listener>> listeners_;  // guarded by listeners_mutex_

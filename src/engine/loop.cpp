@@ -155,6 +155,7 @@ void engine::perform(const todo::start_worker& a) {
             .worker = a.worker.slot,
             .generation = a.worker.generation});
   crew_->start(a.worker);
+  if (a.tasks) crew_->report_after(a.worker, *a.tasks);
 }
 
 void engine::perform(const todo::retire_worker& a) { crew_->retire(a.worker); }
@@ -275,12 +276,42 @@ void engine::settle_what_is_left() {
     settle(*t, outcome::cancelled, cancelled_by(death_cause::stopped, *t, "while it ran"));
 }
 
+void engine::perform(const todo::recycle_over& a) {
+  using end = todo::recycle_over::end;
+  const std::lock_guard lock(notes_mutex_);
+  const auto call = recyclings_.find(a.call);
+  if (call == recyclings_.end()) return;
+  recycle_report& report = call->second.emplace();
+  report.replaced = a.replaced;
+  report.leaving = a.leaving;
+  report.kept = a.kept;
+  report.rolled_back = a.how == end::failed;
+  switch (a.how) {
+    case end::all_done: break;
+    case end::failed: report.why = "a new worker did not come up: " + last_start_failure_; break;
+    case end::given_up:
+      report.why = "the deadline passed";
+      if (plan_.degraded() && !last_start_failure_.empty())
+        report.why += " while workers could not be started: " + last_start_failure_;
+      break;
+    case end::stopped: report.why = "the pool was stopped"; break;
+    case end::no_such_worker: report.why = "there is no worker in that slot"; break;
+  }
+  changed_.notify_all();
+}
+
 void engine::perform(const todo::announce& a) {
   std::string text = a.text;
   if (a.kind == event_kind::degraded)  // the plan decides without knowing why
     if (const std::string why = last_start_failure(); !why.empty()) text += ": " + why;
   std::ranges::replace(text, '\n', ' ');
-  announce({.kind = a.kind, .text = std::move(text)});
+  event e{.kind = a.kind, .text = std::move(text)};
+  if (a.worker) {
+    e.worker = a.worker->slot;
+    e.generation = a.worker->generation;
+  }
+  if (a.kind == event_kind::worker_recycled) workers_recycled_.fetch_add(1, std::memory_order_relaxed);
+  announce(std::move(e));
 }
 
 }  // namespace muster::engine

@@ -71,8 +71,11 @@ void plan::on(const happened::worker_ready& event, time_point now) {
     ready_once_ = true;
     say(event_kind::started, "the first workers are ready");
   }
+  if (worker.age > duration::zero()) set_age(event.worker.slot, base::after(now, worker.age));
+  replace_old(event.worker.slot, now);
   start_workers(now);
   rearm_shrink(now);
+  recycle_as_asked(now);
 }
 
 void plan::on(const happened::worker_ended& event, time_point now) {
@@ -84,18 +87,21 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   if (!came_up) --starting_;
   if (wanted_gone) --leaving_;
   set_due(event.worker.slot, timer::worker_end, std::nullopt);
+  if (!wanted_gone) wears_no_more(event.worker.slot);
   step(worker, worker_event::end);
   --live_;
   free_slots_.insert(event.worker.slot);
+  const bool nobody_misses_it = end_exchange(event.worker.slot, now);
 
   // Those that fail while there is a pause already belong to the same try.
-  if (!wanted_gone && !event.had_tasks && at_work() && !restart_at_) {
+  if (!wanted_gone && !event.had_tasks && at_work() && !restart_at_ && !nobody_misses_it) {
     if (++start_failures_ == 1)
       say(event_kind::degraded, came_up ? "a worker died before its first task; trying again with pauses"
                                         : "a worker did not come up; trying again with pauses");
     pause_before_restart(came_up, now);
   }
   start_workers(now);
+  recycle_as_asked(now);
   if (phase_ == phase::ending && live_ == 0) phase_ = phase::finished;
 }
 
@@ -129,12 +135,13 @@ void plan::on(const happened::backlog& event, time_point now) {
 void plan::start_workers(time_point now) {
   if (!at_work() || restart_at_) return;
   wanted_ = std::clamp(wanted_, settings_.min, settings_.max);
-  // A replacement may start beside a worker that is leaving, but never more than max are alive. While workers
-  // do not come up, one at a time is tried.
-  while (live_ - leaving_ < wanted_ && live_ < settings_.max && (start_failures_ == 0 || starting_ == 0))
+  // A replacement may start beside a worker that is leaving, but never more than max are alive, beside those
+  // that are being recycled. While workers do not come up, one at a time is tried.
+  while (staying() < wanted_ && live_ - pairs() < settings_.max && (start_failures_ == 0 || starting_ == 0))
     start_one(now);
   // Where all that are wanted are up there is nobody to try, and nothing to be sorry about.
   if (start_failures_ > 0 && live_ - leaving_ - starting_ >= wanted_) recover();
+  recycle(now);
 }
 
 void plan::recover() {
@@ -142,7 +149,7 @@ void plan::recover() {
   say(event_kind::recovered, "workers can be started again, or no more are wanted");
 }
 
-void plan::start_one(time_point now) {
+std::uint32_t plan::start_one(time_point now) {
   std::uint32_t slot = 0;
   if (free_slots_.empty()) {
     slot = static_cast<std::uint32_t>(workers_.size());
@@ -157,7 +164,8 @@ void plan::start_one(time_point now) {
   ++live_;
   ++starting_;
   if (settings_.ready_timeout) set_due(slot, timer::worker_ready, base::after(now, *settings_.ready_timeout));
-  todo_.emplace_back(todo::start_worker{{slot, worker.generation}});
+  todo_.emplace_back(todo::start_worker{{slot, worker.generation}, draw_life(worker)});
+  return slot;
 }
 
 void plan::step(worker_record& worker, worker_event event) {
@@ -170,6 +178,7 @@ void plan::retire(std::uint32_t slot, time_point now) {
   worker_record& worker = workers_[slot];
   if (worker.state == worker_state::dead || worker.state == worker_state::stopping) return;
   if (worker.state == worker_state::starting) --starting_;
+  wears_no_more(slot);
   step(worker, worker_event::retire);
   ++leaving_;
   if (settings_.can_kill) set_due(slot, timer::worker_end, base::after(now, leaving_time()));
@@ -185,7 +194,7 @@ duration plan::leaving_time() const {
 // An idle worker above min goes. The survey is asked for when the first of them could be due, so a pool at
 // its minimum has no timer at all.
 void plan::rearm_shrink(time_point now) {
-  const bool above = phase_ == phase::serving && live_ - leaving_ > settings_.min;
+  const bool above = phase_ == phase::serving && staying() > settings_.min;
   if (above == shrink_at_.has_value()) return;
   set_one_shot(timer::shrink, shrink_at_,
                above ? std::optional(base::after(now, settings_.idle_timeout)) : std::nullopt);
@@ -195,10 +204,12 @@ void plan::on(const happened::surveyed& event, time_point now) {
   if (phase_ != phase::serving) return;
   auto idle = event.idle;
   std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) { return a.since < b.since; });
-  const int before = live_ - leaving_;
+  const int before = staying();
   time_point next_look = base::after(now, settings_.idle_timeout);
   for (const auto& [worker, since] : idle) {
-    if (live_ - leaving_ <= settings_.min) break;
+    if (staying() <= settings_.min) break;
+    if (current(worker) && workers_[worker.slot].exchanged)
+      continue;  // it goes anyway, or comes for one that does
     const time_point leave_at = base::after(since, settings_.idle_timeout);
     if (leave_at > now) {
       next_look = std::min(next_look, leave_at);
@@ -206,14 +217,14 @@ void plan::on(const happened::surveyed& event, time_point now) {
     }
     if (current(worker)) retire(worker.slot, now);
   }
-  if (live_ - leaving_ < before) {
-    wanted_ = live_ - leaving_;
+  if (staying() < before) {
+    wanted_ = staying();
     say(event_kind::scaled, "from " + std::to_string(before) + " to " + std::to_string(wanted_) +
                                 " workers: idle for longer than the idle timeout");
     start_workers(now);
   }
   set_one_shot(timer::shrink, shrink_at_,
-               live_ - leaving_ > settings_.min ? std::optional(next_look) : std::nullopt);
+               staying() > settings_.min ? std::optional(next_look) : std::nullopt);
 }
 
 // -----------------------------------------------------------------------------------------------------------
@@ -318,6 +329,7 @@ void plan::on(const happened::stop_asked& event, time_point now) {
   phase_ = phase::draining;
   set_one_shot(timer::stop, stop_by_, stop_by_ ? std::min(*stop_by_, event.deadline) : event.deadline);
   set_one_shot(timer::shrink, shrink_at_, std::nullopt);
+  recycle_as_asked(now);
   // What is queued and finds no worker is told as a backlog, now as before: where nothing is, nobody starts.
   start_workers(now);
 }
@@ -344,6 +356,8 @@ void plan::retire_all(time_point now) {
   phase_ = phase::ending;
   set_one_shot(timer::stop, stop_by_, std::nullopt);
   set_one_shot(timer::restart, restart_at_, std::nullopt);
+  set_one_shot(timer::recycle, recycle_again_at_, std::nullopt);
+  for (exchange& e : exchanges_) e.old_leaves = true;  // as does the new one
   for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
     if (settings_.can_kill &&
         workers_[slot].state == worker_state::stopping)  // told before; now it is urgent
@@ -391,6 +405,8 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
       todo_.emplace_back(todo::kill_worker{{slot, workers_[slot].generation}, death_cause::stopped, !urgent});
       return;
     }
+    case timer::worker_age: return age_due(static_cast<std::uint32_t>(key), now);
+    case timer::recycle: recycle_again_at_.reset(); return recycle(now);
     case timer::restart: restart_at_.reset(); return start_workers(now);
     case timer::shrink:
       shrink_at_.reset();

@@ -11,6 +11,7 @@
 //
 // Cost: O(log n) an event, n the timers in use; start and end of a worker O(log workers).
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -42,6 +43,18 @@ struct worker_id {
 };
 using task_id = std::uint64_t;
 
+// When a worker has served long enough and is replaced. Each worker's own limit is drawn from the part
+// [1 - jitter, 1] of it.
+struct life_settings {
+  std::optional<std::uint64_t> tasks{};
+  std::optional<duration> age{};
+  double jitter = 0.1;
+};
+
+// Why a worker is replaced though nothing is wrong with it.
+enum class recycle_reason : std::uint8_t { tasks, age, memory, asked };
+inline constexpr std::size_t recycle_reasons = 4;
+
 // What the plan needs to know once, all checked before.
 struct plan_settings {
   int min = 1;
@@ -50,6 +63,7 @@ struct plan_settings {
   duration grace = std::chrono::milliseconds(100);
   std::optional<duration> ready_timeout{};  // none: workers are ready when they start
   backoff_options restart{};
+  life_settings life{};
   bool can_kill = false;
   std::uint64_t seed = 1;
 };
@@ -71,6 +85,25 @@ struct worker_ready {
 struct worker_ended {
   worker_id worker;
   bool had_tasks = false;
+};
+
+// It has reached what it may reach. `overdue`: twice that.
+struct worker_worn {
+  worker_id worker;
+  recycle_reason why;
+  bool overdue = false;
+};
+
+// Every worker there is now, or the one in this slot, shall be replaced; recycle_over answers.
+struct recycle_asked {
+  std::uint64_t call;  // a number for it; not 0
+  std::optional<std::uint32_t> slot{};
+  int at_once = 1;
+};
+
+// Whoever asked waits no longer.
+struct recycle_given_up {
+  std::uint64_t call;
 };
 
 // Tasks wait, and no worker is free.
@@ -134,16 +167,17 @@ struct drained {};
 }  // namespace happened
 
 using occurrence =
-    std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::backlog,
-                 happened::surveyed, happened::task_watched, happened::task_began, happened::task_returned,
-                 happened::task_told, happened::task_over, happened::attempt_failed, happened::stop_asked,
-                 happened::drained>;
+    std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::worker_worn,
+                 happened::recycle_asked, happened::recycle_given_up, happened::backlog, happened::surveyed,
+                 happened::task_watched, happened::task_began, happened::task_returned, happened::task_told,
+                 happened::task_over, happened::attempt_failed, happened::stop_asked, happened::drained>;
 
 // What is to be done.
 namespace todo {
 
 struct start_worker {
   worker_id worker;
+  std::optional<std::uint64_t> tasks{};  // worker_worn is to be told when it has served so many
 };
 
 // No more tasks; end after what it has.
@@ -186,16 +220,24 @@ struct fail_task {
 // The stop deadline passed.
 struct cancel_all {};
 
+// What became of a recycle that was asked for.
+struct recycle_over {
+  std::uint64_t call;
+  enum class end : std::uint8_t { all_done, failed, given_up, stopped, no_such_worker } how;
+  std::size_t replaced = 0, leaving = 0, kept = 0;
+};
+
 struct announce {
   event_kind kind;
   std::string text;
+  std::optional<worker_id> worker{};
 };
 
 }  // namespace todo
 
 using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::survey_workers,
                             todo::expire_task, todo::give_up_task, todo::retry_task, todo::fail_task,
-                            todo::cancel_all, todo::announce>;
+                            todo::cancel_all, todo::recycle_over, todo::announce>;
 
 class plan {
 public:
@@ -217,11 +259,44 @@ public:
 private:
   friend struct inspector;  // tests look inside
   enum class phase : std::uint8_t { idle, serving, draining, ending, finished };
-  enum class timer : std::uint8_t { restart, shrink, stop, give_up, worker_ready, worker_end, task };
+  enum class timer : std::uint8_t {
+    restart,
+    shrink,
+    stop,
+    give_up,
+    worker_ready,
+    worker_end,
+    task,
+    worker_age,
+    recycle
+  };
   struct worker_record {
     std::uint32_t generation = 0;
     worker_state state = worker_state::dead;
     std::optional<time_point> due{};  // ready by, or gone by
+    duration age{};                   // how old it may become, drawn for it
+    std::optional<time_point> ages_at{};
+    bool aged = false;       // it reached that age once
+    recycle_reason why{};    // it is worn
+    bool worn = false;       // it waits to be replaced, or is
+    bool overdue = false;    // and has reached twice what it may
+    bool exchanged = false;  // it is the old one of an exchange, or the new one that is not ready
+  };
+  // A worker and its replacement, from the start of the new one to the end of the old one.
+  struct exchange {
+    std::uint32_t old_slot = 0, new_slot = 0;
+    recycle_reason why{};
+    bool old_leaves = false;  // the new one is ready, and the old one was told
+    bool old_gone = false;    // it ended by itself before
+    std::uint64_t call = 0;   // of recycle, that asked for it
+  };
+  // A recycle that was asked for.
+  struct recycling {
+    std::uint64_t call = 0;
+    int at_once = 1;
+    std::vector<worker_id> left{};  // those that are not gone yet
+    std::size_t replaced = 0;
+    bool failed = false;  // a new one did not come up: nobody more is replaced
   };
   struct task_record {
     std::optional<time_point> start_by, settle_by, finish_by, gone_by, retry_at;
@@ -235,6 +310,9 @@ private:
   void on(const happened::start_asked&, time_point now);
   void on(const happened::worker_ready&, time_point now);
   void on(const happened::worker_ended&, time_point now);
+  void on(const happened::worker_worn&, time_point now);
+  void on(const happened::recycle_asked&, time_point now);
+  void on(const happened::recycle_given_up&, time_point now);
   void on(const happened::backlog&, time_point now);
   void on(const happened::surveyed&, time_point now);
   void on(const happened::task_watched&, time_point now);
@@ -252,7 +330,7 @@ private:
 
   [[nodiscard]] bool at_work() const { return phase_ == phase::serving || phase_ == phase::draining; }
   void start_workers(time_point now);
-  void start_one(time_point now);
+  std::uint32_t start_one(time_point now);  // in which slot
   void pause_before_restart(bool came_up, time_point now);
   void recover();
   void step(worker_record& worker, worker_event event);
@@ -263,6 +341,28 @@ private:
   void set_due(std::uint32_t slot, timer which, std::optional<time_point> at);
   void rearm(task_id id, task_record& record);
   void rearm_shrink(time_point now);
+
+  // --- plan_recycle.cpp
+  void wear(std::uint32_t slot, recycle_reason why, bool overdue, time_point now);
+  void recycle(time_point now);
+  void recycle_as_asked(time_point now);
+  [[nodiscard]] bool is_leaving(const recycling& r) const;
+  void end_recycling(todo::recycle_over::end how);
+  void begin_exchange(std::uint32_t old_slot, recycle_reason why, std::uint64_t call, time_point now);
+  void replace_old(std::uint32_t new_slot, time_point now);
+  bool end_exchange(std::uint32_t slot, time_point now);
+  std::optional<std::uint64_t> draw_life(worker_record& worker);  // how many tasks it may serve
+  void set_age(std::uint32_t slot, std::optional<time_point> at);
+  void age_due(std::uint32_t slot, time_point now);
+  void wears_no_more(std::uint32_t slot);
+  [[nodiscard]] int under_way(recycle_reason why) const;
+  [[nodiscard]] int most_under_way() const;
+  // Workers whose replacement is alive beside them; and those of them that were not told to go yet.
+  [[nodiscard]] int pairs() const;
+  [[nodiscard]] int extra() const;
+  // Those that live and are to stay, without replacements that are not ready.
+  [[nodiscard]] int staying() const { return live_ - leaving_ - extra(); }
+
   void say(event_kind kind, std::string text) { todo_.emplace_back(todo::announce{kind, std::move(text)}); }
   void set_one_shot(timer which, std::optional<time_point>& field, std::optional<time_point> at);
   [[nodiscard]] bool current(worker_id worker) const {
@@ -290,6 +390,13 @@ private:
   std::optional<time_point> shrink_at_{};
   std::optional<time_point> stop_by_{};
   std::optional<time_point> give_up_by_{};
+
+  std::array<std::deque<worker_id>, recycle_reasons> worn_;  // who waits to be replaced, in order
+  std::vector<exchange> exchanges_;
+  std::deque<recycling> asked_;                   // the first is under way
+  int overdue_ = 0;                               // workers that are, of those that stay
+  int recycle_failures_ = 0;                      // replacements that did not come up, in a row
+  std::optional<time_point> recycle_again_at_{};  // not before
 
   std::unordered_map<task_id, task_record> tasks_;
 };

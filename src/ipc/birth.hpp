@@ -34,6 +34,10 @@ struct resource_limits {
   std::optional<std::uint64_t> address_space_bytes;  // RLIMIT_AS
   std::optional<std::uint64_t> data_bytes;           // RLIMIT_DATA: private writable memory
   std::optional<std::uint64_t> open_files;           // RLIMIT_NOFILE
+  std::optional<std::uint64_t> file_bytes = {};      // RLIMIT_FSIZE
+  std::optional<std::uint64_t> processes = {};       // RLIMIT_NPROC
+  std::optional<std::uint64_t> cpu_seconds = {};     // RLIMIT_CPU
+  bool core_dumps = false;                           // else RLIMIT_CORE is 0
 };
 
 struct worker_birth {
@@ -43,10 +47,10 @@ struct worker_birth {
   environment_rule environment = {};
   std::optional<std::string> directory;  // where it works; nullopt: where the zygote was made
   std::vector<std::string> arguments;    // for the task code; see worker_channels
-  resource_limits limits;                // core dumps are always off
-  int nice = 0;                          // added to the zygote's
-  std::string cgroup_procs;              // the cgroup.procs it enters before anything of the user's runs
-  std::vector<std::byte> init_call;      // opaque; for the worker's loop
+  resource_limits limits;
+  int nice = 0;                      // added to the zygote's
+  std::string cgroup_procs;          // the cgroup.procs it enters before anything of the user's runs
+  std::vector<std::byte> init_call;  // opaque; for the worker's loop
 };
 
 // The descriptors of a worker; in the worker they have the fixed numbers 3 to 7, close-on-exec. The sixth one

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "pool/check_options.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +57,45 @@ void check(problems& bad, std::string_view where, const retry_options& o) {
     bad.add(fmt::format("{}.attempts", where), std::to_string(o.attempts),
             "range 1..1000; 1 means never again");
   check(bad, fmt::format("{}.backoff", where), o.backoff);
+}
+
+void check(problems& bad, const limit_options& o) {
+  if (o.memory && *o.memory < 16_MiB)
+    bad.add("limits.memory", std::to_string(*o.memory),
+            "at least 16 MiB (16_MiB), or std::nullopt for no limit");
+  if (o.tasks && (*o.tasks < 1 || *o.tasks > std::uint64_t{1} << 63U))
+    bad.add("limits.tasks", std::to_string(*o.tasks),
+            "range 1..2^63; std::nullopt keeps a worker however much it has done");
+  if (o.age && *o.age <= duration::zero())
+    bad.add("limits.age", problems::show(*o.age),
+            "must be above 0; std::nullopt keeps a worker however old it is");
+  if (o.memory_soft && *o.memory_soft < 16_MiB)
+    bad.add("limits.memory_soft", std::to_string(*o.memory_soft),
+            "at least 16 MiB (16_MiB), or std::nullopt for no limit");
+  else if (o.memory_soft && o.memory && *o.memory_soft >= *o.memory)
+    bad.add("limits.memory_soft", std::to_string(*o.memory_soft),
+            fmt::format("must be below limits.memory ({}), at which a task fails", *o.memory));
+  if (!(o.jitter >= 0 && o.jitter <= 1))
+    bad.add("limits.jitter", fmt::format("{}", o.jitter), "range 0..1; 0.1 draws from the last tenth");
+  if (o.open_files) {
+    rlimit own = {};
+    const bool known = getrlimit(RLIMIT_NOFILE, &own) == 0;
+    if (*o.open_files < 32)
+      bad.add("limits.open_files", std::to_string(*o.open_files), "at least 32: muster needs about a dozen");
+    else if (known && *o.open_files > own.rlim_max)
+      bad.add(
+          "limits.open_files", std::to_string(*o.open_files),
+          fmt::format("is above the hard limit of this process ({}); lower it, or raise that", own.rlim_max));
+  }
+  if (o.file_size && *o.file_size < 1_MiB)
+    bad.add("limits.file_size", std::to_string(*o.file_size),
+            "at least 1 MiB (1_MiB), or std::nullopt for no limit");
+  if (o.processes && *o.processes < 8)
+    bad.add("limits.processes", std::to_string(*o.processes),
+            "at least 8, and it counts all processes and threads of this user");
+  if (o.cpu_time && *o.cpu_time < 1s)
+    bad.add("limits.cpu_time", problems::show(*o.cpu_time),
+            "at least 1 s, of a worker's whole life; to bound one task, use run_timeout");
 }
 
 struct size {
@@ -117,9 +157,7 @@ engine::settings check(const process_options& o) {
   if (o.queue.when_full == when_full::caller_runs)
     bad.add("queue.when_full", "caller_runs",
             "a process pool never runs a task in its owner; choose wait or reject, or a thread_pool");
-  if (o.limits.memory && *o.limits.memory < 16_MiB)
-    bad.add("limits.memory", std::to_string(*o.limits.memory),
-            "at least 16 MiB (16_MiB), or std::nullopt for no limit");
+  check(bad, o.limits);
   bad.positive("ready_timeout", o.ready_timeout);
   check(bad, "restart", o.restart);
   if (!o.program.empty() && access(o.program.c_str(), X_OK) != 0)
@@ -137,8 +175,16 @@ engine::settings check(const process_options& o) {
   bad.throw_if_any(o.name);
   chosen.plan.ready_timeout = o.ready_timeout;
   chosen.plan.restart = o.restart;
+  chosen.plan.life = {.tasks = o.limits.tasks, .age = o.limits.age, .jitter = o.limits.jitter};
   chosen.plan.can_kill = true;
   return chosen;
+}
+
+void check(const recycle_options& o, const std::string& pool) {
+  problems bad;
+  if (o.at_once < 1 || o.at_once > 4'096) bad.add("at_once", std::to_string(o.at_once), "range 1..4096");
+  bad.positive("deadline", o.deadline);
+  bad.throw_if_any(pool);
 }
 
 std::string problems_of(const task_options& o) {

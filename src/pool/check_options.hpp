@@ -13,6 +13,9 @@ namespace muster::pool {
 engine::settings check(const thread_options& options);
 engine::settings check(const process_options& options);
 
+// Throws invalid_options.
+void check(const recycle_options& options, const std::string& pool);
+
 // The problems of one task's options, as one text; empty where there are none.
 std::string problems_of(const task_options& options);
 

@@ -153,7 +153,22 @@ death process_crew::report(worker_process& w, const ended* status) const {
     how.cause = death_cause::out_of_memory;
   else if (w.state == worker_state::stopping && how.exit_code == 0)
     how.cause = death_cause::stopped;
+  if (how.cause == death_cause::signalled && how.detail.empty()) how.detail = limit_met(how, *status);
   return how;
+}
+
+// By which of its limits the kernel ended it; empty: by none.
+std::string process_crew::limit_met(const death& how, const ended& status) const {
+  const limit_options& limits = options_.limits;
+  if (limits.file_size && how.signal == SIGXFSZ)
+    return "a file would have grown beyond limits.file_size = " + std::to_string(*limits.file_size) +
+           " bytes";
+  if (!limits.cpu_time) return {};
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(*limits.cpu_time);
+  // Who handles or blocks SIGXCPU is killed a second later.
+  const bool by_hard_limit = how.signal == SIGKILL && status.user_time + status.system_time >= seconds;
+  if (how.signal != SIGXCPU && !by_hard_limit) return {};
+  return "it has used all its processor time, limits.cpu_time = " + std::to_string(seconds.count()) + " s";
 }
 
 // Not under the lock: it reads files.

@@ -176,6 +176,15 @@ void process_crew::note_load(worker_process& w) {
   }
 }
 
+void process_crew::note_served(worker_process& w, std::size_t answered) {
+  w.served += answered;
+  if (!w.worn_after || w.served < *w.worn_after) return;
+  const std::uint64_t limit = *std::exchange(w.worn_after, std::nullopt);
+  const bool overdue = std::exchange(w.worn_told, true);
+  if (!overdue && limit <= std::numeric_limits<std::uint64_t>::max() / 2) w.worn_after = 2 * limit;
+  owner_->worker_worn(w.id, engine::recycle_reason::tasks, overdue);
+}
+
 task* process_crew::take_back(worker_process& w, std::uint64_t position) {
   worker_process::placed& entry = w.at(position);
   if (entry.task == nullptr || !w.sender.take_back(position)) return nullptr;
@@ -271,7 +280,7 @@ bool process_crew::drain(worker_process& w) {
     }
     if (!answers.empty()) {
       any = true;
-      w.served += answers.size();
+      note_served(w, answers.size());
       w.measure(answers.size(), owner_->time().now());
       note_load(w);
       pump_wanted_.store(false);

@@ -15,6 +15,7 @@
 #include <muster/error.hpp>
 
 #include "base/pidfd.hpp"
+#include "base/process_info.hpp"
 #include "base/socket.hpp"
 #include "ipc/messages.hpp"
 #include "process/zygote.hpp"
@@ -29,6 +30,9 @@ namespace {
 
 // A call that nobody has begun is looked at again so soon: its claim word may have been ruined since.
 constexpr duration between_looks = std::chrono::milliseconds(100);
+
+// The memory of a worker is looked at no more often than this.
+constexpr duration between_memory_looks = std::chrono::milliseconds(500);
 
 // Standard error whose reader sleeps is tried again so soon, and given up at the end after so long.
 constexpr duration between_flushes = std::chrono::milliseconds(10);
@@ -166,6 +170,13 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
     w->limit = memory_limit::prepare(*options_.limits.memory, request.birth.pool, id.slot, id.generation);
     w->limit->apply_to(request.birth);
   }
+  request.birth.limits.open_files = options_.limits.open_files;
+  request.birth.limits.file_bytes = options_.limits.file_size;
+  request.birth.limits.processes = options_.limits.processes;
+  if (options_.limits.cpu_time)
+    request.birth.limits.cpu_seconds = static_cast<std::uint64_t>(
+        std::chrono::ceil<std::chrono::seconds>(*options_.limits.cpu_time).count());
+  request.birth.limits.core_dumps = options_.limits.core_dumps;
   request.control = control->second.release();
   request.board = board_memory_.descriptor();
   request.requests = w->requests.descriptor();
@@ -181,6 +192,13 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
 
 // --------------------------------------------------------------------------------------------------------
 // retire
+
+void process_crew::report_after(worker_id id, std::uint64_t tasks) {
+  const worker_ref w = find(id.slot, id.generation);
+  if (!w) return;
+  const locked lock(*this);
+  w->worn_after = tasks;
+}
 
 void process_crew::retire(worker_id id) {
   const worker_ref w = find(id.slot, id.generation);
@@ -211,7 +229,7 @@ void process_crew::wake() {
 
 void process_crew::wait(base::time_point until) {
   bool any = false;
-  until = look_at_workers(until);
+  until = look_at_memory(look_at_workers(until));
   for (const auto& [w, why] : deaf_) violated(*w, why);
   until = std::min(until, end_those_asked());
   if (!standard_error_.flush()) until = std::min(until, base::after(owner_->time().now(), between_flushes));
@@ -261,6 +279,26 @@ base::time_point process_crew::look_at_workers(base::time_point until) {
   }
   if (std::exchange(gave_calls_, false)) until = std::min(until, base::after(now, patience_.claim));
   sleeps_until_ = until;
+  return until;
+}
+
+// Reads files, so not under the lock. What is read here of a worker, this thread alone writes.
+base::time_point process_crew::look_at_memory(base::time_point until) {
+  if (!options_.limits.memory_soft) return until;
+  const std::size_t limit = *options_.limits.memory_soft;
+  const auto now = owner_->time().now();
+  for (const auto& w : snapshot_) {
+    if (w->served == w->memory_seen_at || w->pid == 0) continue;  // the zygote's word may come after its own
+    if (w->memory_due > now) {
+      until = std::min(until, w->memory_due);
+      continue;
+    }
+    w->memory_seen_at = w->served;
+    w->memory_due = base::after(now, between_memory_looks);
+    const auto bytes = base::private_memory(w->pid, limit);
+    if (bytes && *bytes > limit)
+      owner_->worker_worn(w->id, engine::recycle_reason::memory, *bytes / 2 > limit);
+  }
   return until;
 }
 

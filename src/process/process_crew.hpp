@@ -58,6 +58,7 @@ public:
 
   void attach(engine::engine& owner) override { owner_ = &owner; }
   void start(worker_id id) override;
+  void report_after(worker_id id, std::uint64_t tasks) override;
   void retire(worker_id id) override;
   void kill(worker_id id, death_cause why) override;
   engine::revoked revoke(detail::task& t, bool tell, worker_id& on) override;
@@ -110,6 +111,7 @@ private:
   detail::task* take_back(worker_process& w, std::uint64_t position);  // with the lock
   void note_head(worker_process& w);                                   // with the lock
   void note_load(worker_process& w);                                   // with the lock
+  void note_served(worker_process& w, std::size_t answered);           // with the lock
   bool drain(worker_process& w);  // takes all replies; true: there were some
   void tell(answer_taken& answer);
   [[nodiscard]] death near_death(worker_id id, const error_subject& subject);
@@ -122,6 +124,9 @@ private:
   // Fills snapshot_ with those that live, and finds those that do not take their calls. Returns until when to
   // sleep.
   base::time_point look_at_workers(base::time_point until);
+  // Tells of workers that have more memory than they should after what they served. Returns until when to
+  // sleep.
+  base::time_point look_at_memory(base::time_point until);
   void on_event(source what, std::uint32_t slot, std::uint32_t generation);
   void on_zygote();
   void on_started(started& news);
@@ -135,7 +140,8 @@ private:
   void take_back_all(worker_process& w);          // with the lock: what it has not begun
   void end(worker_process& w);                    // SIGKILL
   [[nodiscard]] death report(worker_process& w, const ended* status) const;  // with the lock
-  void explain(worker_process& w, death& how);                               // where it was
+  [[nodiscard]] std::string limit_met(const death& how, const ended& status) const;
+  void explain(worker_process& w, death& how);  // where it was
   std::shared_ptr<const death> settle_lost(worker_process& w, death how);
   [[nodiscard]] worker_ref find(std::uint32_t slot, std::uint32_t generation);
 

@@ -71,6 +71,10 @@ ipc::worker_birth get_birth(reader& in) {
   birth.limits.address_space_bytes = get_optional(in);
   birth.limits.data_bytes = get_optional(in);
   birth.limits.open_files = get_optional(in);
+  birth.limits.file_bytes = get_optional(in);
+  birth.limits.processes = get_optional(in);
+  birth.limits.cpu_seconds = get_optional(in);
+  birth.limits.core_dumps = in.flag();
   birth.nice = in.number<int>();
   birth.cgroup_procs = in.text();
   birth.init_call = in.block();
@@ -96,6 +100,10 @@ std::expected<std::vector<std::byte>, base::os_error> encode(const ipc::worker_b
   put(out, birth.limits.address_space_bytes);
   put(out, birth.limits.data_bytes);
   put(out, birth.limits.open_files);
+  put(out, birth.limits.file_bytes);
+  put(out, birth.limits.processes);
+  put(out, birth.limits.cpu_seconds);
+  out.number<unsigned char>(birth.limits.core_dumps);
   out.number(birth.nice);
   out.text(birth.cgroup_procs);
   out.block(birth.init_call);

@@ -87,6 +87,11 @@ struct worker_process {
   base::time_point born{};
   bool fresh = false;  // it got calls and was not rung for yet
   std::size_t served = 0;
+  std::optional<std::uint64_t> worn_after{};  // so many served are to be told
+  bool worn_told = false;                     // once; the next time it is overdue
+  // Loop only: when its memory is looked at again, if it has served since.
+  base::time_point memory_due{};
+  std::size_t memory_seen_at = 0;  // as many it had served
   bool had_tasks = false;
   bool stopping_told = false;
   std::optional<death_cause> killed_for{};

@@ -109,23 +109,42 @@ std::uint64_t own_data_bytes() {
   return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-// Sets soft and hard limit. A stricter limit that is already in force stays.
-result tighten(int which, std::uint64_t bytes, const char* step) {
+// Sets the soft limit, and the hard one to so much more. A stricter limit that is already in force stays.
+result tighten(int which, std::uint64_t limit, const char* step, std::uint64_t grace = 0) {
   rlimit now = {};
   if (::getrlimit(static_cast<__rlimit_resource>(which), &now) != 0) return failed(step);
-  const rlim_t limit = now.rlim_max == RLIM_INFINITY ? bytes : std::min<rlim_t>(bytes, now.rlim_max);
-  const rlimit wanted = {.rlim_cur = limit, .rlim_max = limit};
+  const auto bounded = [&now](rlim_t value) {
+    return now.rlim_max == RLIM_INFINITY ? value : std::min<rlim_t>(value, now.rlim_max);
+  };
+  const rlimit wanted = {.rlim_cur = bounded(limit), .rlim_max = bounded(limit + grace)};
   if (::setrlimit(static_cast<__rlimit_resource>(which), &wanted) != 0) return failed(step);
   return {};
 }
 
+result allow_core_dumps() {
+  rlimit core = {};
+  if (::getrlimit(RLIMIT_CORE, &core) != 0) return failed("turn core dumps on");
+  core.rlim_cur = core.rlim_max;
+  if (::setrlimit(RLIMIT_CORE, &core) != 0) return failed("turn core dumps on");
+  return {};
+}
+
 result limit_resources(const ipc::resource_limits& limits) {
-  if (auto done = tighten(RLIMIT_CORE, 0, "turn core dumps off"); !done) return done;
+  if (auto done = limits.core_dumps ? allow_core_dumps() : tighten(RLIMIT_CORE, 0, "turn core dumps off");
+      !done)
+    return done;
   if (limits.open_files) {
     const rlimit wanted = {.rlim_cur = *limits.open_files, .rlim_max = *limits.open_files};
     if (::setrlimit(RLIMIT_NOFILE, &wanted) != 0)
       return failed("limit the open files", std::to_string(*limits.open_files));
   }
+  if (limits.file_bytes)
+    if (auto done = tighten(RLIMIT_FSIZE, *limits.file_bytes, "limit the size of files"); !done) return done;
+  if (limits.processes)
+    if (auto done = tighten(RLIMIT_NPROC, *limits.processes, "limit the processes"); !done) return done;
+  if (limits.cpu_seconds)  // SIGXCPU at the soft limit, SIGKILL at the hard one
+    if (auto done = tighten(RLIMIT_CPU, *limits.cpu_seconds, "limit the processor time", 1); !done)
+      return done;
   if (limits.data_bytes) {
     if (const std::uint64_t own = own_data_bytes(); own > *limits.data_bytes) {
       errno = ENOMEM;

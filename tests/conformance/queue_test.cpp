@@ -246,7 +246,15 @@ TEST(queues_of_threads, a_task_run_by_its_submitter_still_sees_its_stop_token_at
 TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
   try {
     process_pool pool(process_options{.queue = {.when_full = when_full::caller_runs},
-                                      .limits = {.memory = 1'000},
+                                      .limits = {.memory = 1'000,
+                                                 .tasks = 0,
+                                                 .age = -1s,
+                                                 .memory_soft = 2'000,
+                                                 .jitter = 1.5,
+                                                 .open_files = 3,
+                                                 .file_size = 1'000,
+                                                 .processes = 1,
+                                                 .cpu_time = 1ms},
                                       .ready_timeout = 0s,
                                       .env = {.pass = {"*", "LC_*", "A*B", ""}, .set = {{"A=B", "x"}}},
                                       .cwd = "/no/such/place"});
@@ -254,7 +262,10 @@ TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
   } catch (const invalid_options& e) {
     const std::string text = e.what();
     for (const char* part :
-         {"caller_runs", "limits.memory = 1000", "ready_timeout", "env.set", "/no/such/place"})
+         {"caller_runs", "limits.memory = 1000", "limits.tasks = 0", "limits.age = -1000000000 ns",
+          "limits.jitter = 1.5", "limits.memory_soft = 2000", "limits.open_files = 3",
+          "limits.file_size = 1000", "limits.processes = 1", "limits.cpu_time = 1000000 ns", "ready_timeout",
+          "env.set", "/no/such/place"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
     EXPECT_NE(text.find("env.pass = 'A*B'"), std::string::npos) << text;
     EXPECT_NE(text.find("env.pass = ''"), std::string::npos) << text;

@@ -47,6 +47,13 @@ int fake_crew::alive() const {
                                         [](const worker& w) { return w.state != worker_state::dead; }));
 }
 
+std::vector<worker_id> fake_crew::staying() const {
+  std::vector<worker_id> all;
+  for (const worker& w : workers_)
+    if (w.state != worker_state::dead && w.state != worker_state::stopping) all.push_back(w.id);
+  return all;
+}
+
 int fake_crew::placed() const {
   std::size_t all = 0;
   for (const worker& w : workers_) all += w.tasks.size();
@@ -144,6 +151,11 @@ void fake_crew::answer(worker& w) {
     w.idle_since = clock_.at;
   }
   const worker_id id = w.id;
+  if (++w.served == w.worn_after) {
+    meet((w.worn_told ? "has served twice its tasks, " : "has served its tasks, ") + phase);
+    owner_->worker_worn(id, engine::recycle_reason::tasks, std::exchange(w.worn_told, true));
+    *w.worn_after *= 2;
+  }
   pump();
   worker& me = workers_[id.slot];
   note_head(me);
@@ -271,9 +283,14 @@ void fake_crew::start(worker_id id) {
   }
 }
 
+void fake_crew::report_after(worker_id id, std::uint64_t tasks) {
+  if (worker* w = find(id)) w->worn_after = tasks;
+}
+
 void fake_crew::retire(worker_id id) {
   worker* w = find(id);
   if (w == nullptr) return;
+  if (!w->tasks.empty()) meet("is told to end while it has tasks, " + phase);
   const bool starting = w->state == worker_state::starting;
   move_worker(*w, worker_event::retire);
   if (set_.can_kill) take_back_unclaimed(*w);

@@ -81,6 +81,8 @@ public:
   [[nodiscard]] bool woken() { return std::exchange(woken_, false); }
   [[nodiscard]] int alive() const;
   [[nodiscard]] int placed() const;
+  [[nodiscard]] std::vector<worker_id> staying() const;  // alive and not told to end
+  [[nodiscard]] bool is_alive(worker_id id) { return find(id) != nullptr; }
   [[nodiscard]] std::string broken() const { return broken_; }  // the first broken rule
   std::string phase = "serving";                                // for coverage
   std::function<script(sim_task&)> write_script;
@@ -88,6 +90,7 @@ public:
   // --- the seam
   void attach(engine::engine& owner) override { owner_ = &owner; }
   void start(worker_id id) override;
+  void report_after(worker_id id, std::uint64_t tasks) override;
   void retire(worker_id id) override;
   void kill(worker_id id, death_cause why) override;
   engine::revoked revoke(detail::task& t, bool tell, worker_id& on) override;
@@ -119,6 +122,9 @@ private:
     bool hangs = false;  // does nothing but die
     std::optional<death_cause> killed_for{};
     time_point idle_since{};
+    std::uint64_t served = 0;
+    std::optional<std::uint64_t> worn_after{};
+    bool worn_told = false;
   };
 
   void pump();

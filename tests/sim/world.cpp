@@ -18,6 +18,11 @@ std::string inspector::stray_timer(const plan& p) {
         owned = key < p.workers_.size() && p.workers_[key].due == at &&
                 p.workers_[key].state != worker_state::dead;
         break;
+      case plan::timer::worker_age:
+        owned = key < p.workers_.size() && p.workers_[key].ages_at == at &&
+                p.workers_[key].state == worker_state::idle;
+        break;
+      case plan::timer::recycle: owned = p.recycle_again_at_ == at; break;
       case plan::timer::task: owned = p.tasks_.contains(key) && p.tasks_.at(key).timer == at; break;
     }
     if (!owned) return "a timer of kind " + std::to_string(static_cast<int>(which)) + " belongs to nobody";
@@ -71,6 +76,11 @@ world::world(std::uint64_t seed, fake_crew::coverage& met) : dice_(seed), met_(m
                  .can_kill = can_kill_,
                  .seed = dice_.next()};
   if (can_kill_) chosen.plan.ready_timeout = 6ms + some(500ms);
+  if (chance(0.4)) chosen.plan.life.tasks = 1 + dice_.below(30);
+  ages_ = chance(0.3);
+  // Longer than an idle worker above the minimum is kept.
+  if (ages_) chosen.plan.life.age = 4 * chosen.plan.idle_timeout + 50ms + some(500ms);
+  chosen.plan.life.jitter = chance(0.3) ? 0 : dice_.fraction() / 2;
   capacity_ = 1 + dice_.below(40);
   chosen.queue = {.capacity = capacity_, .when_full = when_full::reject};
   if (chance(0.5))
@@ -142,10 +152,41 @@ void world::cancel() {
   if (!t.may_begin && !t.settled()) fail("a queued task was cancelled and has not settled");
 }
 
+void world::recycle() {
+  if (!recycles_.empty() && chance(0.3))
+    return inspector::give_up_recycle(*engine_, recycles_[dice_.below(recycles_.size())].call);
+  const std::uint64_t call = ++last_recycle_;
+  engine::happened::recycle_asked what{.call = call, .at_once = 1 + static_cast<int>(dice_.below(3))};
+  std::vector<engine::worker_id> old = crew_->staying();
+  if (chance(0.2)) {
+    what.slot = static_cast<std::uint32_t>(dice_.below(8));
+    std::erase_if(old, [&](engine::worker_id w) { return w.slot != what.slot; });
+  }
+  inspector::ask_recycle(*engine_, what);
+  recycles_.push_back({call, std::move(old)});
+}
+
+void world::check_recycles() {
+  std::erase_if(recycles_, [this](const asked& r) {
+    const auto report = inspector::recycle_end(*engine_, r.call);
+    if (!report) return false;
+    ++met_["recycle: " + (report->rolled_back   ? "rolled back"
+                          : report->why.empty() ? "all done"
+                                                : report->why)];
+    if (report->kept + report->leaving == 0)
+      for (const engine::worker_id old : r.old)
+        if (crew_->is_alive(old))
+          fail("a worker is left that was to be replaced, and recycle says it is not");
+    if (report->why.empty() && report->kept + report->leaving > 0) fail("recycle does not say why not all");
+    return true;
+  });
+}
+
 void world::user_acts() {
   const int burst = chance(0.2) ? 1 + static_cast<int>(dice_.below(20)) : 1;
   for (int i = 0; i < burst; ++i) submit();
   if (chance(0.2)) cancel();
+  if (chance(0.02)) recycle();
   next_user_ = clock_->at + (chance(0.05) ? some(2s) : some(15ms));
 }
 
@@ -186,6 +227,8 @@ std::string world::run(int events) {
   }
   if (!broken_.empty()) return broken_;
   if (clock_->at > deadline + grace + 10ms) fail("stop came after its deadline and grace");
+  check_recycles();
+  if (!recycles_.empty()) fail("a recycle is not over when the pool is stopped");
   const stop_report report = engine_->conclude();
   for (const user_task& t : tasks_)
     if (!t.task->settled())
@@ -195,6 +238,7 @@ std::string world::run(int events) {
     fail("stop does not name what is stuck");
   if (!report.stuck.empty()) ++met_["stop names stuck tasks"];
   if (report.forced) ++met_["stop was forced"];
+  met_["a worker was replaced by a new one"] += engine_->snapshot().workers_recycled;
   // Threads that were given up end some day.
   crew_->no_more_faults();
   for (int i = 0; crew_->next_event() != base::never && i < 1'000; ++i) {
@@ -213,11 +257,15 @@ std::string world::run(int events) {
 void world::settle_down() {
   crew_->no_more_faults();
   next_user_ = base::never;
+  const time_point long_enough = clock_->at + 20s;
   for (int i = 0; i < 200'000 && broken_.empty(); ++i) {
+    if (ages_ && clock_->at > long_enough) break;
     if (std::min(crew_->next_event(), wake_at_) == base::never) break;
     step(base::never);
   }
   engine_->act();  // what is over is told lazily
+  check_recycles();
+  if (!recycles_.empty()) fail("with no faults left, a recycle does not end");
   const stats s = engine_->snapshot();
   if (s.queued + s.running + s.waiting > 0)
     fail("with no faults left, " + std::to_string(s.queued) + " tasks wait, " + std::to_string(s.running) +
@@ -227,7 +275,8 @@ void world::settle_down() {
   const int up = inspector::starting_or_up(inspector::plan_of(*engine_));
   if (up != inspector::min_wanted(inspector::plan_of(*engine_)))
     fail("idle, the pool has " + std::to_string(up) + " workers and not its minimum");
-  if (inspector::timers(inspector::plan_of(*engine_)) != 0) fail("an idle pool at its minimum has timers");
+  if (!ages_ && inspector::timers(inspector::plan_of(*engine_)) != 0)
+    fail("an idle pool at its minimum has timers");
   if (inspector::known(*engine_) != 0) fail("an idle pool knows tasks");
   if (s.degraded) fail("with no faults left, the pool stays degraded");
 }
@@ -237,6 +286,7 @@ void world::settle_down() {
 
 void world::check() {
   if (const std::string b = crew_->broken(); !b.empty()) fail(b);
+  check_recycles();
   const engine::plan& p = inspector::plan_of(*engine_);
   const stats s = engine_->snapshot();
   if (s.submitted != s.queued + s.running + s.waiting + s.succeeded + s.failed + s.cancelled)
@@ -251,7 +301,8 @@ void world::check() {
   if (settled != s.succeeded + s.failed + s.cancelled) fail("the counters of settled tasks are wrong");
   // What comes back may exceed the capacity, by what the workers had and what waited for another attempt.
   if (s.peak_queued > capacity_) fail("more tasks were admitted than the queue may hold");
-  if (crew_->alive() > max_) fail("more workers live than max");
+  if (inspector::at_work(p) && crew_->alive() > max_ + inspector::pairs(p))
+    fail("more workers live than max and those that are being replaced");
   // Their news may be on the way, so they are counted only when the loop has nothing to do.
   if (wake_at_ > clock_->at && p.wake_at() > clock_->at && inspector::at_work(p) && !inspector::pausing(p) &&
       inspector::leaving(p) == 0 && inspector::starting_or_up(p) < inspector::min_wanted(p))

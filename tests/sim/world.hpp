@@ -20,9 +20,22 @@ struct inspector {
   static int min_wanted(const plan& p) { return p.settings_.min; }
   static bool pausing(const plan& p) { return p.restart_at_.has_value() || p.start_failures_ > 0; }
   static bool at_work(const plan& p) { return p.at_work(); }
-  static int starting_or_up(const plan& p) { return p.live_ - p.leaving_; }
+  static int starting_or_up(const plan& p) { return p.staying(); }
+  // Workers that are being replaced, and so are alive beside those that replace them.
+  static int pairs(const plan& p) { return p.pairs(); }
   static int leaving(const plan& p) { return p.leaving_; }
   static std::size_t timers(const plan& p) { return p.timers_.size(); }
+  // As engine::recycle, which blocks, does.
+  static void ask_recycle(engine& e, happened::recycle_asked what) {
+    e.recyclings_[what.call];
+    e.tell({.what = what});
+  }
+  static void give_up_recycle(engine& e, std::uint64_t call) {
+    e.tell({.what = happened::recycle_given_up{call}});
+  }
+  static std::optional<recycle_report> recycle_end(engine& e, std::uint64_t call) {
+    return e.recyclings_[call];
+  }
   // Empty, or the first timer that belongs to nobody.
   static std::string stray_timer(const plan& p);
 };
@@ -52,6 +65,8 @@ private:
   void user_acts();
   void submit();
   void cancel();
+  void recycle();
+  void check_recycles();
   void step(time_point until);
   void settle_down();
   void check();
@@ -69,12 +84,19 @@ private:
   fake_crew* crew_ = nullptr;  // the engine's
   std::unique_ptr<engine::engine> engine_;
   std::vector<user_task> tasks_;
+  struct asked {
+    std::uint64_t call = 0;
+    std::vector<engine::worker_id> old{};
+  };
+  std::vector<asked> recycles_{};  // not over
+  std::uint64_t last_recycle_ = 0;
   time_point wake_at_{};
   time_point next_user_{};
   bool stopping_ = false;
   std::size_t capacity_ = 0;
   int max_ = 1;
   bool can_kill_ = true;
+  bool ages_ = false;  // workers are replaced because of their age, so something is always to happen
   duration longest_run_{};
   std::string broken_;
 };

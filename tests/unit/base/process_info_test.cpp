@@ -92,6 +92,34 @@ TEST(process_info, a_session_is_killed_and_nothing_else) {
   EXPECT_FALSE(is_dead(open_pidfd(outside.pid())->get()));
 }
 
+TEST(process_info, private_memory_is_what_a_process_wrote_and_not_what_it_was_forked_with) {
+  constexpr std::size_t mebibyte = std::size_t{1} << 20U;
+  std::vector<char> inherited(64 * mebibyte, 'x');
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::alarm(60);
+    std::vector<char> own(16 * mebibyte, 'y');
+    (void)!::write(ends[1], &own[mebibyte], 1);
+    for (;;) ::pause();
+  }
+  char sign = 0;
+  ASSERT_EQ(::read(ends[0], &sign, 1), 1);
+  const auto exact = private_memory(pid, 0);
+  const auto quick = private_memory(pid, 1'000 * mebibyte);
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  ASSERT_TRUE(exact && quick);
+  EXPECT_GE(*exact, 16 * mebibyte);
+  EXPECT_LT(*exact, 64 * mebibyte) << "what it was forked with, " << inherited.size()
+                                   << " bytes, is not its own";
+  EXPECT_GE(*quick, *exact);
+  EXPECT_FALSE(private_memory(pid, 0)) << "it is gone";
+}
+
 TEST(pidfd, a_dead_process_takes_no_signal_and_says_that_it_is_dead) {
   const pid_t pid = ::fork();
   if (pid == 0) ::_exit(0);

@@ -38,6 +38,12 @@ inline std::string text_of(const action& a) {
     std::string operator()(const todo::retry_task& t) const { return "retry " + std::to_string(t.task); }
     std::string operator()(const todo::fail_task& t) const { return "fail " + std::to_string(t.task); }
     std::string operator()(const todo::cancel_all&) const { return "cancel all"; }
+    std::string operator()(const todo::recycle_over& t) const {
+      const char* const ends[] = {"all done", "failed", "given up", "stopped", "no such worker"};
+      return "recycle " + std::to_string(t.call) + " over: " + ends[static_cast<std::size_t>(t.how)] + ", " +
+             std::to_string(t.replaced) + " replaced, " + std::to_string(t.leaving) + " leaving, " +
+             std::to_string(t.kept) + " kept";
+    }
     std::string operator()(const todo::announce& t) const { return "say " + std::string(name(t.kind)); }
   };
   return std::visit(teller{}, a);

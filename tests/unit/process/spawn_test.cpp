@@ -16,7 +16,13 @@ ipc::worker_birth full_birth() {
   birth.environment = {.pass_all = false, .pass = {"PATH", "LC_*"}, .set = {{"A", "1"}, {"B", ""}}};
   birth.directory = "/tmp";
   birth.arguments = {"--fast", "", "x y"};
-  birth.limits = {.address_space_bytes = 1ULL << 33, .data_bytes = std::nullopt, .open_files = 64};
+  birth.limits = {.address_space_bytes = 1ULL << 33,
+                  .data_bytes = std::nullopt,
+                  .open_files = 64,
+                  .file_bytes = 1ULL << 34,
+                  .processes = 65,
+                  .cpu_seconds = 66,
+                  .core_dumps = true};
   birth.nice = -3;
   birth.cgroup_procs = "/sys/fs/cgroup/x/cgroup.procs";
   birth.init_call = {std::byte{0}, std::byte{255}};
@@ -39,6 +45,10 @@ TEST(spawn, a_birth_comes_back_as_it_was) {
   EXPECT_EQ(birth.limits.address_space_bytes, 1ULL << 33);
   EXPECT_EQ(birth.limits.data_bytes, std::nullopt);
   EXPECT_EQ(birth.limits.open_files, 64U);
+  EXPECT_EQ(birth.limits.file_bytes, 1ULL << 34);
+  EXPECT_EQ(birth.limits.processes, 65U);
+  EXPECT_EQ(birth.limits.cpu_seconds, 66U);
+  EXPECT_TRUE(birth.limits.core_dumps);
   EXPECT_EQ(birth.nice, -3);
   EXPECT_EQ(birth.cgroup_procs, "/sys/fs/cgroup/x/cgroup.procs");
   EXPECT_EQ(birth.init_call, (std::vector{std::byte{0}, std::byte{255}}));
