@@ -27,12 +27,12 @@ base::time_point engine::act() {
     now_ = time_->now();
     for (note& n : taken) take_in(n, now_);
     taken.clear();
-    look_idle();
     do {
       while (const auto next = plan_.next(now_))
         std::visit([this](const auto& what) { perform(what); }, *next);
       look_for_backlog(now_);  // what we did may have made one: a retry
     } while (plan_.wake_at() <= now_);
+    look_idle();  // after all that this round settled
     if (plan_.finished()) settle_what_is_left();
     degraded_.store(plan_.degraded(), std::memory_order_relaxed);
     lock.lock();
