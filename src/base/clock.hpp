@@ -4,6 +4,8 @@
 // Time comes in through this door, so that tests own it. Monotonic: nothing here knows the time of day.
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 
 namespace muster::base {
 
@@ -24,5 +26,14 @@ public:
 
 // Adds without overflow: a limit far away is no limit.
 inline time_point after(time_point from, duration by) { return by >= never - from ? never : from + by; }
+
+// Waits until done() holds. False: `until` came first. A condition variable cannot wait until `never`.
+template <class Done>
+bool wait_until(std::condition_variable& woken, std::unique_lock<std::mutex>& lock, time_point until,
+                Done done) {
+  if (until != never) return woken.wait_until(lock, until, done);
+  woken.wait(lock, done);
+  return true;
+}
 
 }  // namespace muster::base

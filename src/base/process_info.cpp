@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/pidfd.hpp"
+#include "base/read_file.hpp"
 
 namespace muster::base {
 namespace {
@@ -33,23 +34,6 @@ std::optional<std::vector<pid_t>> numbered_entries(const std::string& path) {
     if (error == std::errc() && end == name.data() + name.size()) result.push_back(number);
   }
   return result;
-}
-
-// A /proc file says its size only by ending.
-std::optional<std::string> read_whole(const std::string& path) {
-  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return std::nullopt;
-  std::string result;
-  char part[4096];
-  while (true) {
-    const ssize_t size = ::read(file.get(), part, sizeof part);
-    if (size > 0)
-      result.append(part, static_cast<std::size_t>(size));
-    else if (size == 0)
-      return result;
-    else if (errno != EINTR)
-      return std::nullopt;
-  }
 }
 
 void append_numbers(std::string_view text, std::vector<pid_t>& result) {

@@ -40,17 +40,17 @@ bool engine::run(task& t, worker_id worker) {
   return true;
 }
 
-namespace {
 std::string name_of(const task& t) {
   std::string name = "task " + std::to_string(t.id);
   if (t.extras && !t.extras->id.empty()) name += " (" + t.extras->id + ")";
   return name;
 }
 
-// None: it ran in its submitter.
 std::optional<unsigned> worker_of(std::uint32_t slot) {
   return slot == no_slot ? std::nullopt : std::optional<unsigned>(slot);
 }
+
+namespace {
 std::string on_worker(std::uint32_t slot) {
   return slot == no_slot ? " in its submitter" : " on worker " + std::to_string(slot);
 }

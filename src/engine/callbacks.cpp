@@ -71,11 +71,7 @@ bool callbacks::run_until(const std::function<bool()>& done, std::optional<base:
   const auto any = [this] { return !queue_.empty(); };
   ++depth_here;
   while (!done()) {
-    if (!until) {
-      wake_.wait(lock, any);
-    } else if (!wake_.wait_until(lock, *until, any)) {
-      break;
-    }
+    if (!base::wait_until(wake_, lock, until.value_or(base::never), any)) break;
     run_one(lock);
   }
   --depth_here;
@@ -85,11 +81,7 @@ bool callbacks::run_until(const std::function<bool()>& done, std::optional<base:
 bool callbacks::settle(base::time_point until) {
   if (inside()) return false;
   std::unique_lock lock(mutex_);
-  const auto at_rest = [this] { return running_ == 0 && queue_.empty(); };
-  if (until == base::never)
-    rest_.wait(lock, at_rest);
-  else if (!rest_.wait_until(lock, until, at_rest))
-    return false;
+  if (!base::wait_until(rest_, lock, until, [this] { return running_ == 0 && queue_.empty(); })) return false;
   ++leaving_;
   wake_.notify_all();
   std::thread ending = std::move(thread_);

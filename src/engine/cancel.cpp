@@ -72,6 +72,11 @@ void engine::cancel_queued_now(base::time_point now) {
   }
 }
 
+bool engine::take_unbegun(task& t) {
+  worker_id on;
+  return unqueue(t) || crew_->revoke(t, false, on) == revoked::taken_back;
+}
+
 void engine::take_away(const task_ref<>& t, death_cause why, base::time_point now) {
   worker_id on;
   const auto tell_it = [&](worker_id where) {

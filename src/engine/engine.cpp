@@ -46,11 +46,7 @@ void engine::start(bool own_thread) {
 
 bool engine::wait_ready(base::time_point until) {
   std::unique_lock lock(notes_mutex_);
-  const auto done = [this] { return ready_ || finished_; };
-  if (until == base::never)
-    changed_.wait(lock, done);
-  else
-    changed_.wait_until(lock, until, done);
+  base::wait_until(changed_, lock, until, [this] { return ready_ || finished_; });
   return ready_;
 }
 
@@ -72,11 +68,8 @@ bool engine::wait_idle(std::optional<base::time_point> until) {
     reached = idle();
     lock.lock();
     if (reached) break;
-    const auto again = [this, seen] { return times_idle_ != seen; };
-    if (until)
-      in_time = changed_.wait_until(lock, *until, again);
-    else
-      changed_.wait(lock, again);
+    in_time = base::wait_until(changed_, lock, until.value_or(base::never),
+                               [this, seen] { return times_idle_ != seen; });
   }
   idle_waiters_.fetch_sub(1);
   return reached;
@@ -115,9 +108,8 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
 recycle_report engine::recycle(std::optional<std::uint32_t> slot, int at_once, base::time_point until) {
   {
     const auto lock = intake_.lock();
+    throw_unless_started();
     if (intake_.closed()) throw pool_stopped("the pool '" + settings_.name + "' was stopped");
-    if (!started_)
-      throw not_started("the pool '" + settings_.name + "' was made with .start = false; call start() first");
   }
   std::unique_lock lock(notes_mutex_);
   const std::uint64_t call = ++last_recycling_;
@@ -129,9 +121,7 @@ recycle_report engine::recycle(std::optional<std::uint32_t> slot, int at_once, b
     lock.lock();
   };
   say(happened::recycle_asked{call, slot, at_once});
-  if (until == base::never) {
-    changed_.wait(lock, over);
-  } else if (!changed_.wait_until(lock, until, over)) {
+  if (!base::wait_until(changed_, lock, until, over)) {
     say(happened::recycle_given_up{call});
     changed_.wait(lock, over);
   }
@@ -182,13 +172,17 @@ const stop_report& engine::conclude() {
 // ----------------------------------------------------------------------------------------------------------
 // submit
 
+// One that was stopped is not waited for to start.
+void engine::throw_unless_started() const {
+  if (started_ || intake_.closed()) return;
+  throw not_started("the pool '" + settings_.name + "' was made with .start = false; call start() first");
+}
+
 void engine::submit(task_ref<> t) {
   t->home = this;
   if ((t->flags & task::watched) == 0 && intake_.pass(*t)) return static_cast<void>(t.release());
   auto lock = intake_.lock();
-  if (!started_ && !intake_.closed())
-    throw not_started("the pool '" + settings_.name + "' was made with .start = false; call start() first");
-
+  throw_unless_started();
   const bool may_wait = settings_.queue.when_full == when_full::wait;
   auto admitted = intake_.admit(lock, false);
   if (admitted == admission::full && may_wait) {
@@ -232,7 +226,7 @@ void engine::submit(task_ref<> t) {
   }
   intake_.push(queued);
   tell_backlog();
-  if (intake_.is_set(hold::waiting_workers)) nudge_callback_waiters();
+  nudge_callback_waiters();
   crew_->queued(lock);
 }
 
@@ -266,10 +260,7 @@ stats engine::snapshot() {
 
 std::vector<std::string> engine::pending() {
   std::vector<std::string> names;
-  const auto add = [&names](const task& t) {
-    names.push_back("task " + std::to_string(t.id) +
-                    (t.extras && !t.extras->id.empty() ? " (" + t.extras->id + ")" : std::string()));
-  };
+  const auto add = [&names](const task& t) { names.push_back(name_of(t)); };
   std::vector<task_ref<>> held;
   crew_->held(held);
   for (auto& t : helped()) held.push_back(std::move(t));
@@ -314,8 +305,9 @@ void engine::off(subscription which) {
 
 // What must not go unheard: the first of these that nobody listens to is told on standard error.
 void engine::tell_unheard(const event& e) {
-  if (e.kind == event_kind::task_failed ? failure_told_.exchange(true) : degraded_told_.exchange(true))
-    return;
+  const bool failed = e.kind == event_kind::task_failed;
+  if (!failed && e.kind != event_kind::degraded) return;
+  if ((failed ? failure_told_ : degraded_told_).exchange(true)) return;
   const std::string kind(name(e.kind));
   std::fprintf(stderr,
                "muster: the pool '%s': %s (nobody listens to event_kind::%s, so only the first is told; "
@@ -324,11 +316,7 @@ void engine::tell_unheard(const event& e) {
 }
 
 void engine::announce(event e) {
-  const bool weighty = e.kind == event_kind::task_failed || e.kind == event_kind::degraded;
-  if (!listened_to_.load(std::memory_order_relaxed)) {
-    if (weighty) tell_unheard(e);
-    return;
-  }
+  if (!listened_to_.load(std::memory_order_relaxed)) return tell_unheard(e);
   e.time = time_->now();
   auto shared = std::make_shared<const event>(std::move(e));
   if (settings_.callbacks) {  // it may run handlers at once, and we may be called under a lock
@@ -348,8 +336,7 @@ void engine::send(const std::shared_ptr<const event>& what) {
     for (const auto& l : listeners_)
       if (!l->kind || *l->kind == what->kind) told.push_back(l);
   }
-  const bool weighty = what->kind == event_kind::task_failed || what->kind == event_kind::degraded;
-  if (weighty && told.empty()) tell_unheard(*what);
+  if (told.empty()) tell_unheard(*what);
   for (const auto& l : told)
     callbacks_->post([l, what] {
       const std::lock_guard running(l->running);

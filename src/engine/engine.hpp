@@ -119,6 +119,8 @@ public:
   }
   // It was with a worker but never began: it goes to the front of its lane. Needs the intake's lock.
   void put_back(task& t);
+  // What an error about t says of it.
+  [[nodiscard]] error_subject subject_of(const task& t) const;
   // Its value is stored and claimed: publishes it and lets go of the task.
   void succeeded(task& t);
   // Its run came too late: only lets go.
@@ -218,7 +220,8 @@ private:
   void settle_what_is_left();
   // The holder lets go of a task that has settled.
   void let_go(task& t);
-  void leave(task& t);  // the same, but the caller keeps the reference
+  void leave(task& t);                // the same, but the caller keeps the reference
+  void throw_unless_started() const;  // with the intake's lock
   // False: it did not settle, and the loop has the reference now.
   bool end_attempt(task& t, std::exception_ptr error, policy::failure why);
   [[nodiscard]] bool idle();
@@ -228,13 +231,12 @@ private:
   void end_wait(known_task& known);
   // True: it was queued, and is now the caller's.
   bool unqueue(task& t);
-  bool take_to_help(task& t);
+  bool take_unbegun(task& t);  // the same, or a worker had it and had not begun it
   bool wait_for_callback(task& t, std::optional<base::time_point> until);
   // Something changed for the workers that wait for a callback: they look again. With the intake's lock.
   void nudge_callback_waiters();
   void run_here(task& t, std::uint32_t slot);
   [[nodiscard]] const retry_options& retry_of(const task& t) const;
-  [[nodiscard]] error_subject subject_of(const task& t) const;
   template <class Error>
   [[nodiscard]] std::exception_ptr make(const task& t, const std::string& text) const {
     return std::make_exception_ptr(Error(text, subject_of(t)));
@@ -286,16 +288,15 @@ private:
   bool ready_ = false;                // guarded by notes_mutex_
   bool finished_ = false;             // guarded by notes_mutex_
   bool concluded_ = false;            // and the last event was sent; guarded by notes_mutex_
-  bool stop_begun_ = false;           // guarded by notes_mutex_
 
   mutable std::mutex tallies_mutex_;
   std::vector<std::unique_ptr<tally>> tallies_;  // guarded by tallies_mutex_
   std::vector<tally*> unused_tallies_;           // guarded by tallies_mutex_
   tally shared_;                                 // for threads without one, by fetch_add
-  std::atomic<int> idle_waiters_{
-      0};  // a waiter raises it, then looks whether the pool is idle; who settles looks the
-  std::atomic<bool> stopping_{
-      false};  // other way round, with a seq_cst fence between: one of them sees the other
+  // A waiter raises it, then looks whether the pool is idle; who settles looks the other way round, with a
+  // seq_cst fence between: one of them sees the other. The same for who stops the pool.
+  std::atomic<int> idle_waiters_{0};
+  std::atomic<bool> stopping_{false};
   std::atomic<bool> drained_told_{false};  // nothing is admitted any more, so once is enough
   std::atomic<bool> degraded_{false};
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0},
@@ -329,5 +330,10 @@ const inside* here();
 
 // The slot number of threads that are no worker but run a task themselves (caller_runs).
 inline constexpr std::uint32_t no_slot = ~std::uint32_t{0};
+// None for no_slot.
+std::optional<unsigned> worker_of(std::uint32_t slot);
+
+// For people: its number, and the id that its submitter gave it.
+std::string name_of(const task& t);
 
 }  // namespace muster::engine

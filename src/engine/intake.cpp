@@ -50,14 +50,7 @@ void intake::bring_in() {
   std::uint64_t places = 0;
   do {
     const std::uint64_t came = places_ - (seen >> address_bits);
-    const std::size_t taken = lanes_.size() + reserved_ + came;
-    if (held_ != 0)
-      places = 0;
-    else if (!options_.capacity)
-      places = most_places;
-    else
-      places =
-          taken < *options_.capacity ? std::min<std::uint64_t>(*options_.capacity - taken, most_places) : 0;
+    places = held_ != 0 ? 0 : std::min<std::uint64_t>(room(came), most_places);
     if (chain_of(seen) == nullptr && places == places_) return;
   } while (!door_.compare_exchange_weak(seen, places << address_bits, std::memory_order_acq_rel,
                                         std::memory_order_acquire));
@@ -67,10 +60,7 @@ void intake::bring_in() {
     task* const before = std::exchange(t->next, oldest);
     oldest = std::exchange(t, before);
   }
-  while (oldest != nullptr) {
-    task* const t = std::exchange(oldest, oldest->next);
-    queue(*t);
-  }
+  while (oldest != nullptr) queue(*std::exchange(oldest, oldest->next));
 }
 
 void intake::set(hold why, bool on) {
@@ -105,13 +95,9 @@ admission intake::admit(std::unique_lock<std::mutex>& lock, bool may_wait) {
   waiter self;
   const auto place = waiting_.insert(waiting_.end(), &self);
   set(hold::waiters, true);
-  const auto answered = [&] { return self.let_in || closed_; };
-  if (options_.patience) {
-    const auto until = base::after(std::chrono::steady_clock::now(), *options_.patience);
-    while (!answered() && self.wake.wait_until(lock, until) != std::cv_status::timeout) {}
-  } else {
-    self.wake.wait(lock, answered);
-  }
+  const auto until =
+      options_.patience ? base::after(std::chrono::steady_clock::now(), *options_.patience) : base::never;
+  base::wait_until(self.wake, lock, until, [&] { return self.let_in || closed_; });
   if (!self.let_in) waiting_.erase(place);
   if (self.let_in && closed_) --reserved_;
   set(hold::waiters, !waiting_.empty());
@@ -135,7 +121,7 @@ void intake::let_in() {
   const std::size_t capacity = options_.capacity.value_or(0);
   const std::size_t handful = capacity / 64;
   if (lanes_.size() + reserved_ + handful > capacity) return;
-  while (!waiting_.empty() && has_room()) {
+  while (!waiting_.empty() && room() > 0) {
     waiter* first = waiting_.front();
     waiting_.pop_front();
     first->let_in = true;

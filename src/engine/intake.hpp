@@ -122,8 +122,11 @@ private:
     return reinterpret_cast<task*>(
         static_cast<std::uintptr_t>(door & ((std::uint64_t{1} << address_bits) - 1)));
   }
-  [[nodiscard]] bool has_room() const {
-    return !options_.capacity || lanes_.size() + reserved_ < *options_.capacity;
+  // How many more the capacity allows when `more` are on their way in.
+  [[nodiscard]] std::size_t room(std::size_t more = 0) const {
+    if (!options_.capacity) return most_places;
+    const std::size_t taken = lanes_.size() + reserved_ + more;
+    return taken < *options_.capacity ? *options_.capacity - taken : 0;
   }
   bool reserve();
   void let_in();

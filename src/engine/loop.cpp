@@ -192,8 +192,7 @@ void engine::perform(const todo::expire_task& a) {
     what += "; the last worker that was to start did not: " + why;
   auto error = make<task_timeout>(*t, what);
   if (a.which == limit::queue_timeout) {  // it may have begun this instant: then this limit is met
-    worker_id on;
-    if (unqueue(*t) || crew_->revoke(*t, false, on) == revoked::taken_back) {
+    if (take_unbegun(*t)) {
       settle(*t, outcome::failed, std::move(error));
       let_go(*t);
     }
@@ -216,7 +215,7 @@ void engine::perform(const todo::give_up_task& a) {
     } else {
       announce({.kind = event_kind::task_stuck,
                 .text = "the task was told to stop and has not returned",
-                .worker = a.worker.slot == no_slot ? std::nullopt : std::optional(a.worker.slot),
+                .worker = worker_of(a.worker.slot),
                 .task = t->id,
                 .task_id = subject_of(*t).task_id});
     }

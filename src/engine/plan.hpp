@@ -346,6 +346,7 @@ private:
   void wear(std::uint32_t slot, recycle_reason why, bool overdue, time_point now);
   void recycle(time_point now);
   void recycle_as_asked(time_point now);
+  [[nodiscard]] bool is_gone(worker_id w) const;
   [[nodiscard]] bool is_leaving(const recycling& r) const;
   void end_recycling(todo::recycle_over::end how);
   void begin_exchange(std::uint32_t old_slot, recycle_reason why, std::uint64_t call, time_point now);

@@ -211,8 +211,7 @@ void plan::recycle_as_asked(time_point now) {
       continue;
     }
     recycling& r = asked_.front();
-    r.replaced += std::erase_if(
-        r.left, [this](worker_id w) { return !current(w) || workers_[w.slot].state == worker_state::dead; });
+    r.replaced += std::erase_if(r.left, [this](worker_id w) { return is_gone(w); });
     const auto mine = [&r](const exchange& e) { return e.call == r.call; };
     auto running = std::ranges::count_if(exchanges_, mine);
     const bool can_start = !r.failed && !restart_at_ && start_failures_ == 0;
@@ -228,6 +227,8 @@ void plan::recycle_as_asked(time_point now) {
   }
 }
 
+bool plan::is_gone(worker_id w) const { return !current(w) || workers_[w.slot].state == worker_state::dead; }
+
 bool plan::is_leaving(const recycling& r) const {
   return std::ranges::any_of(
       r.left, [this](worker_id w) { return workers_[w.slot].state == worker_state::stopping; });
@@ -238,7 +239,7 @@ void plan::end_recycling(todo::recycle_over::end how) {
   asked_.pop_front();
   todo::recycle_over over{.call = r.call, .how = how, .replaced = r.replaced};
   for (const worker_id w : r.left) {
-    if (!current(w) || workers_[w.slot].state == worker_state::dead)
+    if (is_gone(w))
       ++over.replaced;
     else if (workers_[w.slot].state == worker_state::stopping)
       ++over.leaving;

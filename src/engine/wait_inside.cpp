@@ -22,12 +22,6 @@ void engine::nudge_callback_waiters() {
   for (task* t : callback_waiters_) detail::nudge(*t);
 }
 
-// True: nobody had begun t, and it is the caller's now.
-bool engine::take_to_help(task& t) {
-  worker_id on;
-  return unqueue(t) || crew_->revoke(t, false, on) == revoked::taken_back;
-}
-
 bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   const inside* me = here();
   if ((t.flags & task::is_continuation) != 0) {  // the task before it may need us
@@ -37,7 +31,7 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   for (;;) {
     const std::uint32_t seen = detail::look_before_sleep(t);
     if (t.settled()) return true;
-    if (me->depth < deepest_help && take_to_help(t)) {
+    if (me->depth < deepest_help && take_unbegun(t)) {
       move(t, task_event::begin);
       run_here(t, me->slot);
       continue;

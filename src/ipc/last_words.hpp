@@ -8,6 +8,7 @@
 
 #include <signal.h>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,9 @@ namespace muster::ipc {
 
 // The signal that asks a worker where it is, before it is killed for being late. Reserved in workers.
 inline int trace_signal() { return SIGRTMAX - 1; }
+
+// Those that end a worker with a trace.
+inline constexpr std::array fatal_signals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
 enum class words_stage : std::uint32_t {
   none = 0,

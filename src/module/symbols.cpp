@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/file_descriptor.hpp"
+#include "base/printable.hpp"
 #include "module/demangle.hpp"
 
 namespace muster::module {
@@ -142,13 +143,6 @@ bool runs_here(const mapped_file& file) {
   return false;
 }
 
-// A name may come from a stranger's file.
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return text;
-}
-
 code_place look_up(const mapped_file& file, std::uint64_t offset, bool is_return) {
   code_place found;
   const base::file_descriptor descriptor = open_program_file(file);
@@ -160,9 +154,9 @@ code_place look_up(const mapped_file& file, std::uint64_t offset, bool is_return
   // The call may be the last instruction of its function.
   const std::uint64_t inside = is_return && *address > 0 ? *address - 1 : *address;
   if (const std::string name = elf.function_at(inside); !name.empty())
-    found.function = printable(demangle(name.c_str()));
+    found.function = base::printable(demangle(name.c_str()));
   if (has_source_lines() && runs_here(file))
-    found.source = printable(source_line(file.path, descriptor.get(), inside));
+    found.source = base::printable(source_line(file.path, descriptor.get(), inside));
   return found;
 }
 

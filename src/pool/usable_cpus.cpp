@@ -9,17 +9,13 @@
 #include <sstream>
 
 #include "base/cgroup.hpp"
+#include "base/read_file.hpp"
 
 namespace muster::pool {
 
 namespace {
 
-std::string contents(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+std::string contents(const std::string& path) { return base::read_whole(path).value_or(""); }
 
 // Quota and period in microseconds, where the files of either version tell them.
 std::optional<double> quota_in(const std::string& directory) {

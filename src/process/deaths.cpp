@@ -20,9 +20,9 @@ using engine::worker_event;
 
 namespace {
 
-// Signals by which a worker ends itself, and has words for it.
+// By such a signal a worker ends itself, and has words for it.
 bool is_crash(int signal) {
-  return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGABRT;
+  return std::ranges::find(ipc::fatal_signals, signal) != ipc::fatal_signals.end();
 }
 
 constexpr const char* sanitizer_note =
@@ -220,11 +220,7 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
     }
   }
   std::reverse(begun.begin(), begun.end());  // oldest first
-  for (const task* t : begun)
-    how.tasks.push_back({.task = t->id,
-                         .task_id = t->extras ? t->extras->id : std::string(),
-                         .worker = w.id.slot,
-                         .attempt = t->attempt});
+  for (const task* t : begun) how.tasks.push_back(owner_->subject_of(*t));
   const auto shared = std::make_shared<const death>(std::move(how));
   for (std::size_t i = 0; i < begun.size(); ++i) {
     const error_subject& subject = shared->tasks[i];

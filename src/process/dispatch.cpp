@@ -301,23 +301,17 @@ bool process_crew::drain(worker_process& w) {
 
 void process_crew::tell(answer_taken& given) {
   task& t = *given.task;
-  const error_subject subject{.task = t.id,
-                              .task_id = t.extras ? t.extras->id : std::string(),
-                              .worker = given.worker.slot,
-                              .attempt = t.attempt};
-  switch (given.status) {
-    case ipc::reply_status::value:
-      if (!t.claim()) return owner_->too_late(t);
-      t.ops->call(t).data = std::move(given.payload);
-      return owner_->succeeded(t);
-    case ipc::reply_status::refused: {
-      const auto text = given.payload.view();
-      const std::string why(reinterpret_cast<const char*>(text.data()),
-                            std::min<std::size_t>(text.size(), 4'096));
-      return owner_->failed(t, std::make_exception_ptr(invalid_call(why, subject)),
-                            policy::failure::permanent);
-    }
-    case ipc::reply_status::exception: break;
+  if (given.status == ipc::reply_status::value) {
+    if (!t.claim()) return owner_->too_late(t);
+    t.ops->call(t).data = std::move(given.payload);
+    return owner_->succeeded(t);
+  }
+  const error_subject subject = owner_->subject_of(t);
+  if (given.status == ipc::reply_status::refused) {
+    const auto text = given.payload.view();
+    const std::string why(reinterpret_cast<const char*>(text.data()),
+                          std::min<std::size_t>(text.size(), 4'096));
+    return owner_->failed(t, std::make_exception_ptr(invalid_call(why, subject)), policy::failure::permanent);
   }
   auto thrown = module::decode_exception(given.payload.view());
   if (!thrown)

@@ -22,6 +22,7 @@
 #include "base/file_descriptor.hpp"
 #include "base/pidfd.hpp"
 #include "base/process_info.hpp"
+#include "base/read_file.hpp"
 #include "base/sanitizer.hpp"
 
 namespace muster::process {
@@ -33,12 +34,7 @@ constexpr std::string_view prefix = "muster-";
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-std::string contents(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+std::string contents(const std::string& path) { return base::read_whole(path).value_or(""); }
 
 // The number after `key` in a file of "key number" lines, or the only number of a file when `key` is empty.
 std::optional<std::uint64_t> number_in(const std::string& path, std::string_view key) {

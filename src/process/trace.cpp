@@ -8,6 +8,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/printable.hpp"
+
 namespace muster::process {
 namespace {
 
@@ -54,13 +56,6 @@ std::vector<mapping> parse_maps(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return all;
-}
-
-// Paths are shown to people, and come from a stranger.
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return text;
 }
 
 }  // namespace
@@ -122,7 +117,7 @@ std::vector<stack_frame> backtrace_of(const words_read& words, module::symbols& 
     if (where != maps.end()) {
       const std::uint64_t offset = frame.address - where->from + where->offset;
       const module::code_place& place = names.at(where->file, offset, i != 0);
-      frame.module = printable(where->file.path);
+      frame.module = base::printable(where->file.path);
       frame.offset = place.address != 0 ? place.address : offset;
       frame.function = place.function;
       frame.source = place.source;

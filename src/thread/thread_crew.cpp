@@ -174,13 +174,7 @@ void thread_crew::surrender(std::uint32_t slot) {
     if (task* t = entry.exchange(nullptr, std::memory_order_acq_rel)) back.push_back(t);
   if (back.empty()) return;
   give_back(back);
-  if (sleeping_.empty()) return;
-  worker* next = sleeping_.back();
-  sleeping_.pop_back();
-  next->woken = true;
-  wake_on_its_way_ = true;
-  mind_the_door();
-  next->wake.notify_one();
+  if (!sleeping_.empty()) call_sleeper().wake.notify_one();
 }
 
 // Waking a worker costs the submitter several microseconds; so a worker that had work looks on for about as
@@ -216,15 +210,20 @@ void thread_crew::mind_the_door() {
   queue().set(engine::hold::crew, how_ != strategy::pull || (!sleeping_.empty() && !wake_on_its_way_));
 }
 
-// Wakes the worker that fell asleep last, whose caches are warmest; releases the lock.
-void thread_crew::wake_one(std::unique_lock<std::mutex>& lock) {
-  worker* next = sleeping_.back();
+// The worker that fell asleep last, whose caches are warmest. It is still to be notified.
+thread_crew::worker& thread_crew::call_sleeper() {
+  worker& next = *sleeping_.back();
   sleeping_.pop_back();
-  next->woken = true;
+  next.woken = true;
   wake_on_its_way_ = true;
   mind_the_door();
+  return next;
+}
+
+void thread_crew::wake_one(std::unique_lock<std::mutex>& lock) {
+  worker& next = call_sleeper();
   lock.unlock();
-  next->wake.notify_one();
+  next.wake.notify_one();
 }
 
 void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
@@ -338,11 +337,7 @@ void thread_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& i
 
 void thread_crew::wait(base::time_point until) {
   std::unique_lock lock(bell_mutex_);
-  const auto rung = [this] { return rung_; };
-  if (until == base::never)
-    bell_.wait(lock, rung);
-  else
-    bell_.wait_until(lock, until, rung);
+  base::wait_until(bell_, lock, until, [this] { return rung_; });
   rung_ = false;
 }
 

@@ -86,6 +86,7 @@ private:
   detail::task* steal();
   void look_around(std::unique_lock<std::mutex>& lock);
   void sleep(worker& me, std::unique_lock<std::mutex>& lock);
+  worker& call_sleeper();
   void wake_one(std::unique_lock<std::mutex>& lock);  // and lets go of it
   void mind_the_door();
   void hand_out(std::unique_lock<std::mutex>& lock);  // and lets go of it

@@ -22,9 +22,8 @@
 namespace muster::worker {
 namespace {
 
+using ipc::fatal_signals;
 using ipc::last_words;
-
-constexpr std::array fatal_signals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
 // Written by prepare_last_words before the handlers are installed, read by them only.
 last_words* words = nullptr;

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The tasks that pools make of calls: one that is run in a thread of this process, and one that is sent to
+/// another process.
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <muster/call.hpp>
+#include <muster/context.hpp>
+#include <muster/task.hpp>
+
+namespace muster::detail {
+
+template <class Result>
+struct made_task {
+  using result = Result;
+  task_ref<> task;
+  bool again;  // it can run more than once
+};
+
+/// A call with its arguments, to be run in a thread.
+template <class R, class F, class... Args>
+struct closure_task final : value_task<R> {
+  static constexpr bool plain = std::is_invocable_v<F&, Args...>;
+  static constexpr bool with_stop = !plain && std::is_invocable_v<F&, std::stop_token, Args...>;
+  static constexpr bool copyable = (std::is_copy_constructible_v<Args> && ... && true);
+
+  template <class G, class... As>
+  explicit closure_task(G&& g, As&&... as)
+      : value_task<R>(operations), function(std::forward<G>(g)), arguments(std::forward<As>(as)...) {}
+
+  static ran run(task& t, context& about, bool again, std::exception_ptr& error) {
+    auto& self = static_cast<closure_task&>(t);
+    try {
+      if constexpr (std::is_void_v<R>) {
+        self.call(about, again);
+        return self.claim() ? ran::stored : ran::late;
+      } else {
+        R value = self.call(about, again);
+        if (!self.claim()) return ran::late;
+        self.emplace(std::move(value));
+        return ran::stored;
+      }
+    } catch (...) {
+      error = std::current_exception();
+      return ran::threw;
+    }
+  }
+
+  R call([[maybe_unused]] context& about, [[maybe_unused]] bool again) {
+    if constexpr (copyable && sizeof...(Args) > 0) {
+      if (again)
+        return std::apply([&](const Args&... as) -> R { return invoke(about, Args(as)...); }, arguments);
+    }
+    return std::apply([&](Args&... as) -> R { return invoke(about, std::move(as)...); }, arguments);
+  }
+  template <class... As>
+  R invoke([[maybe_unused]] context& about, As&&... as) {
+    if constexpr (plain)
+      return std::invoke(function, std::forward<As>(as)...);
+    else if constexpr (with_stop)
+      return std::invoke(function, about.stop(), std::forward<As>(as)...);
+    else
+      return std::invoke(function, about, std::forward<As>(as)...);
+  }
+
+  static inline const task_ops operations{
+      .run = &run,
+      .take = &value_task<R>::take,
+      .call = nullptr,
+      .destroy = [](task* t) noexcept { delete static_cast<closure_task*>(t); },
+  };
+  F function;
+  std::tuple<Args...> arguments;
+};
+
+template <class F, class... Args>
+struct closure_traits {
+  static constexpr bool callable = std::is_invocable_v<F&, Args...> ||
+                                   std::is_invocable_v<F&, std::stop_token, Args...> ||
+                                   std::is_invocable_v<F&, context&, Args...>;
+  static auto result_of() {
+    if constexpr (std::is_invocable_v<F&, Args...>)
+      return std::type_identity<std::invoke_result_t<F&, Args...>>();
+    else if constexpr (std::is_invocable_v<F&, std::stop_token, Args...>)
+      return std::type_identity<std::invoke_result_t<F&, std::stop_token, Args...>>();
+    else if constexpr (std::is_invocable_v<F&, context&, Args...>)
+      return std::type_identity<std::invoke_result_t<F&, context&, Args...>>();
+    else
+      return std::type_identity<void>();
+  }
+  using result = typename decltype(result_of())::type;
+  using task_type = closure_task<result, F, Args...>;
+};
+
+/// What check_call is for processes.
+template <class F, class... Args>
+consteval void check_closure() {
+  using traits = closure_traits<F, Args...>;
+  static_assert(
+      traits::callable,
+      "muster: this cannot be called with these arguments. They arrive as rvalues of their decayed types; "
+      "pass a reference with std::ref.");
+  static_assert(
+      !std::is_reference_v<typename traits::result>,
+      "muster: the task returns a reference. Return a value, or a pointer or std::reference_wrapper if what "
+      "it refers to outlives the future.");
+}
+
+// What a call of F with these arguments gives on a thread pool or a process pool, and whether it is allowed
+// at all; where it is not, to ask says why.
+template <class F, class... Args>
+struct closure_call {
+  using traits = closure_traits<F, std::decay_t<Args>...>;
+  using result = typename traits::result;
+  static constexpr bool allowed =
+      (check_closure<F, std::decay_t<Args>...>(), traits::callable && !std::is_reference_v<result>);
+};
+template <class F, class... Args>
+struct crossing_call_to {
+  using described = signature<F, Args...>;
+  using result = typename described::result;
+  static constexpr bool allowed = (check_call<F, Args...>(), described::why == refusal::none);
+};
+
+/// A call to another process: how to name it there, its encoded arguments, later its encoded result.
+template <class R>
+struct call_task final : task {
+  crossing_call crossing;
+
+  explicit call_task(crossing_call what) : task(operations), crossing(std::move(what)) {}
+  static void take(task& t, [[maybe_unused]] void* out) {
+    if constexpr (!std::is_void_v<R>) {
+      reader in(static_cast<call_task&>(t).crossing.data.view());
+      static_cast<std::optional<R>*>(out)->emplace(codec<R>::decode(in));
+      in.finish();
+    }
+  }
+  static inline const task_ops operations{
+      .run = nullptr,
+      .take = &take,
+      .call = [](task& t) -> crossing_call& { return static_cast<call_task&>(t).crossing; },
+      .destroy = [](task* t) noexcept { delete static_cast<call_task*>(t); },
+  };
+};
+
+}  // namespace muster::detail
