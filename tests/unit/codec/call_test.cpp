@@ -7,13 +7,7 @@
 #include <vector>
 
 #include <muster/call.hpp>
-
-namespace muster {
-class context {
-public:
-  int slot = 3;
-};
-}  // namespace muster
+#include <muster/context.hpp>
 
 namespace {
 
@@ -26,9 +20,9 @@ auto call(F&& function, Args&&... arguments) {
   muster::detail::encode_arguments<F>(packed, std::forward<Args>(arguments)...);
   muster::reader in(packed.bytes());
   muster::writer out;
-  muster::context context;
   std::stop_source source;
   source.request_stop();
+  muster::context context(7, 3, source.get_token());
   muster::detail::call_site site{muster::detail::target_of(function), in, out, source.get_token(), &context};
   const muster::detail::thunk_function run = muster::detail::thunk<F, Args...>::run;
   run(site);
@@ -52,7 +46,7 @@ int twice_over(std::string&& text) { return static_cast<int>(text.size()) * 2; }
 int side_effect = 0;
 void note(int number) { side_effect = number; }
 bool is_stopping(std::stop_token stop) { return stop.stop_requested(); }
-int slot_of(muster::context& context, int more) { return context.slot + more; }
+int attempt_of(muster::context& context, int more) { return context.attempt() + more; }
 const std::string constant() { return "four"; }
 
 template <class T>
@@ -123,8 +117,8 @@ TEST(call, the_worker_supplies_stop_token_and_context) {
   EXPECT_TRUE(call(is_stopping));
   EXPECT_EQ(call([](std::stop_token stop, int x) { return stop.stop_requested() ? x : 0; }, 4), 4);
   EXPECT_EQ(call([](const std::stop_token& stop, auto x) { return stop.stop_requested() ? x : 0; }, 4), 4);
-  EXPECT_EQ(call(slot_of, 4), 7);
-  EXPECT_EQ(call([](muster::context& context, auto x) { return context.slot + x; }, 4), 7);
+  EXPECT_EQ(call(attempt_of, 4), 7);
+  EXPECT_EQ(call([](muster::context& context, auto x) { return context.attempt() + x; }, 4), 7);
 }
 
 TEST(call, small_calls_fit_the_writer_without_memory) {
