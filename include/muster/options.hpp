@@ -25,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+#include <muster/fault.hpp>
+
 namespace muster {
 
 using duration = std::chrono::nanoseconds;
@@ -261,6 +263,8 @@ struct process_options {
   /// Empty: this program.
   std::string program{};
   muster::worker_stderr worker_stderr = muster::worker_stderr::forward;
+  /// What shall go wrong in workers, for tests: see muster/fault.hpp. At most 64.
+  std::vector<fault> faults{};
   close_options close{};
   muster::on_post_error on_post_error = muster::on_post_error::report;
   /// Where continuations and event handlers run. Default: one thread of the pool's own.

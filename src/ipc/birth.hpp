@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <muster/fault.hpp>
+
 #include "base/file_descriptor.hpp"
 
 // What an owner says about a worker process that is to be born, and what the worker process has once it
@@ -51,6 +53,7 @@ struct worker_birth {
   int nice = 0;                      // added to the zygote's
   std::string cgroup_procs;          // the cgroup.procs it enters before anything of the user's runs
   std::vector<std::byte> init_call;  // opaque; for the worker's loop
+  std::vector<fault> faults = {};    // those for this slot and generation
 };
 
 // The descriptors of a worker; in the worker they have the fixed numbers 3 to 7, close-on-exec. The sixth one

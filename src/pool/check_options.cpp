@@ -98,6 +98,28 @@ void check(problems& bad, const limit_options& o) {
             "at least 1 s, of a worker's whole life; to bound one task, use run_timeout");
 }
 
+void check(problems& bad, const std::string& where, const fault& o, bool has_memory_limit) {
+  if (name(o.at).empty())
+    bad.add(where + ".at", std::to_string(static_cast<int>(o.at)), "is no step of a worker");
+  if (name(o.action).empty())
+    bad.add(where + ".action", std::to_string(static_cast<int>(o.action)), "is no action");
+  if (o.action == fault_action::raise && (o.number < 1 || o.number > 64))
+    bad.add(where + ".number", std::to_string(o.number), "a signal's range is 1..64");
+  if (o.action == fault_action::exit && (o.number < 0 || o.number > 255))
+    bad.add(where + ".number", std::to_string(o.number), "an exit code's range is 0..255");
+  if (o.action == fault_action::delay) bad.positive(where + ".pause", duration(o.pause));
+  if (o.action == fault_action::exhaust_memory && o.at == fault_step::born)
+    bad.add(where + ".action", "exhaust_memory",
+            "a worker has no limit yet when it is born; choose a later step");
+  if (o.action == fault_action::exhaust_memory && !has_memory_limit)
+    bad.add(where + ".action", "exhaust_memory",
+            "needs limits.memory, or the machine's memory would be gone");
+  if (o.action == fault_action::drop && !can_drop(o.at))
+    bad.add(where + ".action", "drop",
+            fmt::format("nothing is sent at {}; choose telling_ready, answering, sending_parcel or answered",
+                        name(o.at)));
+}
+
 struct size {
   int min, max;
 };
@@ -160,6 +182,10 @@ engine::settings check(const process_options& o) {
   check(bad, o.limits);
   bad.positive("ready_timeout", o.ready_timeout);
   check(bad, "restart", o.restart);
+  if (o.faults.size() > 64)
+    bad.add("faults", fmt::format("{} faults", o.faults.size()), "at most 64 at a time");
+  for (std::size_t i = 0; i < o.faults.size(); ++i)
+    check(bad, fmt::format("faults[{}]", i), o.faults[i], o.limits.memory.has_value());
   if (!o.program.empty() && access(o.program.c_str(), X_OK) != 0)
     bad.add("program", o.program, "is not a program that can be run");
   if (struct stat found = {}; !o.cwd.empty() && (stat(o.cwd.c_str(), &found) != 0 ||

@@ -166,6 +166,9 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
     request.birth.init_call.resize(sizeof(init_key_.value));
     std::memcpy(request.birth.init_call.data(), &init_key_.value, sizeof(init_key_.value));
   }
+  for (const fault& each : options_.faults)
+    if (each.slot.value_or(id.slot) == id.slot && id.generation <= each.generations.value_or(id.generation))
+      request.birth.faults.push_back(each);
   if (options_.limits.memory) {
     w->limit = memory_limit::prepare(*options_.limits.memory, request.birth.pool, id.slot, id.generation);
     w->limit->apply_to(request.birth);

@@ -58,6 +58,30 @@ ipc::environment_rule get_environment(reader& in) {
   return rule;
 }
 
+// What a worker has to know of a fault; for whom it is was decided by the owner.
+void put(writer& out, const std::vector<fault>& faults) {
+  out.number(faults.size());
+  for (const fault& each : faults) {
+    out.number(static_cast<unsigned char>(each.at));
+    out.number(static_cast<unsigned char>(each.action));
+    out.number(each.number);
+    out.number(each.pause.count());
+    out.number(each.nth);
+  }
+}
+
+std::vector<fault> get_faults(reader& in) {
+  std::vector<fault> faults(in.count(2 + sizeof(int) + sizeof(std::int64_t) + sizeof(std::uint32_t)));
+  for (fault& each : faults) {
+    each.at = static_cast<fault_step>(in.number<unsigned char>());
+    each.action = static_cast<fault_action>(in.number<unsigned char>());
+    each.number = in.number<int>();
+    each.pause = std::chrono::nanoseconds(in.number<std::chrono::nanoseconds::rep>());
+    each.nth = in.number<std::uint32_t>();
+  }
+  return faults;
+}
+
 ipc::worker_birth get_birth(reader& in) {
   ipc::worker_birth birth;
   birth.slot = in.number<std::uint32_t>();
@@ -78,6 +102,7 @@ ipc::worker_birth get_birth(reader& in) {
   birth.nice = in.number<int>();
   birth.cgroup_procs = in.text();
   birth.init_call = in.block();
+  birth.faults = get_faults(in);
   return birth;
 }
 
@@ -107,6 +132,7 @@ std::expected<std::vector<std::byte>, base::os_error> encode(const ipc::worker_b
   out.number(birth.nice);
   out.text(birth.cgroup_procs);
   out.block(birth.init_call);
+  put(out, birth.faults);
   std::vector<std::byte> bytes = out.take();
   if (bytes.size() > largest_request) {
     return std::unexpected(base::os_error{.code = EMSGSIZE,

@@ -5,13 +5,16 @@
 //   idle    its workers have nothing to do
 //   busy    its workers spin, each with a child and a daemon of its own
 //   starting its workers are started all the time, and die
+//   watched as busy, and a child of its own, no worker, has a copy of all its descriptors
 //   leaves  as busy, and exits at SIGUSR1 without stopping the pool
 // Writes one character when everything runs, then waits for its end.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -60,6 +63,12 @@ int main(int argc, char** argv) {
   for (int i = 0; i < 4 && mode != "idle"; ++i) pool.post(spin_with_family, probes + std::to_string(i));
   for (int i = 0; i < 4 && mode != "idle"; ++i)
     while (::access((probes + std::to_string(i)).c_str(), F_OK) != 0) ::usleep(1'000);
-  (void)!::write(1, ".", 1);
+  if (mode == "watched" && ::fork() == 0) {
+    // Whoever looks for workers by what their owner's environment had shall not find this one.
+    for (char** each = environ; *each != nullptr; ++each) std::fill_n(*each, std::strlen(*each), '-');
+    (void)!::write(1, ".", 1);
+    wait_for_ever();
+  }
+  if (mode != "watched") (void)!::write(1, ".", 1);
   wait_for_ever();
 }

@@ -245,19 +245,26 @@ TEST(queues_of_threads, a_task_run_by_its_submitter_still_sees_its_stop_token_at
 
 TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
   try {
-    process_pool pool(process_options{.queue = {.when_full = when_full::caller_runs},
-                                      .limits = {.memory = 1'000,
-                                                 .tasks = 0,
-                                                 .age = -1s,
-                                                 .memory_soft = 2'000,
-                                                 .jitter = 1.5,
-                                                 .open_files = 3,
-                                                 .file_size = 1'000,
-                                                 .processes = 1,
-                                                 .cpu_time = 1ms},
-                                      .ready_timeout = 0s,
-                                      .env = {.pass = {"*", "LC_*", "A*B", ""}, .set = {{"A=B", "x"}}},
-                                      .cwd = "/no/such/place"});
+    process_pool pool(
+        process_options{.queue = {.when_full = when_full::caller_runs},
+                        .limits = {.memory = 1'000,
+                                   .tasks = 0,
+                                   .age = -1s,
+                                   .memory_soft = 2'000,
+                                   .jitter = 1.5,
+                                   .open_files = 3,
+                                   .file_size = 1'000,
+                                   .processes = 1,
+                                   .cpu_time = 1ms},
+                        .ready_timeout = 0s,
+                        .env = {.pass = {"*", "LC_*", "A*B", ""}, .set = {{"A=B", "x"}}},
+                        .cwd = "/no/such/place",
+                        .faults = {{.number = 65},
+                                   {.action = fault_action::exit, .number = 256},
+                                   {.action = fault_action::delay},
+                                   {.at = fault_step::born, .action = fault_action::exhaust_memory},
+                                   {.at = fault_step::rung, .action = fault_action::drop},
+                                   {.at = static_cast<fault_step>(18)}}});
     FAIL();
   } catch (const invalid_options& e) {
     const std::string text = e.what();
@@ -265,7 +272,8 @@ TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
          {"caller_runs", "limits.memory = 1000", "limits.tasks = 0", "limits.age = -1000000000 ns",
           "limits.jitter = 1.5", "limits.memory_soft = 2000", "limits.open_files = 3",
           "limits.file_size = 1000", "limits.processes = 1", "limits.cpu_time = 1000000 ns", "ready_timeout",
-          "env.set", "/no/such/place"})
+          "env.set", "/no/such/place", "faults[0].number = 65", "faults[1].number = 256", "faults[2].pause",
+          "faults[4].action = drop: nothing is sent at rung", "faults[5].at = 18"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
     EXPECT_NE(text.find("env.pass = 'A*B'"), std::string::npos) << text;
     EXPECT_NE(text.find("env.pass = ''"), std::string::npos) << text;

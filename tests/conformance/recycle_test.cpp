@@ -214,7 +214,8 @@ TEST(recycling, of_a_pool_that_does_not_run_is_refused) {
   }
 }
 
-TEST(recycling, ten_times_under_load_with_every_third_generation_broken_costs_no_call) {
+TEST(recycling, twenty_times_under_load_with_every_fifth_generation_broken_costs_no_call) {
+  const int rounds = 20, each = base::is_sanitized ? 1'000 : 5'000, all = rounds * each;
   scratch files;
   process_pool pool({.workers = {2},
                      .queue = {.capacity = 100'000, .when_full = when_full::reject},
@@ -225,14 +226,14 @@ TEST(recycling, ten_times_under_load_with_every_third_generation_broken_costs_no
   std::atomic<int> recycles_done = 0;
   std::vector<future<int>> calls;
   std::thread submitter([&] {
-    // Two thousand calls for each recycle, so that each finds the pool at work.
-    for (int i = 0; i < 20'000; ++i) {
-      if (i % 2'000 == 0) (void)eventually([&] { return recycles_done.load() >= i / 2'000; });
+    // Some thousand calls for each recycle, so that each finds the pool at work.
+    for (int i = 0; i < all; ++i) {
+      if (i % each == 0) (void)eventually([&] { return recycles_done.load() >= i / each; });
       calls.push_back(pool.submit(echo, i));
     }
   });
-  for (int round = 0; round < 10; ++round) {
-    const bool broken = round % 3 == 2;
+  for (int round = 0; round < rounds; ++round) {
+    const bool broken = round % 5 == 4;
     if (broken) touch(files("broken"));
     const recycle_report report = pool.recycle();
     EXPECT_EQ(report.rolled_back, broken) << report.why;
@@ -243,12 +244,12 @@ TEST(recycling, ten_times_under_load_with_every_third_generation_broken_costs_no
     ++recycles_done;
   }
   submitter.join();
-  for (int i = 0; i < 20'000; ++i) ASSERT_EQ(calls[static_cast<std::size_t>(i)].get(), i);
-  expect_all_settled(pool, 20'000, 0, 0);
+  for (int i = 0; i < all; ++i) ASSERT_EQ(calls[static_cast<std::size_t>(i)].get(), i);
+  expect_all_settled(pool, static_cast<std::size_t>(all), 0, 0);
   const stats s = pool.stats();
   EXPECT_EQ(s.rejected, 0U);
-  EXPECT_EQ(s.workers_recycled, 14U);
-  EXPECT_EQ(s.workers_died, 3U) << "those that did not come up";
+  EXPECT_EQ(s.workers_recycled, 32U);
+  EXPECT_EQ(s.workers_died, 4U) << "those that did not come up";
   EXPECT_EQ(s.late, 0U);
 }
 

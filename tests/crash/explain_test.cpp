@@ -267,16 +267,6 @@ TEST(a_death, for_lack_of_memory_says_so_with_limit_and_peak) {
   EXPECT_NE(text.find("under a limit of 128 MiB"), std::string::npos) << text;
 }
 
-// The patience of pools made in the meantime.
-class with_patience {
-public:
-  explicit with_patience(process::patience those) { process::usual_patience = those; }
-  ~with_patience() { process::usual_patience = before_; }
-
-private:
-  process::patience before_ = process::usual_patience;
-};
-
 // What killed the worker of a task that is past its run timeout.
 death death_of_late(process_pool& pool, const task_options& task, auto f, auto... arguments) {
   std::mutex mutex;

@@ -109,6 +109,54 @@ TEST(hostile_worker, that_scribbles_over_its_replies_harms_only_what_it_had_begu
   }
 }
 
+// Scribbles for ever, on a thread of its own, while its worker goes on to answer and its owner to read. int
+// scribble_for_ever(std::uint64_t seed) {
+std::thread([seed] {
+  std::mt19937_64 dice(seed);
+  for (std::uint64_t round = dice();; ++round) (void)scribble(round, 1 + dice() % 8);
+}).detach();
+return 7;
+}
+
+TEST(hostile_worker, that_scribbles_while_it_is_read_harms_nobody_else) {
+  const std::uint64_t seed = seed_of_test();
+  const auto how_long = std::chrono::seconds(long_tests() ? 60 : 3);
+  const auto end = std::chrono::steady_clock::now() + how_long;
+  {
+    process_pool warm(1);  // what the library keeps for good is there from here on
+    holdings::zygote = state_of(warm.submit(process_id).get()).parent;
+  }
+  const holdings before;
+  std::uint64_t scribblers = 0, ruined = 0;
+  {
+    process_pool innocent(for_strangers());  // another pool of this owner
+    process_pool pool(for_strangers());
+    while (std::chrono::steady_clock::now() < end) {
+      auto f = pool.submit({.run_timeout = 1s}, scribble_for_ever, seed + scribblers++);
+      std::vector<future<std::string>> next;
+      for (int i = 0; i < 20; ++i)
+        next.push_back(pool.submit(
+            {.run_timeout = 1s}, [](int n) { return std::string(static_cast<std::size_t>(n), 'x'); },
+            i % 5 == 0 ? 100'000 : i));
+      ASSERT_TRUE(f.wait_for(watchdog));
+      expect_own_ruin_only(f);
+      for (auto& each : next) {
+        ASSERT_TRUE(each.wait_for(watchdog));
+        expect_own_ruin_only(each);
+      }
+      ASSERT_EQ(innocent.submit(echo, 5).get(), 5);
+    }
+    pool.wait_idle();
+    expect_sums(pool.stats());
+    ruined = pool.stats().workers_died;
+    EXPECT_FALSE(innocent.stats().workers_died);
+  }
+  EXPECT_GT(ruined, 0U);
+  EXPECT_TRUE(eventually([&] { return holdings() == before; })) << before << " became " << holdings();
+  std::printf("%llu scribblers, %llu workers ended for it\n", static_cast<unsigned long long>(scribblers),
+              static_cast<unsigned long long>(ruined));
+}
+
 TEST(hostile_worker, that_overwrites_all_it_shares_is_killed_for_it) {
   process_pool pool(for_strangers());
   auto f = pool.submit(scribble, std::uint64_t{7}, std::size_t{0});

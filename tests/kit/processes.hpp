@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/sanitizer.hpp"
+#include "process/process_crew.hpp"
 
 namespace muster::test {
 
@@ -100,5 +101,15 @@ inline int die(int signal, int code) {
   if constexpr (base::is_sanitized) std::_Exit(code);  // the leak checker has its own code
   std::exit(code);
 }
+
+// The patience of pools made in the meantime.
+class with_patience {
+public:
+  explicit with_patience(process::patience those) { process::usual_patience = those; }
+  ~with_patience() { process::usual_patience = before_; }
+
+private:
+  process::patience before_ = process::usual_patience;
+};
 
 }  // namespace muster::test

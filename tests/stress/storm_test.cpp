@@ -36,7 +36,8 @@ void take(future<int>& f, int expected, outcomes& into) {
   }
 }
 
-// Kills a worker of the pool, if it still is one.
+// Ends a worker of the pool by one of many signals, if it still is one.
+constexpr int deadly[] = {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGABRT, SIGBUS, SIGSEGV, SIGXCPU};
 template <class Dice>
 bool kill_one(process_pool& pool, Dice& dice) {
   const auto workers = pool.stats().workers;
@@ -46,14 +47,14 @@ bool kill_one(process_pool& pool, Dice& dice) {
   std::ifstream name_of("/proc/" + std::to_string(w.pid) + "/comm");
   std::string name;
   std::getline(name_of, name);
-  return name.starts_with("muster-") && ::kill(w.pid, SIGKILL) == 0;
+  return name.starts_with("muster-") && ::kill(w.pid, deadly[dice() % std::size(deadly)]) == 0;
 }
 
 TEST(storm, of_kills_settles_every_task_once_and_leaves_nothing) {
   std::mt19937_64 dice(seed_of_test());
-  const int submitters = 4;
-  const int tasks = (long_tests() ? 1'000'000 : base::is_sanitized ? 20'000 : 100'000) / submitters;
-  const int kills = long_tests() ? 2'000 : base::is_sanitized ? 40 : 200;
+  const std::size_t submitters = 8;
+  const std::size_t tasks = base::is_sanitized ? 20'000 : 100'000;  // at least
+  const int kills = long_tests() ? 3'000 : base::is_sanitized ? 40 : 200;
   {
     process_pool warm(1);  // what the library keeps for good is there from here on
     holdings::zygote = state_of(warm.submit(process_id).get()).parent;
@@ -64,37 +65,33 @@ TEST(storm, of_kills_settles_every_task_once_and_leaves_nothing) {
     process_pool pool(process_options{
         .workers = {4}, .restart = {.first = 1ms, .max = 5ms}, .worker_stderr = worker_stderr::keep});
     pool.start();
-    std::atomic<int> running = submitters;
+    std::atomic<int> killed = 0;
+    std::atomic<std::size_t> all = 0;
     std::vector<std::thread> threads;
-    for (int s = 0; s < submitters; ++s)
-      threads.emplace_back([&, s] {
-        std::vector<std::pair<int, future<int>>> open;
-        for (int i = 0; i < tasks; ++i) {
-          open.emplace_back(i * submitters + s, pool.submit(echo_slowly, i * submitters + s));
-          if (open.size() < 1'000) continue;
+    for (std::size_t s = 0; s < submitters; ++s)
+      threads.emplace_back([&] {
+        while (all < tasks || killed < kills) {
+          std::vector<std::pair<int, future<int>>> open;
+          for (int i = 0; i < 500; ++i) open.emplace_back(i, pool.submit(echo_slowly, i));
           for (auto& [expected, f] : open) take(f, expected, seen);
-          open.clear();
+          all += open.size();
         }
-        for (auto& [expected, f] : open) take(f, expected, seen);
-        --running;
       });
-    int killed = 0;
-    while (running > 0) {
-      if (killed < kills && kill_one(pool, dice)) ++killed;
-      ::usleep(static_cast<useconds_t>(dice() % 16'000));
+    // A hundred a second in the mean.
+    while (killed < kills) {
+      if (kill_one(pool, dice)) ++killed;
+      ::usleep(static_cast<useconds_t>(dice() % 20'000));
     }
     for (auto& t : threads) t.join();
-    while (killed < kills)
-      if (kill_one(pool, dice)) ++killed;
-    const auto all = static_cast<std::size_t>(tasks) * submitters;
-    EXPECT_EQ(seen.values + seen.failed, all);
+    EXPECT_EQ(seen.values + seen.failed, all.load());
     EXPECT_EQ(seen.wrong, 0U);
     EXPECT_GT(seen.failed, 0U);
     EXPECT_LE(seen.failed, static_cast<std::size_t>(killed));  // a worker has begun one task at most
     expect_all_settled(pool, seen.values, seen.failed, 0);
     EXPECT_TRUE(eventually([&] { return ready_workers(pool) == 4; }));
     EXPECT_EQ(pool.submit(echo, 1).get(), 1);
-    std::printf("%d kills, %zu tasks lost their worker\n", killed, seen.failed.load());
+    std::printf("%d kills, %zu of %zu tasks lost their worker\n", killed.load(), seen.failed.load(),
+                all.load());
   }
   EXPECT_TRUE(eventually([&] { return holdings() == before; })) << before << " became " << holdings();
 }

@@ -26,6 +26,8 @@ ipc::worker_birth full_birth() {
   birth.nice = -3;
   birth.cgroup_procs = "/sys/fs/cgroup/x/cgroup.procs";
   birth.init_call = {std::byte{0}, std::byte{255}};
+  birth.faults = {
+      {.at = fault_step::rung, .action = fault_action::delay, .number = 3, .pause = 5ms, .nth = 9}};
   return birth;
 }
 
@@ -52,6 +54,12 @@ TEST(spawn, a_birth_comes_back_as_it_was) {
   EXPECT_EQ(birth.nice, -3);
   EXPECT_EQ(birth.cgroup_procs, "/sys/fs/cgroup/x/cgroup.procs");
   EXPECT_EQ(birth.init_call, (std::vector{std::byte{0}, std::byte{255}}));
+  ASSERT_EQ(birth.faults.size(), 1U);
+  EXPECT_EQ(birth.faults[0].at, fault_step::rung);
+  EXPECT_EQ(birth.faults[0].action, fault_action::delay);
+  EXPECT_EQ(birth.faults[0].number, 3);
+  EXPECT_EQ(birth.faults[0].pause, 5ms);
+  EXPECT_EQ(birth.faults[0].nth, 9U);
 }
 
 TEST(spawn, a_message_cut_anywhere_or_with_something_behind_is_an_error) {

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include "worker/faults.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+namespace muster::worker {
+
+namespace detail {
+bool has_faults = false;
+}  // namespace detail
+
+namespace {
+
+std::vector<fault>& orders() {
+  static std::vector<fault> all;
+  return all;
+}
+
+// Touches what it takes, since memory that nobody has written to is not there yet. It has a limit: the owner
+// accepts this fault only with one.
+void exhaust_memory() {
+  constexpr std::size_t part = std::size_t{1} << 20U;
+  while (void* more = std::malloc(part)) std::memset(more, 1, part);
+  std::abort();
+}
+
+void sleep_for(std::chrono::nanoseconds pause) { std::this_thread::sleep_for(pause); }
+
+// False: drop.
+bool carry_out(const fault& what) {
+  switch (what.action) {
+    case fault_action::raise: ::kill(::getpid(), what.number); return true;
+    case fault_action::exit: ::_exit(what.number);
+    case fault_action::exhaust_memory: exhaust_memory(); return true;
+    case fault_action::delay: sleep_for(what.pause); return true;
+    case fault_action::hang:
+      for (;;) ::pause();
+    case fault_action::drop: return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void order_faults(std::vector<fault> ordered) {
+  orders() = std::move(ordered);
+  detail::has_faults = !orders().empty();
+}
+
+bool detail::strike(fault_step step) {
+  static std::array<std::uint32_t, fault_steps> times{};
+  const std::uint32_t time = ++times[static_cast<std::size_t>(step)];
+  bool send = true;
+  for (const fault& each : orders())
+    if (each.at == step && (each.nth == 0 || each.nth == time)) send = carry_out(each) && send;
+  return send;
+}
+
+}  // namespace muster::worker

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Pools that are made, used, recycled and stopped by many threads at once: nothing hangs and nothing is left.
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "kit/pools.hpp"
+#include "kit/processes.hpp"
+
+namespace muster::test {
+namespace {
+
+// Some pools that all threads share; each can be replaced by another while others still use it.
+class shared_pools {
+public:
+  shared_pools() {
+    for (auto& each : pools_) each = fresh();
+  }
+  std::shared_ptr<process_pool> at(std::size_t index) {
+    const std::lock_guard lock(mutex_);
+    return pools_[index % pools_.size()];
+  }
+  void replace(std::size_t index) {
+    auto next = fresh();
+    const std::lock_guard lock(mutex_);
+    pools_[index % pools_.size()].swap(next);
+  }
+
+private:
+  static std::shared_ptr<process_pool> fresh() {
+    return std::make_shared<process_pool>(
+        process_options{.workers = {.min = 1, .max = 2, .idle_timeout = 2ms},
+                        .restart = {.first = 1ms, .max = 5ms},
+                        .worker_stderr = worker_stderr::keep});
+  }
+  std::mutex mutex_;
+  std::array<std::shared_ptr<process_pool>, 3> pools_;
+};
+
+// What a thread may be told by a pool that another has stopped.
+template <class F>
+void unless_stopped(F act) {
+  const auto code = code_of(act);
+  EXPECT_TRUE(!code || *code == error_code::pool_stopped || *code == error_code::cancelled) << name(*code);
+}
+
+TEST(storm, of_starts_stops_and_recycles_hangs_nowhere_and_leaves_nothing) {
+  std::mt19937_64 dice(seed_of_test());
+  {
+    process_pool warm(1);
+    holdings::zygote = state_of(warm.submit(process_id).get()).parent;
+  }
+  const holdings before;
+  const int operations = long_tests() ? 10'000 : base::is_sanitized ? 400 : 2'000;
+  {
+    shared_pools pools;
+    std::atomic<int> left = operations;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 8; ++t)
+      threads.emplace_back([&, seed = dice()] {
+        std::mt19937_64 own(seed);
+        while (left-- > 0) {
+          const std::size_t which = own();
+          const auto pool = pools.at(which);
+          switch (own() % 10) {
+            case 0: unless_stopped([&] { (void)pool->recycle({.deadline = 1s}); }); break;
+            case 1: unless_stopped([&] { pool->start(); }); break;
+            case 2: (void)pool->stop(1s); break;
+            case 3: (void)pool->terminate(); break;
+            case 4:
+            case 5: pools.replace(which); break;
+            case 6: expect_sums(pool->stats()); break;
+            default: unless_stopped([&] { EXPECT_EQ(pool->submit(echo, 7).get(), 7); });
+          }
+        }
+      });
+    for (auto& t : threads) t.join();
+  }
+  EXPECT_TRUE(eventually([&] { return holdings() == before; })) << before << " became " << holdings();
+}
+
+}  // namespace
+}  // namespace muster::test
