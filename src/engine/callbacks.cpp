@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <system_error>
 
 namespace muster::engine {
 
@@ -31,10 +32,11 @@ void callbacks::post(std::function<void()> work) {
   wake_.notify_one();
 }
 
-void callbacks::start_thread() {
+// Where none can be had, what is queued waits for the next that is posted, or for the end.
+void callbacks::start_thread() try {
   if (thread_.joinable() || stopping_ || leaving_ > 0) return;
   thread_ = std::thread([self = shared_from_this()] { self->loop(); });
-}
+} catch (const std::system_error&) {}
 
 bool callbacks::inside() const { return running_here == this; }
 
@@ -81,6 +83,8 @@ bool callbacks::run_until(const std::function<bool()>& done, std::optional<base:
 bool callbacks::settle(base::time_point until) {
   if (inside()) return false;
   std::unique_lock lock(mutex_);
+  if (!queue_.empty()) start_thread();
+  while (!thread_.joinable() && leaving_ == 0 && !queue_.empty()) run_one(lock);
   if (!base::wait_until(rest_, lock, until, [this] { return running_ == 0 && queue_.empty(); })) return false;
   ++leaving_;
   wake_.notify_all();

@@ -37,11 +37,18 @@ engine::~engine() {
 void engine::start(bool own_thread) {
   {
     const auto lock = intake_.lock();
-    if (std::exchange(started_, true) || intake_.closed()) return;
+    if (started_ || intake_.closed()) return;
+    if (own_thread) start_loop();
+    started_ = true;
     intake_.open();
   }
   tell({.what = happened::start_asked{}});
-  if (own_thread) thread_ = std::thread([this] { loop(); });
+}
+
+void engine::start_loop() try {
+  thread_ = std::thread([this] { loop(); });
+} catch (const std::system_error& e) {
+  throw not_ready("the pool '" + settings_.name + "' has no thread of its own: " + e.what());
 }
 
 bool engine::wait_ready(base::time_point until) {

@@ -180,6 +180,7 @@ private:
     bool active = true;  // guarded by running
   };
 
+  void start_loop();  // throws not_ready
   void loop();
   void send(const std::shared_ptr<const muster::event>& what);
   void tell(note n, base::time_point needed_at = base::time_point::min());

@@ -73,16 +73,17 @@ process_crew::process_crew(const process_options& options)
     if (!key) throw invalid_options("init: " + key.error());
     init_key_ = *key;
   }
-  watch(wake_.get(), source::wake, {});
+  if (!watch(wake_.get(), source::wake, {}))
+    throw not_ready("no descriptor for the pool: " + base::last_os_error("epoll_ctl").text());
 }
 
 // Descriptors are told apart by what they are and whose: kind, generation and slot fit into epoll's 64 bits.
-void process_crew::watch(int descriptor, source what, worker_id whose, bool edge) {
+bool process_crew::watch(int descriptor, source what, worker_id whose, bool edge) {
   epoll_event event{};
   event.events = EPOLLIN | (edge ? EPOLLET : 0U);
   event.data.u64 = std::uint64_t{static_cast<std::uint8_t>(what)} << 56U |
                    std::uint64_t{whose.generation & 0xffffffU} << 32U | whose.slot;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event);
+  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
 process_crew::worker_ref process_crew::find(std::uint32_t slot, std::uint32_t generation) {
@@ -103,9 +104,12 @@ bool process_crew::connect(std::string& problem) {
     problem = "no zygote: " + opened.error().text();
     return false;
   }
+  if (!watch(opened->descriptor(), source::zygote, {})) {
+    problem = "no zygote: " + base::last_os_error("epoll_ctl").text();
+    return false;
+  }
   link_.emplace(std::move(*opened));
   link_lost_ = false;
-  watch(link_->descriptor(), source::zygote, {});
   return true;
 }
 
@@ -154,6 +158,10 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
   w->bell = base::file_descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!w->bell) return std::unexpected(base::last_os_error("eventfd").text());
   w->control = std::move(control->first);
+  if (!watch(w->control.get(), source::control, id) ||
+      !watch(w->error_output.get(), source::error_output, id) ||
+      !watch(w->bell.get(), source::bell, id, true))  // edge: nobody needs to empty it
+    return std::unexpected(base::last_os_error("epoll_ctl").text());
   w->born = owner_->time().now();
 
   request.birth.slot = id.slot;
@@ -187,9 +195,6 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
   request.bell = w->bell.get();
   request.error_output = writes_errors.release();
 
-  watch(w->control.get(), source::control, id);
-  watch(w->error_output.get(), source::error_output, id);
-  watch(w->bell.get(), source::bell, id, true);  // edge: nobody needs to empty it
   return w;
 }
 

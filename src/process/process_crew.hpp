@@ -120,7 +120,8 @@ private:
   // --- process_crew.cpp and deaths.cpp: the life of a worker
   bool connect(std::string& problem);
   std::expected<worker_ref, std::string> make(worker_id id, spawn_request& request);
-  void watch(int descriptor, source what, worker_id whose, bool edge = false);
+  // False: it could not, and errno says why.
+  [[nodiscard]] bool watch(int descriptor, source what, worker_id whose, bool edge = false);
   // Fills snapshot_ with those that live, and finds those that do not take their calls. Returns until when to
   // sleep.
   base::time_point look_at_workers(base::time_point until);

@@ -11,10 +11,6 @@
 
 namespace muster::worker {
 
-namespace detail {
-bool has_faults = false;
-}  // namespace detail
-
 namespace {
 
 std::vector<fault>& orders() {
@@ -48,12 +44,12 @@ bool carry_out(const fault& what) {
 
 }  // namespace
 
-void order_faults(std::vector<fault> ordered) {
+void faults::order(std::vector<fault> ordered) {
   orders() = std::move(ordered);
-  detail::has_faults = !orders().empty();
+  are_ordered = !orders().empty();
 }
 
-bool detail::strike(fault_step step) {
+bool faults::strike(fault_step step) {
   static std::array<std::uint32_t, fault_steps> times{};
   const std::uint32_t time = ++times[static_cast<std::size_t>(step)];
   bool send = true;

@@ -10,15 +10,16 @@
 
 namespace muster::worker {
 
-void order_faults(std::vector<fault> ordered);
+class faults {
+public:
+  static void order(std::vector<fault> ordered);
+  // The worker is at this step: what was ordered for it happens now. False: leave out what you are about to
+  // send.
+  static bool reach(fault_step step) { return !are_ordered || strike(step); }
 
-namespace detail {
-extern bool has_faults;
-bool strike(fault_step step);
-}  // namespace detail
-
-// The worker is at this step: what was ordered for it happens now. False: leave out what you are about to
-// send.
-inline bool reach(fault_step step) { return !detail::has_faults || detail::strike(step); }
+private:
+  static bool strike(fault_step step);
+  static inline bool are_ordered = false;
+};
 
 }  // namespace muster::worker

@@ -209,8 +209,8 @@ result gather(ipc::worker_inheritance& given) {
 
 std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth birth,
                                                              ipc::worker_inheritance& given) {
-  order_faults(std::move(birth.faults));
-  reach(fault_step::born);
+  faults::order(std::move(birth.faults));
+  faults::reach(fault_step::born);
   result done = join_cgroup(birth.cgroup_procs);
   if (done) done = stand_in_line(given.parent, birth);
   if (done) clean_signals();
@@ -222,7 +222,7 @@ std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth b
   if (done) done = limit_resources(birth.limits);
   if (!done) return std::unexpected(done.error());
   kept_arguments() = birth.arguments;
-  reach(fault_step::set_up);
+  faults::reach(fault_step::set_up);
   return ipc::worker_channels{.slot = birth.slot,
                               .generation = birth.generation,
                               .pool = std::move(birth.pool),

@@ -74,23 +74,23 @@ public:
 
   int run() {
     prepare_last_words(memory_.replies.view<ipc::reply_memory>().words, channels_.descriptors.bell.get());
-    reach(fault_step::before_init);
+    faults::reach(fault_step::before_init);
     if (!initialise()) return 1;
-    reach(fault_step::after_init);
-    if (reach(fault_step::telling_ready)) tell({.kind = ipc::control_kind::ready});
-    reach(fault_step::told_ready);
+    faults::reach(fault_step::after_init);
+    if (faults::reach(fault_step::telling_ready)) tell({.kind = ipc::control_kind::ready});
+    faults::reach(fault_step::told_ready);
     while (!calls_.stopping()) {
-      reach(fault_step::looking);
+      faults::reach(fault_step::looking);
       if (const auto call = calls_.next()) {
         execute(*call);
       } else {
         std::fflush(stdout);  // what tasks print appears though the buffer is not full
-        reach(fault_step::falling_asleep);
+        faults::reach(fault_step::falling_asleep);
         calls_.sleep();
-        reach(fault_step::woken);
+        faults::reach(fault_step::woken);
       }
     }
-    reach(fault_step::leaving);
+    faults::reach(fault_step::leaving);
     return 0;
   }
 
@@ -122,7 +122,7 @@ private:
   }
 
   void execute(const ipc::request_receiver::call& call) {
-    reach(fault_step::claimed);
+    faults::reach(fault_step::claimed);
     result_.clear();
     std::vector<std::byte> parcel;
     std::span<const std::byte> arguments;
@@ -147,7 +147,7 @@ private:
     detail::call_site site{*target, in, result_, about.stop(), &about};
     present_ = {reinterpret_cast<detail::thunk_function>(const_cast<void*>(*thunk)), &site};
     auto status = ipc::reply_status::value;
-    reach(fault_step::calling);
+    faults::reach(fault_step::calling);
     try {
       module::traced_call([](void* p) { static_cast<one_call*>(p)->thunk(*static_cast<one_call*>(p)->site); },
                           &present_);
@@ -156,13 +156,13 @@ private:
       module::encode_current_exception(result_, module::describe_trace());
       status = ipc::reply_status::exception;
     }
-    reach(fault_step::returned);
+    faults::reach(fault_step::returned);
     if (watched) stops_.end();
     reply(call.position, status, result_.bytes());
   }
 
   void reply(std::uint64_t position, ipc::reply_status status, std::span<const std::byte> payload) {
-    if (!reach(fault_step::answering)) return;
+    if (!faults::reach(fault_step::answering)) return;
     std::optional<ipc::carrier> by;
     while (!(by = replies_.prepare(position, static_cast<std::uint32_t>(status), payload)))
       replies_.wait_for_room(std::chrono::seconds(1));
@@ -175,17 +175,17 @@ private:
         return reply(position, ipc::reply_status::refused, bytes_of(why));
       }
       const int descriptor = file->get();
-      if (reach(fault_step::sending_parcel))
+      if (faults::reach(fault_step::sending_parcel))
         tell({.kind = ipc::control_kind::parcel, .position = position}, {}, {&descriptor, 1});
     }
-    reach(fault_step::written);
+    faults::reach(fault_step::written);
     replies_.publish();
-    if (!reach(fault_step::answered)) return;
+    if (!faults::reach(fault_step::answered)) return;
     if (bell_.should_ring()) {
       const std::uint64_t one = 1;
       (void)!::write(channels_.descriptors.bell.get(), &one, sizeof(one));
     }
-    reach(fault_step::rung);
+    faults::reach(fault_step::rung);
   }
 
   // Parcels come in the order of their positions; those of calls that were taken back are dropped.

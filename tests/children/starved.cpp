@@ -9,6 +9,7 @@
 // when the failure has happened, and what was not well.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -201,7 +203,9 @@ long syscall(long number, ...) noexcept {
   for (long& each : a) each = va_arg(arguments, long);
   va_end(arguments);
   static auto* const real = next<long(long, ...)>("syscall");
-  return fails(("syscall " + std::to_string(number)).c_str())
+  // A futex is woken in any case; only waits end early.
+  const bool wakes = number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_WAKE;
+  return !wakes && fails(("syscall " + std::to_string(number)).c_str())
              ? -1
              : real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -109,13 +109,13 @@ TEST(hostile_worker, that_scribbles_over_its_replies_harms_only_what_it_had_begu
   }
 }
 
-// Scribbles for ever, on a thread of its own, while its worker goes on to answer and its owner to read. int
-// scribble_for_ever(std::uint64_t seed) {
-std::thread([seed] {
-  std::mt19937_64 dice(seed);
-  for (std::uint64_t round = dice();; ++round) (void)scribble(round, 1 + dice() % 8);
-}).detach();
-return 7;
+// Scribbles for ever, on a thread of its own, while its worker goes on to answer and its owner to read.
+int scribble_for_ever(std::uint64_t seed) {
+  std::thread([seed] {
+    std::mt19937_64 dice(seed);
+    for (std::uint64_t round = dice();; ++round) (void)scribble(round, 1 + dice() % 8);
+  }).detach();
+  return 7;
 }
 
 TEST(hostile_worker, that_scribbles_while_it_is_read_harms_nobody_else) {

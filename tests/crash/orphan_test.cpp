@@ -128,8 +128,10 @@ TEST_P(owner_ends, by_sigkill_and_no_process_and_no_file_is_left) {
     auto all = companions_of(0, "TMPDIR=" + temporary(""));
     all.insert(all.end(), pids.begin(), pids.end());
     expect_gone_soon(all, begin, times);
-    if (stranger != 0) EXPECT_TRUE(lives(stranger));
-    if (stranger != 0) ::kill(stranger, SIGKILL);
+    if (stranger != 0) {
+      EXPECT_TRUE(lives(stranger));
+      ::kill(stranger, SIGKILL);
+    }
     EXPECT_EQ(companions_of(0, "TMPDIR=" + temporary("")), std::vector<pid_t>());
     EXPECT_EQ(entries_in(temporary("")), 0U);
   }
@@ -163,8 +165,15 @@ TEST(zygote, killed_under_a_busy_pool_fails_what_had_begun_and_the_pool_comes_ba
     for (int i = 0; i < 2; ++i) ASSERT_TRUE(appears(files("b" + std::to_string(i))));
     for (int i = 0; i < 20; ++i) queued.push_back(pool.submit(echo, i));
     std::vector<pid_t> workers;
-    for (const auto& w : pool.stats().workers) workers.push_back(w.pid);
+    // A worker's number may be told later than that it is ready.
+    ASSERT_TRUE(eventually([&] {
+      workers.clear();
+      for (const auto& w : pool.stats().workers)
+        if (w.pid > 0) workers.push_back(w.pid);
+      return workers.size() == 2;
+    }));
     const pid_t parent = state_of(workers[0]).parent;
+    ASSERT_GT(parent, 1);
     ASSERT_NE(parent, ::getpid());
     ::kill(parent, SIGKILL);
     for (auto& f : begun) EXPECT_EQ(outcome_of(f), error_code::unexpected_exit);
