@@ -154,6 +154,8 @@ WORKLOADS = {
         floor_futex_cross_core=Side(program("floor_futex", "cross"), 5_000, 500),
         floor_ring_1=Side(program("floor_ring", "one_at_a_time"), 10_000, 1_000)),
     "process_start": processes("ms"),
+    "process_one_more": Workload("ms", Side(program("process_muster", "process_one_more_large")),
+                                 {"small_owner": Side(program("process_muster", "process_one_more_small"))}),
     "process_crash": processes("ms"),
     "process_hung": processes("ms"),
     "process_memory": processes("B/call", *[(100_000, 10_000)] * 3),

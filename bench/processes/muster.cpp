@@ -86,6 +86,19 @@ double start() {
   return bench::seconds_since(begin) * 1e3;
 }
 
+/// One more worker in an owner that holds so many bytes, all of them written to; the median of twenty.
+double one_more(std::size_t held) {
+  muster::process_pool first(plain(1));
+  warm_up(first);
+  const std::vector<char> memory(held, 'm');
+  const double time = bench::median_microseconds(20, [] {
+    muster::process_pool pool(plain(1));
+    pool.start();
+  });
+  require(memory.empty() || memory.back() == 'm', "the memory is not there");
+  return time / 1e3;
+}
+
 /// One worker, so that the next task can only run on its replacement.
 double crash() {
   muster::process_pool pool(plain(1));
@@ -153,6 +166,8 @@ int main(int argc, char** argv) {
   if (what.workload == "process_map") return bench::report(map(what.count));
   if (what.workload == "process_latency") return bench::report(latency(what.count));
   if (what.workload == "process_start") return bench::report(start());
+  if (what.workload == "process_one_more_large") return bench::report(one_more(std::size_t{1} << 30U));
+  if (what.workload == "process_one_more_small") return bench::report(one_more(0));
   if (what.workload == "process_crash") return bench::report(crash());
   if (what.workload == "process_hung") return bench::report(hung());
   if (what.workload == "process_memory") return bench::report(memory(what.count));
