@@ -37,6 +37,26 @@ std::size_t scribble(std::uint64_t seed, std::size_t most) {
   return written;
 }
 
+// With so many copies of descriptor 2, which nobody asked for.
+bool send_with_descriptors(int socket, std::string& text, std::size_t count) {
+  const std::vector<int> descriptors(count, STDERR_FILENO);
+  alignas(cmsghdr) char control[CMSG_SPACE(8 * sizeof(int))] = {};
+  iovec part{.iov_base = text.data(), .iov_len = text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (count > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    cmsghdr* const head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(count * sizeof(int));
+    std::memcpy(CMSG_DATA(head), descriptors.data(), count * sizeof(int));
+  }
+  return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+}
+
 std::size_t send_garbage(std::uint64_t seed) {
   std::mt19937_64 dice(seed);
   std::size_t sent = 0;
@@ -46,7 +66,7 @@ std::size_t send_garbage(std::uint64_t seed) {
     for (int i = 0; i < 20; ++i) {
       std::string message(1 + dice() % 300, '\0');
       for (char& c : message) c = static_cast<char>(dice());
-      if (::send(descriptor, message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) ++sent;
+      if (send_with_descriptors(descriptor, message, static_cast<std::size_t>(i) % 5)) ++sent;
     }
   }
   return sent;
@@ -166,8 +186,10 @@ TEST(hostile_worker, that_overwrites_all_it_shares_is_killed_for_it) {
   for (int i = 0; i < 50; ++i) EXPECT_EQ(pool.submit(echo, i).get(), i);
 }
 
-TEST(hostile_worker, that_sends_garbage_is_killed_for_it) {
+TEST(hostile_worker, that_sends_garbage_is_killed_for_it_and_nothing_it_sent_stays_open) {
   process_pool pool(for_strangers());
+  pool.start();
+  const std::size_t open_before = entries_in("/proc/self/fd");
   const std::uint64_t seed = seed_of_test();
   auto f = pool.submit(
       [](std::uint64_t s) {
@@ -185,6 +207,7 @@ TEST(hostile_worker, that_sends_garbage_is_killed_for_it) {
   }
   EXPECT_TRUE(eventually([&] { return ready_workers(pool) == 2; }));
   EXPECT_EQ(pool.submit(echo, 1).get(), 1);
+  EXPECT_TRUE(eventually([&] { return entries_in("/proc/self/fd") == open_before; }));
 }
 
 TEST(hostile_worker, that_closes_every_descriptor_ends_alone) {
