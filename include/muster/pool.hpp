@@ -116,6 +116,9 @@ namespace detail {
 /// submit, post, map and the calls of modules in terms of Pool::make_task, which turns a call into a task.
 template <class Pool>
 class pool_calls : public pool_base {
+  pool_calls() = default;
+  friend Pool;
+
 public:
   /// Runs f(args...) on a worker. Blocks only while the queue is full (queue_options::when_full). Throws, and
   /// then the task was not accepted:

@@ -23,7 +23,6 @@
 namespace muster::process {
 
 using detail::task;
-using engine::task_event;
 using engine::worker_event;
 
 namespace {
