@@ -336,7 +336,7 @@ struct task_options {
   /// Longest wait for a worker; then task_timeout, and it never runs.
   std::optional<duration> queue_timeout{};
   /// Longest run (each attempt). The future then settles as task_timeout at once, whatever the task still
-  /// returns; the task is told to stop, and a process that has not after the pool's `grace` is killed.
+  /// returns; the task is told to stop, and a process that has not after the pool's `grace` is ended.
   std::optional<duration> run_timeout{};
   /// From submit to settle, waits, runs and retries together; then as with run_timeout.
   std::optional<duration> deadline{};

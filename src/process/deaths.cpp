@@ -192,7 +192,7 @@ death process_crew::report(worker_process& w, const ended* status) const {
     how.cause = w.signalled_for;
   else if (w.limit && w.limit->was_oom_killed())
     how.cause = death_cause::out_of_memory;
-  else if ((w.state == worker_state::stopping || w.leaves) && how.exit_code == 0)
+  else if ((w.state == worker_state::stopping || (w.leaves && w.had_tasks)) && how.exit_code == 0)
     how.cause = death_cause::stopped;
   if (how.cause == death_cause::signalled && how.detail.empty()) how.detail = limit_met(how, *status);
   return how;

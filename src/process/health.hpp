@@ -31,6 +31,8 @@ public:
   // What is wrong with it; empty: it is well. Remembers the look for the next one.
   [[nodiscard]] std::string judge(const vital_look& seen, base::time_point now,
                                   const std::optional<duration>& max_silence);
+  // As the last look saw it; 0: there was none.
+  [[nodiscard]] std::size_t served() const { return last_ ? last_->served : 0; }
 
 private:
   std::optional<vital_look> last_{};

@@ -17,14 +17,15 @@ std::vector<process_crew::seen_from_outside> process_crew::look_from_outside() {
     for (const auto& w : workers_)
       if (w && w->state != worker_state::starting && w->state != worker_state::dead && !w->killed_for &&
           w->pid != 0)
-        all.push_back({w, '?', 0, {}});
+        all.push_back({w, !w->memory || w->in_flight() > 0 || w->served != w->vitals.served(), '?', 0, {}});
   }
+  constexpr auto no_limit = std::numeric_limits<std::size_t>::max();
   for (seen_from_outside& each : all) {
     if (const auto status = base::status_of(each.worker->pid)) {
       each.state = status->state;
       each.ticks = status->ticks;
     }
-    each.memory = base::private_memory(each.worker->pid, std::numeric_limits<std::size_t>::max());
+    if (each.may_have_grown) each.memory = base::private_memory(each.worker->pid, no_limit);
   }
   return all;
 }
@@ -105,7 +106,8 @@ bool process_crew::on_unwell(worker_process& w, const std::string& why) {
 bool process_crew::on_leaving(worker_process& w, const std::string& why) {
   if (w.state == worker_state::starting || std::exchange(w.leaves, true)) return false;
   w.detail = why;
-  owner_->worker_leaves(w.id);
+  // One that wants to go before its first task would be replaced for ever without a pause.
+  if (w.had_tasks) owner_->worker_leaves(w.id);
   return true;
 }
 

@@ -125,6 +125,7 @@ private:
   // Reads files, so not under the lock.
   struct seen_from_outside {
     worker_ref worker;
+    bool may_have_grown;  // it did something since the last look
     char state;
     std::uint64_t ticks;
     std::optional<std::size_t> memory;

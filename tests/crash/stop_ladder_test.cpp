@@ -104,6 +104,21 @@ TEST(stop_ladder, a_handler_may_clean_up_when_the_pool_stops_and_that_is_no_cras
   }
 }
 
+TEST(stop_ladder, a_busy_worker_that_got_its_signal_when_the_pool_stopped_gets_no_other_when_it_ends) {
+  scratch files;
+  auto options = with_ladder(patient_term);
+  options.init = handle_and_return;
+  options.env.set = {{"TEST_LOG", files("log")}};
+  process_pool pool(options);
+  auto f = pool.submit(deaf, files("begun"), files("log"));
+  ASSERT_TRUE(appears(files("begun")));
+  const stop_report report = pool.stop(1ms);
+  EXPECT_TRUE(report.forced);
+  EXPECT_EQ(report.killed, 0U);
+  EXPECT_EQ(outcome_of(f), error_code::pool_stopped);
+  EXPECT_EQ(lines_of(files("log")), (std::vector{std::to_string(SIGTERM)}));
+}
+
 TEST(stop_ladder, a_handler_may_clean_up_when_its_worker_is_recycled_and_its_task_ends_before) {
   scratch files;
   auto options = with_ladder(patient_term);

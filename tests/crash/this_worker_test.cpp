@@ -3,6 +3,7 @@
 // has. And that a lie in those words harms nobody.
 #include <csignal>
 #include <mutex>
+#include <thread>
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -90,6 +91,34 @@ TEST(this_worker, that_throws_ends_only_when_it_says_so) {
   EXPECT_EQ(pool.submit(process_id).get(), pid);
   EXPECT_THROW(pool.submit(fail, true).get(), std::runtime_error);
   EXPECT_NE(pool.submit(process_id).get(), pid);
+}
+
+// Or it would be replaced for ever.
+TEST(this_worker, that_wants_to_go_before_its_first_task_is_replaced_after_a_pause) {
+  scratch files;
+  auto options = quiet();
+  options.init = [] {
+    if (!exists(std::getenv("TEST_GATE"))) this_worker::end_after_task("no licence");
+  };
+  options.restart = {.first = 1ms, .max = 10ms};
+  options.env.set = {{"TEST_GATE", files("gate")}};
+  std::mutex mutex;
+  std::string text;
+  options.start = false;
+  process_pool pool(options);
+  const auto listens = pool.on(event_kind::degraded, [&](const event& e) {
+    const std::lock_guard lock(mutex);
+    text = e.text;
+  });
+  std::thread starter([&] { (void)code_of([&] { pool.start(); }); });
+  EXPECT_TRUE(eventually([&] {
+    const std::lock_guard lock(mutex);
+    return text.find("no licence") != std::string::npos;
+  }));
+  touch(files("gate"));
+  EXPECT_EQ(pool.submit(echo, 1).get(), 1);
+  starter.join();
+  pool.off(listens);
 }
 
 // S103.
