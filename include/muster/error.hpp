@@ -79,11 +79,12 @@ enum class death_cause : std::uint8_t {
   exited,              ///< It called exit.
   signalled,           ///< A signal ended it that nobody here sent.
   out_of_memory,       ///< It met its memory limit.
-  run_timeout,         ///< We killed it: its task was past its run timeout.
-  cancelled,           ///< We killed it: its task was cancelled and did not stop in time.
+  run_timeout,         ///< We ended it: its task was past its run timeout.
+  cancelled,           ///< We ended it: its task was cancelled and did not stop in time.
   protocol_violation,  ///< We killed it: it wrote what no worker writes.
   not_ready,           ///< We killed it: it was not ready in time.
-  stopped,             ///< We ended it: the pool stopped or shrank.
+  unresponsive,        ///< We killed it: it failed its health checks.
+  stopped,             ///< We ended it: the pool stopped or shrank, or it asked for that.
   unknown,             ///< Its zygote died with it, so nobody saw its status.
 };
 

@@ -30,10 +30,12 @@ enum class event_kind : std::uint8_t {
   worker_died,      ///< It ended, or was killed, and nobody wanted that: see event::death.
   worker_recycled,  ///< Its replacement is ready and it was told to end, though nothing is wrong with it; the
                     ///< text says why. worker_stopped follows when it has.
-  start_failed,     ///< A worker did not come up; the text says why.
-  degraded,         ///< Workers cannot be started at the moment; the pool keeps trying.
-  recovered,        ///< They can again.
-  scaled,           ///< The number of workers wanted changed; the text says from, to and why.
+  worker_unhealthy,  ///< It failed a health check (health_options); the text says what was seen.
+  worker_healthy,    ///< It passed one again.
+  start_failed,      ///< A worker did not come up; the text says why.
+  degraded,          ///< Workers cannot be started at the moment; the pool keeps trying.
+  recovered,         ///< They can again.
+  scaled,            ///< The number of workers wanted changed; the text says from, to and why.
   task_began,  ///< An attempt began. Only sent for tasks with a timeout, a deadline, or task_options::report.
   task_failed,   ///< A task started by `post` failed: see event::error.
   task_retried,  ///< An attempt failed and the task will run again.

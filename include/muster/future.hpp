@@ -70,7 +70,7 @@ public:
   /// - One that runs is told by its stop token, and keeps its future until the pool's `grace` is over: what
   /// it
   ///   returns or throws by then is its outcome, and counts as that (a value as succeeded). Then it settles
-  ///   as `cancelled`, and its worker, where that is a process, is killed.
+  ///   as `cancelled`, and its worker, where that is a process, is ended (process_options::stop).
   /// - The result of `then` settles at once, and its f is skipped where it has not begun; the task before it
   ///   goes on.
   void cancel() { detail::cancel(state()); }

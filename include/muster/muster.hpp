@@ -17,4 +17,5 @@
 #include <muster/options.hpp>
 #include <muster/pool.hpp>
 #include <muster/stats.hpp>
+#include <muster/this_worker.hpp>
 #include <muster/version.hpp>

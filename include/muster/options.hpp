@@ -15,6 +15,7 @@
 /// throws invalid_options with every problem it found, not just the first.
 
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -219,6 +220,54 @@ private:
   void (*function_)() = nullptr;
 };
 
+/// A function that an idle worker process runs at each health check: a plain function or a captureless
+/// lambda. False, or an exception: the worker is not well.
+class check_function {
+public:
+  check_function() = default;
+  check_function(bool (*function)()) : function_(function) {}  // NOLINT(google-explicit-constructor)
+  template <class F>
+    requires(std::is_empty_v<F> && std::is_convertible_v<F, bool (*)()>)
+  check_function(F function) : function_(function) {}  // NOLINT(google-explicit-constructor)
+  [[nodiscard]] auto get() const { return function_; }
+
+private:
+  bool (*function_)() = nullptr;
+};
+
+/// How a pool finds worker processes that live and do nothing.
+///
+/// Every `interval` the pool looks at each worker. An idle one has to answer. A busy one cannot; it is well
+/// if it has used a processor, finished a task or called this_worker::heartbeat() since, and also if it just
+/// waits, for as long as `max_silence` allows. One that was stopped (by SIGSTOP or the like) is never well; a
+/// debugger does no harm.
+///
+/// After the first check that a worker fails it is `unhealthy`: it gets no tasks, and those it has not begun
+/// go to others. When it passes one it is as it was. When it has failed `failures` in a row it is killed
+/// (death_cause::unresponsive), the task it had begun fails as unexpected_exit, and it is replaced.
+struct health_options {
+  /// At least 1 ms; std::nullopt: no checks.
+  std::optional<duration> interval = 3s;
+  /// Range 1..1000.
+  int failures = 3;
+  /// A busy worker that was silent for so long has failed its check: it has deadlocked. Not below `interval`.
+  /// std::nullopt: a task may wait for as long as it likes.
+  std::optional<duration> max_silence{};
+  /// Runs in each idle worker at each check, on the thread that runs tasks; a task that comes meanwhile waits
+  /// for it, so it should take much less than `interval`. A worker that is not well by it is replaced as by
+  /// limit_options: the new one is ready before it goes, and no task is lost.
+  check_function check{};
+};
+
+/// A signal on the way from asking a worker process to stop to killing it.
+struct stop_signal {
+  /// Range 1..64, and one that a process can do something about: not SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU or
+  /// SIGCONT, and not SIGRTMAX - 1, which is reserved in workers. SIGKILL can only be the last.
+  int signal = SIGTERM;
+  /// How long the worker may take after it. 0 or more; after SIGKILL it means nothing.
+  duration patience = 10s;
+};
+
 struct thread_options {
   worker_options workers{};
   muster::strategy strategy = muster::strategy::pull;
@@ -245,11 +294,20 @@ struct process_options {
   retry_options retry{};
   limit_options limits{};
   /// A running task that was cancelled or is past its run timeout is told by its stop token, and its worker
-  /// is killed after `grace`; 0: without waiting. The future of one past its time settles at that time, that
-  /// of a cancelled one when the task returns or `grace` is over. Before it is killed, a worker is asked
+  /// is ended after `grace`; 0: without waiting. The future of one past its time settles at that time, that
+  /// of a cancelled one when the task returns or `grace` is over. Before it is ended, a worker is asked
   /// where it is (by SIGRTMAX - 1, which is reserved in workers), for the death report: that takes a moment,
   /// and at most 100 ms where it does not answer.
   duration grace = 100ms;
+  /// What a worker gets between `grace` and SIGKILL, in this order: `.stop = {{.signal = SIGTERM, .patience =
+  /// 10s}}`. At most 8, each signal once. Empty: SIGKILL right after `grace`. It is for a worker whose task
+  /// does not stop, as above, which goes no further once the task has ended; and for one that shall end with
+  /// the pool and does not. `terminate` leaves it out.
+  ///
+  /// A worker that handles the first of these signals also gets it when it ends in peace, after its last
+  /// task: so a handler may always clean up. It may end the worker with `_exit(0)`, or just return.
+  std::vector<stop_signal> stop{};
+  health_options health{};
   /// A worker that is not ready after this time is killed and counts as one that could not be started.
   duration ready_timeout = 10s;
   /// The pause before a worker that could not be started, or died before its first task, is tried again.
@@ -282,7 +340,7 @@ struct task_options {
   /// Longest wait for a worker; then task_timeout, and it never runs.
   std::optional<duration> queue_timeout{};
   /// Longest run (each attempt). The future then settles as task_timeout at once, whatever the task still
-  /// returns; the task is told to stop, and a process that has not after the pool's `grace` is killed.
+  /// returns; the task is told to stop, and a process that has not after the pool's `grace` is ended.
   std::optional<duration> run_timeout{};
   /// From submit to settle, waits, runs and retries together; then as with run_timeout.
   std::optional<duration> deadline{};

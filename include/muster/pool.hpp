@@ -70,8 +70,9 @@ public:
   void cancel_queued();
 
   /// Refuses new tasks at once, finishes those there are, ends the workers, and returns when nothing is left.
-  /// At the deadline it settles what waits as pool_stopped, tells what runs to stop, and after `grace` kills
-  /// (processes) or reports as stuck (threads). Idempotent; a second call may shorten the deadline.
+  /// At the deadline it settles what waits as pool_stopped, tells what runs to stop, and after `grace` ends
+  /// it (processes: by process_options::stop, which may take as long as its patience, and at last by SIGKILL)
+  /// or reports it as stuck (threads). Idempotent; a second call may shorten the deadline.
   stop_report stop(duration deadline = 30s);
   /// stop with no deadline and no grace: every future is settled, most as pool_stopped.
   stop_report terminate();

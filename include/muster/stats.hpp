@@ -4,8 +4,10 @@
 /// A snapshot of a pool. The counts of tasks are exact and add up:
 /// submitted = queued + running + waiting + succeeded + failed + cancelled.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,17 @@ struct worker_stats {
   int pid = 0;  ///< 0 for a thread, and for a process that is dead or has not come up.
   worker_state state{};
   std::size_t tasks_done = 0;  ///< By this generation.
+
+  // Worker processes only:
+
+  std::size_t errors = 0;                         ///< Of these, how many threw.
+  std::chrono::steady_clock::time_point since{};  ///< When this generation was started.
+  std::uint64_t task = 0;  ///< The number of the task it has begun; 0: none is known to have.
+  /// Resident bytes that are its own, when it was last looked at (health_options, limits.memory_soft); may
+  /// count memory that it shares with the program it was forked from. std::nullopt: not looked at yet.
+  std::optional<std::size_t> memory{};
+  std::optional<std::size_t> reported_memory{};  ///< What it last gave to this_worker::report_memory.
+  int failed_checks = 0;                         ///< Health checks in a row.
 };
 
 struct stats {

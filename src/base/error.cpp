@@ -18,9 +18,9 @@ std::string_view name(error_code code) noexcept {
 }
 
 std::string_view name(death_cause cause) noexcept {
-  static constexpr std::string_view names[] = {"exited",      "signalled", "out_of_memory",
-                                               "run_timeout", "cancelled", "protocol_violation",
-                                               "not_ready",   "stopped",   "unknown"};
+  static constexpr std::string_view names[] = {
+      "exited",    "signalled",    "out_of_memory", "run_timeout", "cancelled", "protocol_violation",
+      "not_ready", "unresponsive", "stopped",       "unknown"};
   return names[static_cast<std::size_t>(cause)];
 }
 
@@ -77,6 +77,7 @@ std::string_view why_it_was_ended(death_cause cause) {
     case death_cause::cancelled: return "killed: its task was cancelled and did not stop";
     case death_cause::protocol_violation: return "killed: it broke the protocol";
     case death_cause::not_ready: return "killed: it was not ready in time";
+    case death_cause::unresponsive: return "killed: it was unresponsive";
     case death_cause::stopped: return "told to stop";
   }
   return {};

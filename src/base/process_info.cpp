@@ -115,6 +115,11 @@ std::optional<process_status> status_of(pid_t pid) {
   number(fields[1], result.group);
   number(fields[2], result.session);
   number(fields[start_field], result.start);
+  for (std::size_t field = 14; field <= 17; ++field) {  // in user mode, in the kernel; the same of children
+    std::uint64_t ticks = 0;
+    number(fields[field - 4], ticks);
+    result.ticks += ticks;
+  }
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -27,7 +28,9 @@ struct process_status {
   pid_t parent = 0;
   pid_t group = 0;
   pid_t session = 0;
-  char state = '?';              // R, S, D, Z …
+  char state = '?';  // R, S, D, Z …; T: stopped by a signal, t: by a debugger
+  // Processor time of all of its threads and of its children that were waited for, in clock ticks.
+  std::uint64_t ticks = 0;
   unsigned long long start = 0;  // clock ticks since boot; together with the pid it names a process for good
   std::string name;              // the kernel's short name (at most 15 characters)
 };

@@ -43,6 +43,14 @@ public:
   virtual void retire(worker_id worker) = 0;
   // Ends it now, whatever it does; later worker_ended. Crews that cannot do it ignore it.
   virtual void kill(worker_id worker, death_cause why) = 0;
+  // A signal for a worker that shall end: for itself (`why` is stopped) or for the task it has begun. Each
+  // signal once; what it has not begun goes back. Crews that cannot do it ignore it.
+  virtual void signal(worker_id /*worker*/, int /*number*/, death_cause /*why*/) {}
+  // Looks at the health of every worker that is up.
+  virtual void look(std::vector<happened::worker_looked_at>& /*seen*/) {}
+  // It gets no more tasks, and what it has not begun goes back, until it is trusted.
+  virtual void doubt(worker_id /*worker*/) {}
+  virtual void trust(worker_id /*worker*/) {}
   // Takes a placed task back; or, with `tell`, tells a running one to stop and says on which worker.
   virtual revoked revoke(detail::task& t, bool tell, worker_id& on) = 0;
   // Every task that is with a worker.

@@ -108,9 +108,11 @@ public:
   void worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how = {},
                     std::string problem = {});
   // It has reached what it may reach; `overdue`: twice that.
-  void worker_worn(worker_id worker, recycle_reason why, bool overdue) {
-    tell({.what = happened::worker_worn{worker, why, overdue}});
+  void worker_worn(worker_id worker, recycle_reason why, bool overdue, std::string detail = {}) {
+    tell({.what = happened::worker_worn{worker, why, overdue, std::move(detail)}});
   }
+  // It ends after its present task, of its own will.
+  void worker_leaves(worker_id worker) { tell({.what = happened::worker_leaves{worker}}); }
   // No worker is free and tasks wait: tells the plan, if it wants to hear of it. With the intake's lock.
   void tell_backlog();
   // An attempt began on this worker. Cheap for a task that is neither watched nor reported.
@@ -199,10 +201,15 @@ private:
   void tell_unheard(const event& e);
   void tell_of_failed_post(const task& t);
   void kill(worker_id worker, death_cause why);
+  [[nodiscard]] bool spares(worker_id worker);  // because it has a task; the plan hears of it
 
   void perform(const todo::start_worker& a);
   void perform(const todo::retire_worker& a);
   void perform(const todo::kill_worker& a);
+  void perform(const todo::signal_worker& a);
+  void perform(const todo::look_at_workers& a);
+  void perform(const todo::doubt_worker& a) { crew_->doubt(a.worker); }
+  void perform(const todo::trust_worker& a) { crew_->trust(a.worker); }
   void perform(const todo::survey_workers& a);
   void perform(const todo::expire_task& a);
   void perform(const todo::give_up_task& a);

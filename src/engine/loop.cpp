@@ -162,10 +162,26 @@ void engine::perform(const todo::retire_worker& a) { crew_->retire(a.worker); }
 
 void engine::perform(const todo::kill_worker& a) {
   if (!a.unless_busy) return kill(a.worker, a.why);
+  if (!spares(a.worker)) crew_->kill(a.worker, a.why);
+}
+
+void engine::perform(const todo::signal_worker& a) {
+  if (!a.unless_busy || !spares(a.worker)) crew_->signal(a.worker, a.signal, death_cause::stopped);
+}
+
+bool engine::spares(worker_id worker) {
   std::vector<task_ref<>> held;
   crew_->held(held);
-  if (std::none_of(held.begin(), held.end(), [&](const auto& t) { return crew_->holds(a.worker, *t); }))
-    crew_->kill(a.worker, a.why);
+  if (std::none_of(held.begin(), held.end(), [&](const auto& t) { return crew_->holds(worker, *t); }))
+    return false;
+  plan_.observe(happened::worker_spared{worker}, now_);
+  return true;
+}
+
+void engine::perform(const todo::look_at_workers&) {
+  std::vector<happened::worker_looked_at> seen;
+  crew_->look(seen);
+  for (const auto& each : seen) plan_.observe(each, now_);
 }
 
 // A worker that was told twice to go, for its task and for itself, counts once.
@@ -210,6 +226,10 @@ void engine::perform(const todo::give_up_task& a) {
   const task_ref<> t = found->second.ref;
   if (helper_of(*t) || crew_->holds(a.worker, *t)) {
     settle(*t, outcome::cancelled, cancelled_by(a.why, *t, "while it ran"));
+    if (crew_->can_kill() && a.signal != SIGKILL) {
+      crew_->signal(a.worker, a.signal, a.why);
+      return;  // the plan comes back to it
+    }
     if (crew_->can_kill()) {
       kill(a.worker, a.why);
     } else {

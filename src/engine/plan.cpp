@@ -72,6 +72,7 @@ void plan::on(const happened::worker_ready& event, time_point now) {
     say(event_kind::started, "the first workers are ready");
   }
   if (worker.age > duration::zero()) set_age(event.worker.slot, base::after(now, worker.age));
+  begin_looking(now);
   replace_old(event.worker.slot, now);
   start_workers(now);
   rearm_shrink(now);
@@ -94,7 +95,8 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   const bool nobody_misses_it = end_exchange(event.worker.slot, now);
 
   // Those that fail while there is a pause already belong to the same try.
-  if (!wanted_gone && !event.had_tasks && at_work() && !restart_at_ && !nobody_misses_it) {
+  const bool is_start_failure = !wanted_gone && !event.had_tasks && !worker.unresponsive;
+  if (is_start_failure && at_work() && !restart_at_ && !nobody_misses_it) {
     if (++start_failures_ == 1)
       say(event_kind::degraded, came_up ? "a worker died before its first task; trying again with pauses"
                                         : "a worker did not come up; trying again with pauses");
@@ -161,6 +163,10 @@ std::uint32_t plan::start_one(time_point now) {
   worker_record& worker = workers_[slot];
   step(worker, worker_event::replace);
   ++worker.generation;
+  worker.signals = 0;
+  worker.failed_looks = 0;
+  worker.unresponsive = false;
+  worker.ailment.clear();
   ++live_;
   ++starting_;
   if (settings_.ready_timeout) set_due(slot, timer::worker_ready, base::after(now, *settings_.ready_timeout));
@@ -276,6 +282,7 @@ void plan::on(const happened::attempt_failed& event, time_point now) {
   record.start_by.reset();
   record.finish_by.reset();
   record.gone_by.reset();
+  record.signals = 0;
   if (phase_ > phase::draining || !policy::run_again(event.retry, event.why, event.attempt)) {
     rearm(event.task, record);
     todo_.emplace_back(todo::fail_task{event.task});
@@ -295,7 +302,11 @@ void plan::task_due(task_id id, time_point now) {
     at.reset();
     return true;
   };
-  if (passed(record.gone_by)) todo_.emplace_back(todo::give_up_task{id, record.worker, record.told_why});
+  if (passed(record.gone_by)) {
+    const stop_signal next = next_signal(record.signals);
+    todo_.emplace_back(todo::give_up_task{id, record.worker, record.told_why, next.signal});
+    if (next.signal != SIGKILL) record.gone_by = base::after(now, next.patience);
+  }
   if (passed(record.settle_by))
     todo_.emplace_back(todo::expire_task{id, limit::deadline});
   else if (!record.begun && passed(record.start_by))
@@ -314,60 +325,6 @@ void plan::rearm(task_id id, task_record& record) {
   if (record.timer) timers_.erase({*record.timer, timer::task, id});
   record.timer = at;
   if (at) timers_.insert({*at, timer::task, id});
-}
-
-// --------------------------------------------------------------------------------------------------------
-// stopping
-
-void plan::on(const happened::stop_asked& event, time_point now) {
-  if (event.at_once) end_grace(now);
-  if (phase_ >= phase::ending) return;
-  if (phase_ == phase::idle) {
-    phase_ = phase::finished;
-    return;
-  }
-  phase_ = phase::draining;
-  set_one_shot(timer::stop, stop_by_, stop_by_ ? std::min(*stop_by_, event.deadline) : event.deadline);
-  set_one_shot(timer::shrink, shrink_at_, std::nullopt);
-  recycle_as_asked(now);
-  // What is queued and finds no worker is told as a backlog, now as before: where nothing is, nobody starts.
-  start_workers(now);
-}
-
-// Who was told to end or to stop has had time enough.
-void plan::end_grace(time_point now) {
-  settings_.grace = duration::zero();
-  for (auto& [id, record] : tasks_) {
-    if (!record.gone_by || *record.gone_by <= now) continue;
-    record.gone_by = now;
-    rearm(id, record);
-  }
-  if (phase_ != phase::ending) return;
-  for (std::uint32_t slot = 0; slot < workers_.size(); ++slot)
-    if (workers_[slot].due) set_due(slot, timer::worker_end, now);
-  if (give_up_by_) set_one_shot(timer::give_up, give_up_by_, now);
-}
-
-void plan::on(const happened::drained&, time_point now) {
-  if (phase_ == phase::draining) retire_all(now);
-}
-
-void plan::retire_all(time_point now) {
-  phase_ = phase::ending;
-  set_one_shot(timer::stop, stop_by_, std::nullopt);
-  set_one_shot(timer::restart, restart_at_, std::nullopt);
-  set_one_shot(timer::recycle, recycle_again_at_, std::nullopt);
-  for (exchange& e : exchanges_) e.old_leaves = true;  // as does the new one
-  for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
-    if (settings_.can_kill &&
-        workers_[slot].state == worker_state::stopping)  // told before; now it is urgent
-      set_due(slot, timer::worker_end, base::after(now, settings_.grace));
-    retire(slot, now);
-  }
-  if (live_ == 0)
-    phase_ = phase::finished;
-  else if (!settings_.can_kill)
-    set_one_shot(timer::give_up, give_up_by_, base::after(now, settings_.grace));
 }
 
 // ----------------------------------------------------------------------------------------------------------
@@ -397,16 +354,10 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
       todo_.emplace_back(todo::kill_worker{{static_cast<std::uint32_t>(key), workers_[key].generation},
                                            death_cause::not_ready});
       return;
-    case timer::worker_end: {
-      const auto slot = static_cast<std::uint32_t>(key);
-      const bool urgent = phase_ == phase::ending;
-      // One that was let go may have got a task at the last moment: it is left alone, and looked at again.
-      set_due(slot, which, urgent ? std::nullopt : std::optional(base::after(now, leaving_time())));
-      todo_.emplace_back(todo::kill_worker{{slot, workers_[slot].generation}, death_cause::stopped, !urgent});
-      return;
-    }
+    case timer::worker_end: return worker_end_due(static_cast<std::uint32_t>(key), now);
     case timer::worker_age: return age_due(static_cast<std::uint32_t>(key), now);
     case timer::recycle: recycle_again_at_.reset(); return recycle(now);
+    case timer::look: return look_due(now);
     case timer::restart: restart_at_.reset(); return start_workers(now);
     case timer::shrink:
       shrink_at_.reset();

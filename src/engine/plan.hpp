@@ -12,6 +12,7 @@
 // Cost: O(log n) an event, n the timers in use; start and end of a worker O(log workers).
 
 #include <array>
+#include <csignal>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -51,9 +52,15 @@ struct life_settings {
   double jitter = 0.1;
 };
 
-// Why a worker is replaced though nothing is wrong with it.
-enum class recycle_reason : std::uint8_t { tasks, age, memory, asked };
-inline constexpr std::size_t recycle_reasons = 4;
+// Why a worker is replaced while it lives.
+enum class recycle_reason : std::uint8_t { tasks, age, memory, health, asked };
+inline constexpr std::size_t recycle_reasons = 5;
+
+// How often workers are looked at, and how many failed looks in a row are the end of one.
+struct health_settings {
+  std::optional<duration> interval{};  // none: never
+  int failures = 3;
+};
 
 // What the plan needs to know once, all checked before.
 struct plan_settings {
@@ -64,6 +71,8 @@ struct plan_settings {
   std::optional<duration> ready_timeout{};  // none: workers are ready when they start
   backoff_options restart{};
   life_settings life{};
+  std::vector<stop_signal> stop{};  // between grace and SIGKILL; only where workers can be killed
+  health_settings health{};
   bool can_kill = false;
   std::uint64_t seed = 1;
 };
@@ -92,6 +101,24 @@ struct worker_worn {
   worker_id worker;
   recycle_reason why;
   bool overdue = false;
+  std::string detail{};  // about its health
+};
+
+// Somebody looked at it. `seen`: what was wrong, where something was.
+struct worker_looked_at {
+  worker_id worker;
+  bool is_well = true;
+  std::string seen{};
+};
+
+// It ends after its present task, of its own will.
+struct worker_leaves {
+  worker_id worker;
+};
+
+// It has a task, and was left alone because of that.
+struct worker_spared {
+  worker_id worker;
 };
 
 // Every worker there is now, or the one in this slot, shall be replaced; recycle_over answers.
@@ -168,6 +195,7 @@ struct drained {};
 
 using occurrence =
     std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::worker_worn,
+                 happened::worker_looked_at, happened::worker_leaves, happened::worker_spared,
                  happened::recycle_asked, happened::recycle_given_up, happened::backlog, happened::surveyed,
                  happened::task_watched, happened::task_began, happened::task_returned, happened::task_told,
                  happened::task_over, happened::attempt_failed, happened::stop_asked, happened::drained>;
@@ -188,7 +216,25 @@ struct retire_worker {
 struct kill_worker {
   worker_id worker;
   death_cause why;
-  bool unless_busy = false;  // leave it alone while it has a task
+  bool unless_busy = false;  // leave it alone while it has a task, and say worker_spared
+};
+
+// One that was asked to end, and did not.
+struct signal_worker {
+  worker_id worker;
+  int signal;
+  bool unless_busy = false;  // as above
+};
+
+// Each look is answered by worker_looked_at.
+struct look_at_workers {};
+
+// No more tasks for it, and those it has not begun go to others; until it is trusted again.
+struct doubt_worker {
+  worker_id worker;
+};
+struct trust_worker {
+  worker_id worker;
 };
 
 struct survey_workers {};
@@ -199,12 +245,13 @@ struct expire_task {
   limit which;
 };
 
-// It was told, and may not have stopped: if that worker still has it, settle it and kill the worker; a thread
-// is stuck.
+// It was told, and may not have stopped: if that worker still has it, settle it and send the worker this
+// signal, SIGKILL at last; a thread is stuck.
 struct give_up_task {
   task_id task;
   worker_id worker;
   death_cause why;
+  int signal = SIGKILL;
 };
 
 // Queue it again, before its equals.
@@ -235,9 +282,10 @@ struct announce {
 
 }  // namespace todo
 
-using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::survey_workers,
-                            todo::expire_task, todo::give_up_task, todo::retry_task, todo::fail_task,
-                            todo::cancel_all, todo::recycle_over, todo::announce>;
+using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::signal_worker,
+                            todo::look_at_workers, todo::doubt_worker, todo::trust_worker,
+                            todo::survey_workers, todo::expire_task, todo::give_up_task, todo::retry_task,
+                            todo::fail_task, todo::cancel_all, todo::recycle_over, todo::announce>;
 
 class plan {
 public:
@@ -268,7 +316,8 @@ private:
     worker_end,
     task,
     worker_age,
-    recycle
+    recycle,
+    look
   };
   struct worker_record {
     std::uint32_t generation = 0;
@@ -276,11 +325,15 @@ private:
     std::optional<time_point> due{};  // ready by, or gone by
     duration age{};                   // how old it may become, drawn for it
     std::optional<time_point> ages_at{};
-    bool aged = false;       // it reached that age once
-    recycle_reason why{};    // it is worn
-    bool worn = false;       // it waits to be replaced, or is
-    bool overdue = false;    // and has reached twice what it may
-    bool exchanged = false;  // it is the old one of an exchange, or the new one that is not ready
+    bool aged = false;          // it reached that age once
+    recycle_reason why{};       // it is worn
+    bool worn = false;          // it waits to be replaced, or is
+    bool overdue = false;       // and has reached twice what it may
+    bool exchanged = false;     // it is the old one of an exchange, or the new one that is not ready
+    std::size_t signals = 0;    // of settings.stop, that it got since it was told to end
+    int failed_looks = 0;       // in a row
+    bool unresponsive = false;  // and it was killed for that
+    std::string ailment{};      // what it said of its health
   };
   // A worker and its replacement, from the start of the new one to the end of the old one.
   struct exchange {
@@ -288,6 +341,7 @@ private:
     recycle_reason why{};
     bool old_leaves = false;  // the new one is ready, and the old one was told
     bool old_gone = false;    // it ended by itself before
+    bool old_left = false;    // it leaves by itself before
     std::uint64_t call = 0;   // of recycle, that asked for it
   };
   // A recycle that was asked for.
@@ -303,6 +357,7 @@ private:
     bool begun = false;  // start_by rests, and counts again should the task come back
     worker_id worker{};
     death_cause told_why{};
+    std::size_t signals = 0;  // of settings.stop, that its worker got for it
     std::optional<time_point> timer{};
   };
   using timer_key = std::tuple<time_point, timer, std::uint64_t>;
@@ -311,6 +366,9 @@ private:
   void on(const happened::worker_ready&, time_point now);
   void on(const happened::worker_ended&, time_point now);
   void on(const happened::worker_worn&, time_point now);
+  void on(const happened::worker_looked_at&, time_point now);
+  void on(const happened::worker_leaves&, time_point now);
+  void on(const happened::worker_spared&, time_point now);
   void on(const happened::recycle_asked&, time_point now);
   void on(const happened::recycle_given_up&, time_point now);
   void on(const happened::backlog&, time_point now);
@@ -326,7 +384,7 @@ private:
 
   void due(timer which, std::uint64_t key, time_point now);
   void task_due(task_id id, time_point now);
-  void worker_due(std::uint32_t slot, time_point now);
+  void worker_end_due(std::uint32_t slot, time_point now);
 
   [[nodiscard]] bool at_work() const { return phase_ == phase::serving || phase_ == phase::draining; }
   void start_workers(time_point now);
@@ -337,10 +395,15 @@ private:
   void retire(std::uint32_t slot, time_point now);
   void retire_all(time_point now);
   void end_grace(time_point now);
+  stop_signal next_signal(std::size_t& signals) const;  // after so many of settings.stop; SIGKILL at last
   [[nodiscard]] duration leaving_time() const;
   void set_due(std::uint32_t slot, timer which, std::optional<time_point> at);
   void rearm(task_id id, task_record& record);
   void rearm_shrink(time_point now);
+
+  // --- plan_health.cpp
+  void begin_looking(time_point now);
+  void look_due(time_point now);
 
   // --- plan_recycle.cpp
   void wear(std::uint32_t slot, recycle_reason why, bool overdue, time_point now);
@@ -391,6 +454,7 @@ private:
   std::optional<time_point> shrink_at_{};
   std::optional<time_point> stop_by_{};
   std::optional<time_point> give_up_by_{};
+  std::optional<time_point> look_at_{};  // none while no worker is up
 
   std::array<std::deque<worker_id>, recycle_reasons> worn_;  // who waits to be replaced, in order
   std::vector<exchange> exchanges_;

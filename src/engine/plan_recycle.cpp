@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Workers that are replaced though nothing is wrong with them. Each such exchange starts the new worker
+// Workers that are replaced while they live. Each such exchange starts the new worker
 // first; when it is ready, the old one is told to go, and when that is gone the exchange is over. Until then
 // the pool has one worker more than otherwise. A new one that does not come up changes nothing: the old one
 // stays, and is tried again after a pause.
@@ -18,6 +18,7 @@ const char* text_of(recycle_reason why) {
     case recycle_reason::tasks: return "it has served as many tasks as limits.tasks allows";
     case recycle_reason::age: return "it is as old as limits.age allows";
     case recycle_reason::memory: return "its private memory is above limits.memory_soft";
+    case recycle_reason::health: return "its health check was not ok";
     case recycle_reason::asked: return "recycle was called";
   }
   return "";
@@ -61,7 +62,9 @@ void plan::age_due(std::uint32_t slot, time_point now) {
 }
 
 void plan::on(const happened::worker_worn& event, time_point now) {
-  if (current(event.worker)) wear(event.worker.slot, event.why, event.overdue, now);
+  if (!current(event.worker)) return;
+  if (event.why == recycle_reason::health) workers_[event.worker.slot].ailment = event.detail;
+  wear(event.worker.slot, event.why, event.overdue, now);
 }
 
 void plan::wear(std::uint32_t slot, recycle_reason why, bool overdue, time_point now) {
@@ -89,8 +92,8 @@ int plan::pairs() const {
 }
 
 int plan::extra() const {
-  return static_cast<int>(
-      std::ranges::count_if(exchanges_, [](const exchange& e) { return !e.old_gone && !e.old_leaves; }));
+  return static_cast<int>(std::ranges::count_if(
+      exchanges_, [](const exchange& e) { return !e.old_gone && !e.old_leaves && !e.old_left; }));
 }
 
 int plan::under_way(recycle_reason why) const {
@@ -139,11 +142,14 @@ void plan::replace_old(std::uint32_t new_slot, time_point now) {
     return;
   }
   found->old_leaves = true;
+  if (found->old_left) return;
   const std::uint32_t slot = found->old_slot;
-  todo_.emplace_back(todo::announce{event_kind::worker_recycled,
-                                    "worker " + std::to_string(slot) + " is replaced by worker " +
-                                        std::to_string(new_slot) + ": " + text_of(found->why),
-                                    worker_id{slot, workers_[slot].generation}});
+  std::string why = text_of(found->why);
+  if (found->why == recycle_reason::health && !workers_[slot].ailment.empty()) why = workers_[slot].ailment;
+  todo_.emplace_back(todo::announce{
+      event_kind::worker_recycled,
+      "worker " + std::to_string(slot) + " is replaced by worker " + std::to_string(new_slot) + ": " + why,
+      worker_id{slot, workers_[slot].generation}});
   retire(slot, now);
 }
 
@@ -163,7 +169,7 @@ bool plan::end_exchange(std::uint32_t slot, time_point now) {
   const exchange failed = *found;
   exchanges_.erase(found);
   for (recycling& r : asked_) r.failed |= r.call == failed.call;
-  if (failed.old_gone) return false;
+  if (failed.old_gone || failed.old_left) return false;
   worker_record& stays = workers_[failed.old_slot];
   stays.exchanged = false;
   const worker_id id{failed.old_slot, stays.generation};

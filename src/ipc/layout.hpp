@@ -59,6 +59,12 @@ constexpr std::uint64_t claim_word(std::uint64_t position, claim_state state) {
 }
 constexpr std::uint64_t claim_position(std::uint64_t word) { return word >> 2; }
 
+// What `stop` holds; 0: nothing.
+enum class stop_order : std::uint32_t {
+  end = 1,          // and let a handler of the last signal clean up (loop_orders::last_signal)
+  end_quietly = 2,  // that signal was sent already
+};
+
 // Written by the owner before the claim word's store-release, read by the worker after its claim (acquire).
 template <class Atomics, class Sizes>
 struct basic_request_slot {
@@ -85,8 +91,11 @@ struct basic_request_region {
   alignas(cache_line) typename Atomics::template atomic<std::uint64_t> replies_taken;
   // Owner: bumped (release) after a `cancel` of a slot was stored; a futex word that the worker sleeps on.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> cancel_bell;
-  // Owner: 1 when the worker shall take no further request; release, followed by the request bell.
+  // Owner: a stop_order when the worker shall take no further request; release, followed by the request bell.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> stop;
+  // Owner: the number of the last health check; release, followed by the request bell. An idle worker
+  // answers.
+  typename Atomics::template atomic<std::uint32_t> ping;
   alignas(cache_line) basic_request_slot<Atomics, Sizes> slots[Sizes::slot_count];
   // Owner: ordered by the claim word of the request that it belongs to.
   alignas(cache_line) typename Atomics::template bytes<Sizes::byte_ring> ring;
@@ -131,7 +140,8 @@ static_assert(std::is_standard_layout_v<request_region> && std::is_standard_layo
 static_assert(sizeof(request_slot) == 128 && sizeof(reply_slot) == 128);
 static_assert(offsetof(request_slot, inline_bytes) == 56 && offsetof(reply_slot, inline_bytes) == 40);
 static_assert(offsetof(request_region, replies_taken) == 0 && offsetof(request_region, cancel_bell) == 64);
-static_assert(offsetof(request_region, stop) == 128 && offsetof(request_region, slots) == 192);
+static_assert(offsetof(request_region, stop) == 128 && offsetof(request_region, ping) == 132);
+static_assert(offsetof(request_region, slots) == 192);
 static_assert(offsetof(request_region, ring) == 192 + 128 * slot_count);
 static_assert(sizeof(request_region) == 192 + 128 * slot_count + standard_sizes::byte_ring);
 static_assert(offsetof(reply_region, bell) == 0 && offsetof(reply_region, asleep) == 64);

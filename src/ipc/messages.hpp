@@ -19,6 +19,8 @@ enum class control_kind : std::uint32_t {
   ready = 1,        // worker: it takes calls from now on
   init_failed = 2,  // worker: its init threw; a text follows; it ends
   parcel = 3,       // both: one descriptor comes along, the payload of the call or reply at `position`
+  unwell = 4,       // worker: its health check was not ok; a text follows; it goes on until it is replaced
+  leaving = 5,      // worker: it ends after its present call, of its own will; a text follows
 };
 
 struct control_message {
@@ -44,6 +46,14 @@ inline bool decode(std::span<const std::byte> bytes, control_message& message, s
   text.assign(reinterpret_cast<const char*>(bytes.data()) + sizeof(message), bytes.size() - sizeof(message));
   return true;
 }
+
+// What a worker's loop has to know before its first call; the content of worker_birth::init_call.
+struct loop_orders {
+  std::uint64_t init = 0;        // the key of the function that runs first; 0: none
+  std::uint64_t check = 0;       // the key of the one that runs at health checks; 0: none
+  std::int32_t last_signal = 0;  // where it is handled, the worker gives it to itself before it ends; 0: none
+  std::uint32_t unused = 0;
+};
 
 enum class reply_status : std::uint32_t {
   value = 0,      // the payload is the encoded result

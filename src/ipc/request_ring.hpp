@@ -137,10 +137,16 @@ public:
   }
   void wake_cancel() { Atomics::wake(requests_.cancel_bell); }
 
-  // The worker shall end when its present calls have. Rings and wakes by itself; a rare step.
-  void stop() {
-    Atomics::store(requests_.stop, std::uint32_t{1}, std::memory_order_release);
+  // The worker shall end when its present call has. Rings and wakes by itself; a rare step.
+  void stop(stop_order how = stop_order::end) {
+    Atomics::store(requests_.stop, static_cast<std::uint32_t>(how), std::memory_order_release);
     if (ring()) wake();
+  }
+
+  // Asks for a sign of life: an idle worker answers with this number, which is never 0. True as for ring().
+  [[nodiscard]] bool ping(std::uint32_t number) {
+    Atomics::store(requests_.ping, number, std::memory_order_release);
+    return ring();
   }
 
 private:
@@ -270,11 +276,24 @@ public:
   [[nodiscard]] bool anything() const {
     const std::uint64_t found =
         Atomics::load(replies_.claims[cursor_ % Sizes::slot_count], std::memory_order_acquire);
-    return found == claim_word(cursor_, claim_state::ready) || is_past(found) || stopping();
+    return found == claim_word(cursor_, claim_state::ready) || is_past(found) || stopping() ||
+           last_ping() != answered_;
   }
+
+  // The number of a ping that was not answered yet; 0: none. The worker answers between calls, says so here,
+  // and only then sleeps.
+  [[nodiscard]] std::uint32_t ping() const {
+    const std::uint32_t last = last_ping();
+    return last == answered_ ? 0 : last;
+  }
+  void answered(std::uint32_t number) { answered_ = number; }
 
   [[nodiscard]] bool stopping() const {
     return Atomics::load(requests_.stop, std::memory_order_acquire) != 0;
+  }
+  [[nodiscard]] bool is_stopping_quietly() const {
+    return Atomics::load(requests_.stop, std::memory_order_acquire) ==
+           static_cast<std::uint32_t>(stop_order::end_quietly);
   }
 
   // For the thread that watches over stop tokens: it reads the bell, looks at the calls that run, and then
@@ -293,6 +312,10 @@ public:
 
 private:
   auto& claim(std::uint64_t position) { return replies_.claims[position % Sizes::slot_count]; }
+
+  [[nodiscard]] std::uint32_t last_ping() const {
+    return Atomics::load(requests_.ping, std::memory_order_acquire);
+  }
 
   // Whether the word says that the position at the cursor is over: taken back, or its slot already in use for
   // a later one. A position before the cursor, or no state at all, means that nothing was handed over yet.
@@ -318,6 +341,7 @@ private:
   const request_region& requests_;
   reply_region& replies_;
   std::uint64_t cursor_ = 0;
+  std::uint32_t answered_ = 0;  // the last ping that was
 };
 
 using request_sender = basic_request_sender<machine_atomics>;

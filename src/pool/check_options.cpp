@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <string>
 
 #include <fmt/format.h>
@@ -120,6 +121,48 @@ void check(problems& bad, const std::string& where, const fault& o, bool has_mem
                         name(o.at)));
 }
 
+// Stopping a process does not end it, and one that goes on does not either.
+bool can_end(int signal) {
+  for (const int other : {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT})
+    if (signal == other) return false;
+  return true;
+}
+
+void check(problems& bad, const std::vector<stop_signal>& ladder) {
+  if (ladder.size() > 8) bad.add("stop", std::to_string(ladder.size()) + " signals", "at most 8");
+  for (std::size_t i = 0; i < ladder.size(); ++i) {
+    const auto [signal, patience] = ladder[i];
+    const std::string name = fmt::format("stop[{}].signal", i), value = std::to_string(signal);
+    if (signal < 1 || signal > 64 || signal == 32 || signal == 33)
+      bad.add(name, value, "range 1..64, without 32 and 33, which the C library needs for itself");
+    else if (!can_end(signal))
+      bad.add(name, value, "such a signal ends nobody; usual are SIGTERM, SIGINT and SIGHUP");
+    else if (signal == SIGRTMAX - 1)
+      bad.add(name, value, "is reserved in workers; choose another one");
+    else if (signal == SIGKILL && i + 1 < ladder.size())
+      bad.add(name, value, "nothing can follow SIGKILL; make it the last or leave it out, it comes anyway");
+    if (std::ranges::count(ladder.begin(), ladder.begin() + static_cast<std::ptrdiff_t>(i), signal,
+                           &stop_signal::signal) > 0)
+      bad.add(name, value, "each signal is sent once; lengthen the patience of the first instead");
+    bad.not_negative(fmt::format("stop[{}].patience", i), patience);
+  }
+}
+
+void check(problems& bad, const health_options& o) {
+  if (o.interval && *o.interval < 1ms)
+    bad.add("health.interval", problems::show(*o.interval), "at least 1 ms, or std::nullopt for no checks");
+  if (o.failures < 1 || o.failures > 1'000)
+    bad.add("health.failures", std::to_string(o.failures),
+            "range 1..1000; 1 kills at the first failed check");
+  if (o.max_silence && !o.interval)
+    bad.add("health.max_silence", problems::show(*o.max_silence), "needs health.interval, to be looked at");
+  else if (o.max_silence && *o.max_silence < *o.interval)
+    bad.add("health.max_silence", problems::show(*o.max_silence),
+            "must not be below health.interval, at which it is looked at");
+  if (o.check.get() != nullptr && !o.interval)
+    bad.add("health.check", "a function", "needs health.interval, at which it is called");
+}
+
 struct size {
   int min, max;
 };
@@ -180,6 +223,8 @@ engine::settings check(const process_options& o) {
     bad.add("queue.when_full", "caller_runs",
             "a process pool never runs a task in its owner; choose wait or reject, or a thread_pool");
   check(bad, o.limits);
+  check(bad, o.stop);
+  check(bad, o.health);
   bad.positive("ready_timeout", o.ready_timeout);
   check(bad, "restart", o.restart);
   if (o.faults.size() > 64)
@@ -202,6 +247,8 @@ engine::settings check(const process_options& o) {
   chosen.plan.ready_timeout = o.ready_timeout;
   chosen.plan.restart = o.restart;
   chosen.plan.life = {.tasks = o.limits.tasks, .age = o.limits.age, .jitter = o.limits.jitter};
+  chosen.plan.stop = o.stop;
+  chosen.plan.health = {.interval = o.health.interval, .failures = o.health.failures};
   chosen.plan.can_kill = true;
   return chosen;
 }

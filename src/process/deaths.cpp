@@ -25,6 +25,11 @@ bool is_crash(int signal) {
   return std::ranges::find(ipc::fatal_signals, signal) != ipc::fatal_signals.end();
 }
 
+// It was ended while it did something that should have been over, so where it was is worth knowing.
+bool is_late(death_cause why) {
+  return why == death_cause::run_timeout || why == death_cause::cancelled || why == death_cause::unresponsive;
+}
+
 constexpr const char* sanitizer_note =
     "this build has a sanitizer, whose own report is in the worker's standard error";
 
@@ -42,10 +47,36 @@ void process_crew::kill(worker_id id, death_cause why) {
     const locked lock(*this);
     may_answer = w->state != worker_state::starting;
     first = doom(*w, why);
+    if (first && why == death_cause::unresponsive)
+      w->detail = "it failed " + std::to_string(w->failed_looks) + " health checks in a row; " + w->ailment;
     if (first) take_back_all(*w);  // the present call may end while it is asked, and the next would begin
   }
-  const bool is_late = why == death_cause::run_timeout || why == death_cause::cancelled;
-  if (!(first && is_late && may_answer && ask_where_it_is(*w))) end(*w);
+  w->after_answer = 0;
+  if (!(first && is_late(why) && may_answer && ask_where_it_is(*w))) end(*w);
+  pump();
+}
+
+// To the worker itself: what it has started goes when it has ended.
+void process_crew::signal(worker_id id, int number, death_cause why) {
+  const worker_ref w = find(id.slot, id.generation);
+  if (!w) return;
+  const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(number - 1);
+  bool first = false;
+  {
+    const locked lock(*this);
+    if (w->killed_for || (w->signals_now & bit) != 0) return;
+    if (w->is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+    first = !std::exchange(w->is_being_ended, true);
+    if (first) w->signalled_for = why;
+    w->signals_now |= bit;
+    w->signals_ever |= bit;
+    take_back_all(*w);
+    if (w->state == worker_state::stopping) w->sender.stop(ipc::stop_order::end_quietly);
+  }
+  if (first && is_late(why) && ask_where_it_is(*w))
+    w->after_answer = number;
+  else if (w->pidfd)
+    (void)base::send_signal(w->pidfd.get(), number);
   pump();
 }
 
@@ -93,7 +124,12 @@ base::time_point process_crew::end_those_asked() {
                      : state == 'D' ? "it was inside the kernel, in a wait that no signal ends"
                                     : "it did not answer in time; its program may block or handle the signal";
     }
-    end(*w);
+    if (const int number = std::exchange(w->after_answer, 0)) {
+      w->answer_due.reset();
+      (void)base::send_signal(w->pidfd.get(), number);
+    } else {
+      end(*w);
+    }
   }
   return next;
 }
@@ -147,11 +183,16 @@ death process_crew::report(worker_process& w, const ended* status) const {
   }
   if (w.limit && w.limit->peak_bytes()) how.peak_memory = *w.limit->peak_bytes();
   // A program that took the place of the worker's does not know our question, and ends by it.
+  const auto is_among = [](int signal, std::uint64_t signals) {
+    return (signals >> static_cast<unsigned>(signal - 1) & 1U) != 0;
+  };
   if (w.killed_for && (how.signal == SIGKILL || how.signal == ipc::trace_signal()))
     how.cause = *w.killed_for;
+  else if (how.signal ? is_among(*how.signal, w.signals_ever) : w.is_being_ended && how.exit_code == 0)
+    how.cause = w.signalled_for;
   else if (w.limit && w.limit->was_oom_killed())
     how.cause = death_cause::out_of_memory;
-  else if (w.state == worker_state::stopping && how.exit_code == 0)
+  else if ((w.state == worker_state::stopping || (w.leaves && w.had_tasks)) && how.exit_code == 0)
     how.cause = death_cause::stopped;
   if (how.cause == death_cause::signalled && how.detail.empty()) how.detail = limit_met(how, *status);
   return how;
@@ -173,7 +214,7 @@ std::string process_crew::limit_met(const death& how, const ended& status) const
 
 // Not under the lock: it reads files.
 void process_crew::explain(worker_process& w, death& how) {
-  const bool is_late = how.cause == death_cause::run_timeout || how.cause == death_cause::cancelled;
+  const bool is_late = process::is_late(how.cause);
   const bool crashed = how.cause == death_cause::signalled && how.signal && is_crash(*how.signal);
   if (!is_late && !crashed) return;
   bool nonsense = false;

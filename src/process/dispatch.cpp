@@ -166,6 +166,10 @@ void process_crew::note_head(worker_process& w) {
 }
 
 void process_crew::note_load(worker_process& w) {
+  if (w.in_flight() == 0 && w.state != worker_state::stopping) {  // its late task has ended after all
+    w.is_being_ended = false;
+    w.signals_now = 0;
+  }
   if (w.in_flight() > 0 && w.state == worker_state::idle) {
     w.step(worker_event::begin);
     idle_workers_.fetch_sub(1, std::memory_order_relaxed);
@@ -275,6 +279,7 @@ bool process_crew::drain(worker_process& w) {
       if (!entry.begun) owner_->began(*entry.task, w.id);
       reply_here.task = std::exchange(w.at(r.position), {}).task;
       reply_here.status = static_cast<ipc::reply_status>(r.status);
+      if (reply_here.status != ipc::reply_status::value) ++w.errors;
       reply_here.worker = w.id;
       answers.push_back(std::move(reply_here));
     }

@@ -118,9 +118,11 @@ bool set_limit(const std::string& directory, memory_means means, const std::stri
   return true;
 }
 
-// Kills what is in the cgroup. Each process is opened and looked at once more, so that a reused number is
-// spared.
+// Kills what is in the cgroup: all at once where the kernel can (version 2, since 5.14). Elsewhere each
+// process is opened and looked at once more, so that a reused number is spared.
 void kill_members(const std::string& directory) {
+  const base::file_descriptor all(::open((directory + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC));
+  if (all && ::write(all.get(), "1", 1) == 1) return;
   const std::string procs = directory + "/cgroup.procs";
   std::istringstream members(contents(procs));
   for (pid_t pid = 0; members >> pid;) {

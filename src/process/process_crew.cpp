@@ -67,11 +67,16 @@ process_crew::process_crew(const process_options& options)
       bell_(board_),
       epoll_(need(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_(need(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
-  if (const auto init = options.init.get()) {
-    const auto key = names_.key_of(reinterpret_cast<const void*>(init));
-    if (!key) throw invalid_options("init: " + key.error());
-    init_key_ = *key;
-  }
+  const auto name_function = [this](const char* option, auto function) {
+    if (function == nullptr) return std::uint64_t{0};
+    const auto key = names_.key_of(reinterpret_cast<const void*>(function));
+    if (!key) throw invalid_options(std::string(option) + ": " + key.error());
+    return key->value;
+  };
+  orders_.init = name_function("init", options.init.get());
+  orders_.check = name_function("health.check", options.health.check.get());
+  if (!options.stop.empty() && options.stop.front().signal != SIGKILL)
+    orders_.last_signal = options.stop.front().signal;
   if (!watch(wake_.get(), source::wake, {}))
     throw not_ready("no descriptor for the pool: " + base::last_os_error("epoll_ctl").text());
 }
@@ -169,10 +174,8 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
   request.birth.environment.pass = options_.env.pass;
   request.birth.environment.set = options_.env.set;
   if (!options_.cwd.empty()) request.birth.directory = options_.cwd;
-  if (init_key_.value != 0) {
-    request.birth.init_call.resize(sizeof(init_key_.value));
-    std::memcpy(request.birth.init_call.data(), &init_key_.value, sizeof(init_key_.value));
-  }
+  const auto orders = std::as_bytes(std::span(&orders_, 1));
+  request.birth.init_call.assign(orders.begin(), orders.end());
   for (const fault& each : options_.faults)
     if (each.slot.value_or(id.slot) == id.slot && id.generation <= each.generations.value_or(id.generation))
       request.birth.faults.push_back(each);
@@ -302,7 +305,12 @@ base::time_point process_crew::look_at_memory(base::time_point until) {
     }
     w->memory_seen_at = w->served;
     w->memory_due = base::after(now, between_memory_looks);
-    const auto bytes = base::private_memory(w->pid, limit);
+    auto bytes = base::private_memory(w->pid, limit);
+    {
+      const locked lock(*this);
+      w->memory = bytes;
+    }
+    bytes = std::max(bytes, w->reported_memory());
     if (bytes && *bytes > limit)
       owner_->worker_worn(w->id, engine::recycle_reason::memory, *bytes / 2 > limit);
   }
@@ -354,17 +362,25 @@ void process_crew::on_control(worker_process& w) {
         pump_wanted_.store(true);
         break;
       case ipc::control_kind::init_failed: w.detail = text; break;
+      case ipc::control_kind::unwell:
+        if (on_unwell(w, text)) break;
+        return violated_by_message(w);
+      case ipc::control_kind::leaving:
+        if (on_leaving(w, text)) break;
+        return violated_by_message(w);
       case ipc::control_kind::parcel:
         if (!got->descriptors.empty() && w.sender.awaits_reply(message.position))
           w.parcels.insert_or_assign(message.position, std::move(got->descriptors[0]));
         break;
-      default:
-        w.detail = "a control message of an unknown kind";
-        doom(w, death_cause::protocol_violation);
-        if (w.pidfd) (void)base::send_signal(w.pidfd.get(), SIGKILL);
-        return;
+      default: return violated_by_message(w);
     }
   }
+}
+
+void process_crew::violated_by_message(worker_process& w) {
+  w.detail = "a control message of an unknown kind, or one that it may not send now";
+  doom(w, death_cause::protocol_violation);
+  if (w.pidfd) (void)base::send_signal(w.pidfd.get(), SIGKILL);
 }
 
 void process_crew::read_error_output(worker_process& w) {
@@ -448,7 +464,13 @@ void process_crew::describe(stats& into) {
                               .generation = w->id.generation,
                               .pid = w->pid,
                               .state = w->state,
-                              .tasks_done = w->served});
+                              .tasks_done = w->served,
+                              .errors = w->errors,
+                              .since = w->born,
+                              .task = w->is_at_work() ? w->at(w->sender.oldest()).task->id : 0,
+                              .memory = w->memory,
+                              .reported_memory = w->reported_memory(),
+                              .failed_checks = w->failed_looks});
 }
 
 }  // namespace muster::process

@@ -61,6 +61,10 @@ public:
   void report_after(worker_id id, std::uint64_t tasks) override;
   void retire(worker_id id) override;
   void kill(worker_id id, death_cause why) override;
+  void signal(worker_id id, int number, death_cause why) override;
+  void look(std::vector<engine::happened::worker_looked_at>& seen) override;
+  void doubt(worker_id id) override;
+  void trust(worker_id id) override;
   engine::revoked revoke(detail::task& t, bool tell, worker_id& on) override;
   void held(std::vector<detail::task_ref<>>& into) override;
   [[nodiscard]] bool holds(worker_id id, const detail::task& t) override;
@@ -117,6 +121,20 @@ private:
   [[nodiscard]] death near_death(worker_id id, const error_subject& subject);
   void violated(worker_process& w, const std::string& what);
 
+  // --- looks.cpp: whether workers are well
+  // Reads files, so not under the lock.
+  struct seen_from_outside {
+    worker_ref worker;
+    bool may_have_grown;  // it did something since the last look
+    char state;
+    std::uint64_t ticks;
+    std::optional<std::size_t> memory;
+  };
+  [[nodiscard]] std::vector<seen_from_outside> look_from_outside();
+  std::string look_at(const seen_from_outside& seen, base::time_point now);  // with the lock; what is wrong
+  bool on_unwell(worker_process& w, const std::string& why);   // with the lock; false: it may not say that
+  bool on_leaving(worker_process& w, const std::string& why);  // the same
+
   // --- process_crew.cpp and deaths.cpp: the life of a worker
   bool connect(std::string& problem);
   std::expected<worker_ref, std::string> make(worker_id id, spawn_request& request);
@@ -134,6 +152,7 @@ private:
   void on_ended(std::uint32_t slot, std::uint32_t generation, const ended* status, std::string problem);
   void on_lost();
   void on_control(worker_process& w);
+  void violated_by_message(worker_process& w);  // with the lock
   void read_error_output(worker_process& w);
   bool ask_where_it_is(worker_process& w);  // false: it cannot say
   base::time_point end_those_asked();       // who answered, or did not in time; until when the others may
@@ -153,7 +172,7 @@ private:
   ipc::region board_memory_;
   ipc::board& board_;
   module::module_table names_;
-  module::function_key init_key_{};
+  ipc::loop_orders orders_{};   // the same for all workers
   ipc::loop_bell_waiter bell_;  // loop only
   base::file_descriptor epoll_, wake_;
   std::optional<zygote_link> link_;  // loop only

@@ -21,6 +21,11 @@ worker_process::worker_process(engine::worker_id who, ipc::region request_memory
       receiver(requests.view<ipc::request_region>(), replies.view<ipc::reply_memory>().rings,
                {.max_status = ipc::last_reply_status, .max_parcel = ipc::payload_limit}) {}
 
+std::optional<std::size_t> worker_process::reported_memory() const {
+  const std::uint64_t said = signs().memory.load(std::memory_order_relaxed);
+  return said == 0 ? std::nullopt : std::optional<std::size_t>(said - 1);
+}
+
 void worker_process::step(engine::worker_event event) {
   const auto to = engine::next(state, event);
   MUSTER_ASSERT(to.has_value());

@@ -23,6 +23,7 @@
 #include "ipc/region.hpp"
 #include "ipc/reply_ring.hpp"
 #include "ipc/request_ring.hpp"
+#include "process/health.hpp"
 #include "process/memory_limit.hpp"
 
 namespace muster::process {
@@ -55,14 +56,18 @@ struct worker_process {
   // in the ring, so room in the ring is another matter than calls in flight.
   [[nodiscard]] std::size_t room(std::size_t most) const {
     const std::size_t free = ipc::slot_count - static_cast<std::size_t>(sender.next() - sender.oldest());
-    return !open() || killed_for || receiver.broken() || in_flight() >= most
+    return !open() || killed_for || is_being_ended || receiver.broken() || in_flight() >= most
                ? 0
                : std::min(most - in_flight(), free);
   }
   [[nodiscard]] bool open() const { return state == worker_state::idle || state == worker_state::busy; }
   [[nodiscard]] const ipc::last_words& words() const { return replies.view<ipc::reply_memory>().words; }
+  [[nodiscard]] const ipc::vital_signs& signs() const { return replies.view<ipc::reply_memory>().signs; }
   // Among those that a task finds free.
-  [[nodiscard]] bool is_free() const { return state == worker_state::idle && !killed_for; }
+  [[nodiscard]] bool is_free() const { return state == worker_state::idle && !killed_for && !is_being_ended; }
+  // It has begun a call.
+  [[nodiscard]] bool is_at_work() { return in_flight() > 0 && sender.seen_claimed(sender.oldest()); }
+  [[nodiscard]] std::optional<std::size_t> reported_memory() const;
   void step(engine::worker_event event);
   // After answers or a hand-over: how many calls it shall have at most, so that enough are there to keep it
   // busy for `target` and no more pile up behind a slow one.
@@ -95,11 +100,25 @@ struct worker_process {
   bool had_tasks = false;
   bool stopping_told = false;
   std::optional<death_cause> killed_for{};
+  // The signals by which it shall end, before it is killed: why it got them, which (bit n - 1 is signal n)
+  // since it was to be ended this time, and which ever. It is no longer when its task has ended after all.
+  bool is_being_ended = false;
+  death_cause signalled_for{};
+  std::uint64_t signals_now = 0, signals_ever = 0;
   std::optional<base::time_point>
-      answer_due{};         // loop only: it was asked where it is, and is killed then or before
-  bool was_asked = false;   // loop only
-  std::string no_answer{};  // loop only: why it did not say where it was
-  std::string detail{};     // of the death: what it violated, why it did not come up
+      answer_due{};                     // loop only: it was asked where it is, and is killed then or before
+  int after_answer = 0;                 // loop only: the signal it gets then; 0: SIGKILL
+  bool was_asked = false;               // loop only
+  std::string no_answer{};              // loop only: why it did not say where it was
+  std::string detail{};                 // of the death: what it violated, why it did not come up
+  health vitals{};                      // loop only
+  std::uint32_t last_ping = 0;          // loop only
+  int failed_looks = 0;                 // in a row
+  std::string ailment{};                // what the last failed look saw
+  bool told_unwell = false;             // it said so; once is enough
+  bool leaves = false;                  // it said that it ends after its present call
+  std::size_t errors = 0;               // of those served
+  std::optional<std::size_t> memory{};  // bytes of its own, when that was last looked at
   text_tail tail;
   std::optional<memory_limit> limit{};
 };

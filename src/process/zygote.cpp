@@ -13,6 +13,7 @@
 #include "base/process_info.hpp"
 #include "base/sanitizer.hpp"
 #include "base/socket.hpp"
+#include "process/early_errors.hpp"
 #include "process/zygote_connection.hpp"
 #include "process/zygote_main.hpp"
 
@@ -56,8 +57,13 @@ bool is_initialised() { return initialised; }
 
 void zygote_main_if_asked(const hooks& functions) {
   base::file_descriptor socket = requested_socket();
-  ::unsetenv("MUSTER_ZYGOTE");  // no program that this one starts is meant by it
-  if (socket) become_zygote(std::move(socket), functions);
+  const bool has_errors = std::getenv("MUSTER_ZYGOTE_ERRORS") != nullptr;
+  // No program that this one starts is meant by them.
+  ::unsetenv("MUSTER_ZYGOTE");
+  ::unsetenv("MUSTER_ZYGOTE_ERRORS");
+  if (!socket) return;
+  if (has_errors) ::dup2(standard_error_of_a_run_zygote, STDERR_FILENO);  // early_errors ends here
+  become_zygote(std::move(socket), functions);
 }
 
 std::expected<role, base::os_error> initialise(const hooks& functions) {

@@ -22,6 +22,7 @@
 
 #include "base/pidfd.hpp"
 #include "base/socket.hpp"
+#include "process/early_errors.hpp"
 #include "process/zygote_main.hpp"
 
 namespace muster::process {
@@ -178,14 +179,19 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 // Starts the program with the socket as descriptor 3. posix_spawn shares our memory until the exec, so the
 // size of the owner and its threads do not matter.
-std::expected<pid_t, os_error> run(const std::string& path, std::vector<std::string> arguments, int socket) {
+std::expected<pid_t, os_error> run(const std::string& path, std::vector<std::string> arguments, int socket,
+                                   const early_errors& errors) {
   std::vector<std::string> environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)
-    if (std::strncmp(*entry, "MUSTER_ZYGOTE=", 14) != 0) environment.emplace_back(*entry);
+    if (std::strncmp(*entry, "MUSTER_ZYGOTE", 13) != 0) environment.emplace_back(*entry);
   environment.push_back("MUSTER_ZYGOTE=" + std::to_string(socket_of_a_run_zygote) + ":" +
                         std::to_string(::getpid()));
   const auto argument_pointers = pointers_to(arguments);
   const auto environment_pointers = pointers_to(environment);
+
+  const bool has_errors = ::fcntl(STDERR_FILENO, F_GETFD) >= 0;
+  if (has_errors)
+    environment.push_back("MUSTER_ZYGOTE_ERRORS=" + std::to_string(standard_error_of_a_run_zygote));
 
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -201,6 +207,10 @@ std::expected<pid_t, os_error> run(const std::string& path, std::vector<std::str
   ::posix_spawnattr_setflags(
       &attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID));
   ::posix_spawn_file_actions_adddup2(&actions, socket, socket_of_a_run_zygote);  // also clears close-on-exec
+  if (has_errors) {
+    ::posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, standard_error_of_a_run_zygote);
+    ::posix_spawn_file_actions_adddup2(&actions, errors.descriptor(), STDERR_FILENO);
+  }
   pid_t pid = 0;
   const int error = ::posix_spawn(&pid, path.c_str(), &actions, &attributes, argument_pointers.data(),
                                   environment_pointers.data());
@@ -222,7 +232,9 @@ std::expected<connection, os_error> by_running(const std::optional<std::string>&
   const std::string path = program.value_or("/proc/self/exe");
   auto ends = prepared_socket();
   if (!ends) return std::unexpected(ends.error());
-  const auto pid = run(path, program ? std::vector{*program} : own_arguments(), ends->second.get());
+  const auto errors = early_errors::open();
+  if (!errors) return std::unexpected(errors.error());
+  const auto pid = run(path, program ? std::vector{*program} : own_arguments(), ends->second.get(), *errors);
   if (!pid) return std::unexpected(pid.error());
   // Our child until it is waited for below; should the host be faster, the pidfd cannot mean another process.
   const auto program_fd = base::open_pidfd(*pid);
@@ -230,10 +242,12 @@ std::expected<connection, os_error> by_running(const std::optional<std::string>&
   auto made = await_ready(std::move(ends->first), clock::now() + ready_timeout);
   if (made) {
     wait_for(*pid);  // the zygote has left it; it ends by itself
+    errors->pass_on();
     return made;
   }
   if (made.error().code == EPROTO) {
     wait_for(*pid);
+    errors->pass_on();
     return made;
   }
   os_error error{.code = ETIMEDOUT, .call = "start the zygote"};
@@ -258,6 +272,8 @@ std::expected<connection, os_error> by_running(const std::optional<std::string>&
     error.detail = path + " did not reach muster::init in " + std::to_string(ready_timeout.count()) +
                    " ms; does its main call it?";
   }
+  if (const std::string last = errors->pass_on(); !last.empty())
+    error.detail += "; the last it wrote to standard error: " + last;
   return std::unexpected(error);
 }
 

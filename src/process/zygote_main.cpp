@@ -29,6 +29,7 @@
 #include "base/process_info.hpp"
 #include "base/sanitizer.hpp"
 #include "base/socket.hpp"
+#include "process/descendants.hpp"
 #include "process/spawn.hpp"
 #include "process/wire.hpp"
 
@@ -57,6 +58,7 @@ struct child {
   line* pool = nullptr;
   std::uint32_t slot = 0;
   std::uint64_t generation = 0;
+  std::uint32_t mark = 0;  // of what it starts
   file_descriptor report;  // the new worker says here how its set-up went; empty once it has said so
   file_descriptor pidfd;   // held until it is sent with `started`
   bool started = false;
@@ -79,7 +81,7 @@ private:
   void read_orders(line& pool);
   void spawn(line& pool, ipc::worker_birth birth, std::vector<file_descriptor> descriptors);
   [[noreturn]] void live_as_worker(ipc::worker_birth birth, std::vector<file_descriptor> descriptors,
-                                   file_descriptor report, pid_t parent);
+                                   file_descriptor report, pid_t parent, std::uint32_t mark);
   void kill_group(pid_t pid, int signal);
   void read_report(pid_t pid, child& worker);
   void reap();
@@ -89,6 +91,7 @@ private:
   void flush(line& pool);
   void forget_ended_lines();
   void kill_strangers();
+  bool kill_leftovers();
   [[noreturn]] void clean_up_and_exit();
 
   file_descriptor main_;     // empty once the owner has closed it
@@ -97,6 +100,8 @@ private:
   const hooks hooks_;
   std::vector<std::unique_ptr<line>> lines_;
   std::map<pid_t, child> children_;
+  std::uint32_t last_mark_ = 0;
+  bool leftovers_die_ = false;  // some were killed, and may leave others to us
 };
 
 void zygote::serve() {
@@ -183,11 +188,14 @@ void zygote::spawn(line& pool, ipc::worker_birth birth, std::vector<file_descrip
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return fail("fork", errno);
-  if (pid == 0) live_as_worker(std::move(birth), std::move(descriptors), std::move(report_here), parent);
+  const std::uint32_t mark = ++last_mark_;
+  if (pid == 0)
+    live_as_worker(std::move(birth), std::move(descriptors), std::move(report_here), parent, mark);
   ::setpgid(pid, pid);  // the worker does so too; both, so that neither can be late
   child worker{.pool = &pool,
                .slot = birth.slot,
                .generation = birth.generation,
+               .mark = mark,
                .report = std::move(report),
                .pidfd = {}};
   // Cannot be another process: nobody but us reaps our child.
@@ -197,8 +205,9 @@ void zygote::spawn(line& pool, ipc::worker_birth birth, std::vector<file_descrip
 }
 
 void zygote::live_as_worker(ipc::worker_birth birth, std::vector<file_descriptor> descriptors,
-                            file_descriptor report, pid_t parent) {
+                            file_descriptor report, pid_t parent, std::uint32_t mark) {
   mark_as_worker();
+  mark_descendants(parent, mark);
   ipc::worker_inheritance given;
   given.parent = parent;
   given.descriptors = {.control = std::move(descriptors[0]),
@@ -260,21 +269,44 @@ void zygote::read_report(pid_t pid, child& worker) {
 void zygote::reap() {
   signalfd_siginfo ignored;
   while (::read(signals_.get(), &ignored, sizeof ignored) > 0) {}
+  bool look = leftovers_die_;
+  bool is_childless = false;
   while (true) {
     siginfo_t dead = {};
-    if (::waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) != 0 || dead.si_pid == 0) return;
+    is_childless = ::waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) != 0;
+    if (is_childless || dead.si_pid == 0) break;
     const pid_t pid = dead.si_pid;
     const auto worker = children_.find(pid);
     // While it is a zombie its number, and so its group's, cannot be given to anybody else.
     if (worker != children_.end()) ::kill(-pid, SIGKILL);
     int status = 0;
     rusage used = {};
-    if (::wait4(pid, &status, WNOHANG, &used) != pid) return;
+    if (::wait4(pid, &status, WNOHANG, &used) != pid) break;
     if (worker == children_.end()) continue;  // an orphaned grandchild that came to us
     if (worker->second.report) read_report(pid, worker->second);
     report_end(pid, worker->second, status, used);
     children_.erase(worker);
+    look = true;
   }
+  leftovers_die_ = look && !is_childless && kill_leftovers();
+}
+
+// What dead workers have started and what has left their groups: it became our child when the last one
+// between had ended, and its mark says whose it is. True: there was some, and its own children come to us
+// next.
+bool zygote::kill_leftovers() {
+  bool any = false;
+  for (const pid_t pid : base::children_of(::getpid())) {
+    if (children_.contains(pid)) continue;
+    const auto worker = worker_behind(pid, ::getpid());
+    const bool is_alive = worker && std::ranges::any_of(children_, [&](const auto& each) {
+                            return each.second.mark == *worker;
+                          });
+    if (!worker || is_alive) continue;
+    ::kill(pid, SIGKILL);
+    any = true;
+  }
+  return any;
 }
 
 void zygote::report_end(pid_t pid, child& worker, int status, const rusage& used) {
@@ -339,8 +371,7 @@ void zygote::forget_ended_lines() {
   if (!main_) clean_up_and_exit();
 }
 
-// With no worker left, every child is what a dead worker has left behind. (While workers live nobody can tell
-// whose an orphan is, and it may belong to one of them.)
+// With no worker left, every child is what a dead worker has left behind, whether it has a mark or not.
 void zygote::kill_strangers() {
   for (const pid_t pid : base::children_of(::getpid())) ::kill(pid, SIGKILL);
 }

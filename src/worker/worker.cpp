@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "worker/worker.hpp"
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@
 #include "module/throw_trace.hpp"
 #include "worker/faults.hpp"
 #include "worker/last_words.hpp"
+#include "worker/said_by_tasks.hpp"
 #include "worker/stop_watch.hpp"
 
 namespace muster::worker {
@@ -74,23 +76,29 @@ public:
 
   int run() {
     prepare_last_words(memory_.replies.view<ipc::reply_memory>().words, channels_.descriptors.bell.get());
+    begin_listening(signs_);
+    if (channels_.init_call.size() == sizeof(orders_))
+      std::memcpy(&orders_, channels_.init_call.data(), sizeof(orders_));
     faults::reach(fault_step::before_init);
     if (!initialise()) return 1;
     faults::reach(fault_step::after_init);
     if (faults::reach(fault_step::telling_ready)) tell({.kind = ipc::control_kind::ready});
     faults::reach(fault_step::told_ready);
-    while (!calls_.stopping()) {
+    while (!calls_.stopping() && !is_leaving()) {
       faults::reach(fault_step::looking);
       if (const auto call = calls_.next()) {
         execute(*call);
       } else {
         std::fflush(stdout);  // what tasks print appears though the buffer is not full
+        answer_ping();
         faults::reach(fault_step::falling_asleep);
         calls_.sleep();
         faults::reach(fault_step::woken);
       }
     }
     faults::reach(fault_step::leaving);
+    if (is_leaving()) tell({.kind = ipc::control_kind::leaving}, why_leaving());
+    if (!calls_.is_stopping_quietly()) give_last_signal();
     return 0;
   }
 
@@ -101,14 +109,46 @@ private:
     (void)base::send_message(channels_.descriptors.control.get(), ipc::encode(message, text), descriptors);
   }
 
+  void answer_ping() {
+    const std::uint32_t number = calls_.ping();
+    if (number == 0) return;
+    if (const std::string wrong = check_health(); !wrong.empty() && !std::exchange(told_unwell_, true))
+      tell({.kind = ipc::control_kind::unwell}, wrong);
+    calls_.answered(number);
+    signs_.pong.store(number, std::memory_order_release);
+  }
+
+  // The user's check; what is wrong, empty: nothing.
+  std::string check_health() {
+    if (orders_.check == 0) return {};
+    try {
+      const auto address = functions_.address_of({orders_.check});
+      if (!address) return "its health check cannot be called: " + address.error();
+      const bool is_well = reinterpret_cast<bool (*)()>(const_cast<void*>(*address))();
+      return is_well ? std::string() : "its health check was not ok";
+    } catch (const std::exception& e) {
+      return std::string("its health check threw: ") + e.what();
+    } catch (...) {
+      return "its health check threw something that is no std::exception";
+    }
+  }
+
+  // A handler of the user's for the signal by which workers are ended may clean up here too; it may also end
+  // us.
+  void give_last_signal() const {
+    struct sigaction now = {};
+    const int signal = orders_.last_signal;
+    if (signal == 0 || ::sigaction(signal, nullptr, &now) != 0) return;
+    const bool is_handled =
+        (now.sa_flags & SA_SIGINFO) != 0 || (now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN);
+    if (is_handled) (void)::raise(signal);
+  }
+
   // The user's init function; what it throws is the reason why this worker does not come up.
   bool initialise() {
-    module::function_key key{};
-    if (channels_.init_call.size() == sizeof(key.value))
-      std::memcpy(&key.value, channels_.init_call.data(), sizeof(key.value));
-    if (key.value == 0) return true;
+    if (orders_.init == 0) return true;
     try {
-      const auto address = functions_.address_of(key);
+      const auto address = functions_.address_of({orders_.init});
       if (!address) throw std::runtime_error(address.error());
       reinterpret_cast<void (*)()>(const_cast<void*>(*address))();
       return true;
@@ -220,6 +260,9 @@ private:
   ipc::reply_sender replies_;
   ipc::loop_bell_ringer bell_;
   stop_watch stops_;
+  ipc::vital_signs& signs_ = memory_.replies.view<ipc::reply_memory>().signs;
+  ipc::loop_orders orders_{};
+  bool told_unwell_ = false;
   writer result_;
   one_call present_;
 };

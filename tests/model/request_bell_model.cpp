@@ -100,10 +100,44 @@ struct cancel_bell : rl::test_suite<cancel_bell, 2> {
   }
 };
 
+// Health checks: the worker answers every ping before it sleeps, or the next one in its place.
+struct ping_bell : rl::test_suite<ping_bell, 2> {
+  static constexpr unsigned places = 2;
+  static constexpr std::uint32_t pings = 2;
+
+  sender::request_region requests;
+  sender::reply_region replies;
+  sender to{requests, replies};
+  receiver from{requests, replies};
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (std::uint32_t number = 1; number <= pings; ++number) {
+        if (to.ping(number)) {
+          model::reach(0);
+          to.wake();
+        } else {
+          model::reach(1);
+        }
+      }
+      return;
+    }
+    for (std::uint32_t last = 0; last != pings;) {
+      if (const std::uint32_t number = from.ping()) {
+        last = number;
+        from.answered(number);
+      } else {
+        from.sleep();
+      }
+    }
+  }
+};
+
 }  // namespace
 
 int main() {
   using model::bug;
   return model::check<request_bell>("request bell", 700'000, {bug::no_fence, bug::bump_overtakes}) +
-         model::check<cancel_bell>("cancel bell", 500'000, {bug::own, bug::weak_load});
+         model::check<cancel_bell>("cancel bell", 500'000, {bug::own, bug::weak_load}) +
+         model::check<ping_bell>("ping bell", 500'000, {bug::no_fence, bug::bump_overtakes});
 }

@@ -80,7 +80,11 @@ void fake_crew::plan_step(worker& w) {
   if (w.killed_for || w.step == next_step::die) return;
   w.step = next_step::none;
   if (w.hangs || w.state == worker_state::starting) return;
-  if (!w.tasks.empty()) {
+  fall_silent(w);
+  if (w.leaves) {
+    w.step = next_step::leave;
+    w.at = clock_.at + some(1ms);
+  } else if (!w.tasks.empty()) {
     w.step = chance(set_.bad.dies_before_claim) ? next_step::die : next_step::claim;
     w.at = clock_.at + some(1ms);
   } else if (w.state == worker_state::stopping) {
@@ -92,7 +96,19 @@ void fake_crew::plan_step(worker& w) {
   }
 }
 
+void fake_crew::fall_silent(worker& w) {
+  if (!chance(set_.bad.falls_silent)) return;
+  meet("falls silent, " + phase);
+  w.silent_until = clock_.at + some(300ms);
+}
+
 void fake_crew::do_step(worker& w) {
+  const bool can_wait =
+      w.step == next_step::claim || w.step == next_step::answer || w.step == next_step::leave;
+  if (can_wait && w.silent_until > clock_.at) {
+    w.at = w.silent_until + some(50ms);
+    return;
+  }
   switch (std::exchange(w.step, next_step::none)) {
     case next_step::none: return;
     case next_step::come_up:
@@ -126,6 +142,7 @@ void fake_crew::claim(worker& w) {
   held_task& head = w.tasks.front();
   sim_task& t = *head.task;
   head.claimed = true;
+  fall_silent(w);
   ++t.begun;
   if (t.settled()) broken("task " + std::to_string(t.id) + " begins after it has settled");
   if (!t.may_begin) broken("task " + std::to_string(t.id) + " begins though it was cancelled before");
@@ -151,6 +168,12 @@ void fake_crew::answer(worker& w) {
     w.idle_since = clock_.at;
   }
   const worker_id id = w.id;
+  w.has_signal = false;
+  if (chance(set_.bad.leaves) && w.state != worker_state::stopping) {
+    meet("leaves, " + phase);
+    w.leaves = true;
+    owner_->worker_leaves(id);
+  }
   if (++w.served == w.worn_after) {
     meet((w.worn_told ? "has served twice its tasks, " : "has served its tasks, ") + phase);
     owner_->worker_worn(id, engine::recycle_reason::tasks, std::exchange(w.worn_told, true));
@@ -205,7 +228,8 @@ void fake_crew::pump() {
     worker* best = nullptr;
     for (worker& w : workers_)
       if ((w.state == worker_state::idle || w.state == worker_state::busy) && !w.killed_for &&
-          w.tasks.size() < set_.window && (best == nullptr || w.tasks.size() < best->tasks.size()))
+          !w.has_signal && w.tasks.size() < set_.window &&
+          (best == nullptr || w.tasks.size() < best->tasks.size()))
         best = &w;
     if (best == nullptr) break;
     auto lock = owner_->queue().lock();
@@ -311,6 +335,45 @@ void fake_crew::kill(worker_id id, death_cause why) {
   w->killed_for = why;
   w->step = next_step::die;
   w->at = clock_.at + some(2ms);  // the news of it travels
+}
+
+void fake_crew::signal(worker_id id, int number, death_cause why) {
+  worker* w = find(id);
+  if (w == nullptr || w->killed_for) return;
+  if (why != death_cause::stopped && w->tasks.empty()) broken("a signal for a task that is over");
+  w->has_signal = !w->tasks.empty();
+  take_back_unclaimed(*w);
+  if (chance(set_.bad.ignores_signals)) return meet("ignores a signal, " + phase);
+  meet("ends by signal " + std::to_string(number));
+  w->step = next_step::die;
+  w->at = clock_.at + some(2ms);
+}
+
+void fake_crew::look(std::vector<engine::happened::worker_looked_at>& seen) {
+  for (const worker& w : workers_) {
+    if (w.state == worker_state::dead || w.state == worker_state::starting || w.killed_for) continue;
+    const bool is_well = !w.hangs && w.silent_until <= clock_.at;
+    seen.push_back({w.id, is_well, is_well ? "" : "it is silent"});
+  }
+}
+
+void fake_crew::doubt(worker_id id) {
+  worker* w = find(id);
+  if (w == nullptr || (w->state != worker_state::idle && w->state != worker_state::busy)) return;
+  meet(std::string("is doubted while it is ") + (w->state == worker_state::busy ? "busy" : "idle"));
+  move_worker(*w, worker_event::doubt);
+  take_back_unclaimed(*w);
+  if (w->tasks.empty()) plan_step(*w);
+  pump();
+}
+
+void fake_crew::trust(worker_id id) {
+  worker* w = find(id);
+  if (w == nullptr || w->state != worker_state::unhealthy) return;
+  meet(std::string("is trusted again while it ") + (w->tasks.empty() ? "is idle" : "has a task"));
+  move_worker(*w, w->tasks.empty() ? worker_event::ready : worker_event::trust);
+  w->idle_since = clock_.at;
+  pump();
 }
 
 revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {

@@ -40,6 +40,9 @@ struct faults {
   double slow = 0;            // a run takes a hundred times as long
   double ignores_stop = 0;    // a task that was told goes on
   double ignores_retire = 0;  // processes only: hangs at its end
+  double falls_silent = 0;    // does nothing for a while, and answers nobody
+  double leaves = 0;          // ends after a task because it wants to
+  double ignores_signals = 0;
 };
 
 // What a task does when it is run; a pure function of task and attempt would do, dice do too.
@@ -93,6 +96,10 @@ public:
   void report_after(worker_id id, std::uint64_t tasks) override;
   void retire(worker_id id) override;
   void kill(worker_id id, death_cause why) override;
+  void signal(worker_id id, int number, death_cause why) override;
+  void look(std::vector<engine::happened::worker_looked_at>& seen) override;
+  void doubt(worker_id id) override;
+  void trust(worker_id id) override;
   engine::revoked revoke(detail::task& t, bool tell, worker_id& on) override;
   void held(std::vector<detail::task_ref<>>& into) override;
   [[nodiscard]] bool holds(worker_id id, const detail::task& t) override;
@@ -125,12 +132,16 @@ private:
     std::uint64_t served = 0;
     std::optional<std::uint64_t> worn_after{};
     bool worn_told = false;
+    time_point silent_until{};
+    bool leaves = false;
+    bool has_signal = false;  // and gets no task until the one it has is over
   };
 
   void pump();
   void note_head(worker& w);
   void plan_step(worker& w);
   void do_step(worker& w);
+  void fall_silent(worker& w);
   void claim(worker& w);
   void answer(worker& w);
   void ended(worker& w, const std::string& problem);

@@ -19,9 +19,11 @@ std::string inspector::stray_timer(const plan& p) {
                 p.workers_[key].state != worker_state::dead;
         break;
       case plan::timer::worker_age:
-        owned = key < p.workers_.size() && p.workers_[key].ages_at == at &&
-                p.workers_[key].state == worker_state::idle;
+        owned =
+            key < p.workers_.size() && p.workers_[key].ages_at == at &&
+            (p.workers_[key].state == worker_state::idle || p.workers_[key].state == worker_state::unhealthy);
         break;
+      case plan::timer::look: owned = p.look_at_ == at; break;
       case plan::timer::recycle: owned = p.recycle_again_at_ == at; break;
       case plan::timer::task: owned = p.tasks_.contains(key) && p.tasks_.at(key).timer == at; break;
     }
@@ -65,6 +67,9 @@ world::world(std::uint64_t seed, fake_crew::coverage& met) : dice_(seed), met_(m
     crew.bad.dies_at_work = rate(0.3);
     crew.bad.dies_before_claim = rate(0.2);
     crew.bad.ignores_retire = rate(0.5);
+    crew.bad.falls_silent = rate(0.1);
+    crew.bad.leaves = rate(0.1);
+    crew.bad.ignores_signals = rate(0.8);
   }
   engine::settings chosen;
   max_ = 1 + static_cast<int>(dice_.below(6));
@@ -81,6 +86,14 @@ world::world(std::uint64_t seed, fake_crew::coverage& met) : dice_(seed), met_(m
   // Longer than an idle worker above the minimum is kept.
   if (ages_) chosen.plan.life.age = 4 * chosen.plan.idle_timeout + 50ms + some(500ms);
   chosen.plan.life.jitter = chance(0.3) ? 0 : dice_.fraction() / 2;
+  looks_ = can_kill_ && chance(0.5);
+  if (looks_)
+    chosen.plan.health = {.interval = 1ms + some(60ms), .failures = 1 + static_cast<int>(dice_.below(4))};
+  for (const int signal : {SIGTERM, SIGINT})
+    if (can_kill_ && chance(0.5)) {
+      chosen.plan.stop.push_back({.signal = signal, .patience = some(60ms)});
+      ladder_ += chosen.plan.stop.back().patience;
+    }
   capacity_ = 1 + dice_.below(40);
   chosen.queue = {.capacity = capacity_, .when_full = when_full::reject};
   if (chance(0.5))
@@ -226,7 +239,7 @@ std::string world::run(int events) {
     if (clock_->at == base::never) fail("stop waits for ever");
   }
   if (!broken_.empty()) return broken_;
-  if (clock_->at > deadline + grace + 10ms) fail("stop came after its deadline and grace");
+  if (clock_->at > deadline + grace + ladder_ + 10ms) fail("stop came after its deadline and grace");
   check_recycles();
   if (!recycles_.empty()) fail("a recycle is not over when the pool is stopped");
   const stop_report report = engine_->conclude();
@@ -259,7 +272,7 @@ void world::settle_down() {
   next_user_ = base::never;
   const time_point long_enough = clock_->at + 20s;
   for (int i = 0; i < 200'000 && broken_.empty(); ++i) {
-    if (ages_ && clock_->at > long_enough) break;
+    if ((ages_ || looks_) && clock_->at > long_enough) break;
     if (std::min(crew_->next_event(), wake_at_) == base::never) break;
     step(base::never);
   }
@@ -275,7 +288,7 @@ void world::settle_down() {
   const int up = inspector::starting_or_up(inspector::plan_of(*engine_));
   if (up != inspector::min_wanted(inspector::plan_of(*engine_)))
     fail("idle, the pool has " + std::to_string(up) + " workers and not its minimum");
-  if (!ages_ && inspector::timers(inspector::plan_of(*engine_)) != 0)
+  if (!ages_ && !looks_ && inspector::timers(inspector::plan_of(*engine_)) != 0)
     fail("an idle pool at its minimum has timers");
   if (inspector::known(*engine_) != 0) fail("an idle pool knows tasks");
   if (s.degraded) fail("with no faults left, the pool stays degraded");

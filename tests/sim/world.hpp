@@ -96,7 +96,9 @@ private:
   std::size_t capacity_ = 0;
   int max_ = 1;
   bool can_kill_ = true;
-  bool ages_ = false;  // workers are replaced because of their age, so something is always to happen
+  bool ages_ = false;   // workers are replaced because of their age, so something is always to happen
+  bool looks_ = false;  // at their health, so again
+  duration ladder_{};   // what the signals between grace and SIGKILL take together
   duration longest_run_{};
   std::string broken_;
 };

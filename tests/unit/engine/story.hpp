@@ -26,6 +26,13 @@ inline std::string text_of(const action& a) {
       return "kill " + text_of(t.worker) + " " + std::string(name(t.why)) +
              (t.unless_busy ? " unless busy" : "");
     }
+    std::string operator()(const todo::signal_worker& t) const {
+      return "signal " + std::to_string(t.signal) + " to " + text_of(t.worker) +
+             (t.unless_busy ? " unless busy" : "");
+    }
+    std::string operator()(const todo::look_at_workers&) const { return "look"; }
+    std::string operator()(const todo::doubt_worker& t) const { return "doubt " + text_of(t.worker); }
+    std::string operator()(const todo::trust_worker& t) const { return "trust " + text_of(t.worker); }
     std::string operator()(const todo::survey_workers&) const { return "survey"; }
     std::string operator()(const todo::expire_task& t) const {
       const char* const names[] = {"queue_timeout", "run_timeout", "deadline"};
@@ -33,7 +40,7 @@ inline std::string text_of(const action& a) {
     }
     std::string operator()(const todo::give_up_task& t) const {
       return "give up " + std::to_string(t.task) + " on " + text_of(t.worker) + " " +
-             std::string(name(t.why));
+             std::string(name(t.why)) + (t.signal == SIGKILL ? "" : " by signal " + std::to_string(t.signal));
     }
     std::string operator()(const todo::retry_task& t) const { return "retry " + std::to_string(t.task); }
     std::string operator()(const todo::fail_task& t) const { return "fail " + std::to_string(t.task); }

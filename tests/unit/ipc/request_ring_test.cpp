@@ -194,6 +194,18 @@ TEST(request_ring, a_worker_does_not_sleep_before_a_call_or_a_stop) {
   EXPECT_TRUE(ring.calls_in.stopping());
 }
 
+TEST(request_ring, a_worker_does_not_sleep_before_it_has_answered_a_ping) {
+  small ring;
+  EXPECT_EQ(ring.calls_in.ping(), 0u);
+  ring.replies->asleep.store(1);
+  EXPECT_TRUE(ring.calls_out.ping(7)) << "who sleeps is to be woken";
+  ring.calls_in.sleep();  // would hang
+  EXPECT_EQ(ring.calls_in.ping(), 7u);
+  ring.calls_in.answered(7);
+  EXPECT_EQ(ring.calls_in.ping(), 0u);
+  EXPECT_FALSE(ring.calls_in.anything());
+}
+
 TEST(request_ring, every_call_to_a_sleepy_worker_arrives) {
   standard ring;
   constexpr std::uint64_t calls = 20'000;
