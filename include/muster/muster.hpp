@@ -11,6 +11,7 @@
 #include <muster/event.hpp>
 #include <muster/fields.hpp>
 #include <muster/future.hpp>
+#include <muster/handle.hpp>
 #include <muster/init.hpp>
 #include <muster/map.hpp>
 #include <muster/module_calls.hpp>

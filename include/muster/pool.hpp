@@ -15,7 +15,8 @@
 /// - on a process_pool: a function, or a lambda or function object without data. Arguments and result are
 ///   values that can cross (see codec.hpp); everything else is refused when it is compiled, with a sentence.
 ///
-/// On both, a first parameter of type std::stop_token or muster::context& is supplied by the pool.
+/// On both, muster::unique_fd passes an open file (see handle.hpp), and a first parameter of type
+/// std::stop_token or muster::context& is supplied by the pool.
 
 #include <cstddef>
 #include <functional>
@@ -34,6 +35,7 @@
 #include <muster/error.hpp>
 #include <muster/event.hpp>
 #include <muster/future.hpp>
+#include <muster/handle.hpp>
 #include <muster/map.hpp>
 #include <muster/module_calls.hpp>
 #include <muster/options.hpp>
@@ -123,8 +125,9 @@ public:
   /// - not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock;
   /// - invalid_options: the task's options are out of range, or it is to be retried and has an argument that
   ///   can only be moved;
-  /// - for a process pool, invalid_call where the function's module cannot be named, and encode_error where
-  ///   an argument has no encoding (it nests too deeply).
+  /// - for a process pool, invalid_call where the function's module cannot be named, encode_error where an
+  ///   argument has no encoding (it nests too deeply, it holds more than 16 descriptors), and
+  ///   std::system_error where a descriptor cannot be duplicated.
   template <class F, class... Args>
     requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
   auto submit(F&& f, Args&&... args) {
@@ -328,9 +331,12 @@ auto process_pool::make_task(process_pool& pool, F&& f, Args&&... args) {
     pool.name_code(crossing, reinterpret_cast<const void*>(&detail::thunk<function, Args...>::run),
                    detail::target_of<function>(f));
     crossing.data.assign(arguments.bytes());
+    if (!arguments.handles().empty())
+      crossing.handles = std::make_unique<std::vector<unique_fd>>(std::move(arguments.handles()));
   }
   auto* made = new detail::call_task<result>(std::move(crossing));
   if constexpr (signature::injected != detail::injection::nothing) made->flags |= detail::task::wants_stop;
+  if (made->crossing.handles) made->flags |= detail::task::has_handles;
   return detail::made_task<result>{detail::task_ref<>::adopt(made), true};
 }
 

@@ -32,7 +32,9 @@
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include <muster/handle.hpp>
 #include <muster/options.hpp>
 
 namespace muster {
@@ -106,6 +108,9 @@ struct crossing_call {
   std::uint64_t thunk = 0;
   std::uint64_t target = 0;
   bytes data{};  // arguments; once answered, the result
+  /// The descriptors beside `data`; null: none. Those of the arguments go when the worker has them and the
+  /// task cannot run again, at the latest when it settles. Written by the loop or the task's holder.
+  std::unique_ptr<std::vector<unique_fd>> handles{};
 };
 
 /// How a run in this process ended: the task was claimed and its value is stored; it came too late and its
@@ -183,8 +188,9 @@ struct task {
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
                                  outcome_continued = 8, outcome_nudged = 16;
   // Bits of flags: it has no future; its function takes a stop token; the plan knows it; future::report is
-  // asked for; it is the result of `then`, which no queue and no worker ever has.
-  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8, is_continuation = 16;
+  // asked for; it is the result of `then`, which no queue and no worker ever has; descriptors go with it.
+  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8, is_continuation = 16,
+                                has_handles = 32;
 
   explicit task(const task_ops& operations) : ops(&operations) {}
   task(const task&) = delete;

@@ -155,6 +155,7 @@ error_subject engine::subject_of(const task& t) const {
 bool engine::settle(task& t, outcome as, std::exception_ptr error) {
   if (!t.claim()) return false;
   t.error = std::move(error);
+  if ((t.flags & task::has_handles) != 0) t.ops->call(t).handles.reset();  // nobody needs them any more
   count_and_publish(t, as);
   return true;
 }

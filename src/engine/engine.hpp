@@ -119,6 +119,8 @@ public:
   }
   // It was with a worker but never began: it goes to the front of its lane. Needs the intake's lock.
   void put_back(task& t);
+  // Whether another attempt could follow the present one.
+  [[nodiscard]] bool may_run_again(const task& t) const { return t.attempt < retry_of(t).attempts; }
   // What an error about t says of it.
   [[nodiscard]] error_subject subject_of(const task& t) const;
   // Its value is stored and claimed: publishes it and lets go of the task.

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include <muster/bytes.hpp>
+
 namespace muster::ipc {
 
 // A message on the control socket begins with this; `kind` says what follows and who sends it.
@@ -19,6 +21,9 @@ enum class control_kind : std::uint32_t {
   ready = 1,        // worker: it takes calls from now on
   init_failed = 2,  // worker: its init threw; a text follows; it ends
   parcel = 3,       // both: one descriptor comes along, the payload of the call or reply at `position`
+  handles = 4,      // both: the descriptors beside that payload come along; from the owner none and a text
+                    // where it cannot send them
+  ask_handles = 5,  // worker: it has begun the call at `position`, which has descriptors, and waits for them
 };
 
 struct control_message {
@@ -52,8 +57,21 @@ enum class reply_status : std::uint32_t {
 };
 inline constexpr std::uint32_t last_reply_status = 2;
 
+// The word of a reply's status: how the call ended, and in the second byte how many descriptors were sent
+// ahead of it.
+constexpr std::uint32_t status_word(reply_status how, std::size_t handles) {
+  return static_cast<std::uint32_t>(how) | static_cast<std::uint32_t>(handles) << 8U;
+}
+constexpr reply_status status_of(std::uint32_t word) { return static_cast<reply_status>(word & 0xffU); }
+constexpr std::size_t handles_of(std::uint32_t word) { return word >> 8U & 0xffU; }
+constexpr bool is_status_word(std::uint32_t word) {
+  return (word & 0xffU) <= last_reply_status && handles_of(word) <= detail::max_handles && word >> 16U == 0;
+}
+inline constexpr std::uint32_t last_status_word = status_word(reply_status::refused, detail::max_handles);
+
 // Bits of a request's flags.
 inline constexpr std::uint32_t wants_stop =
     1;  // its function takes a stop token: somebody must watch for cancel
+inline constexpr std::uint32_t has_handles = 2;  // descriptors go beside its arguments: ask for them
 
 }  // namespace muster::ipc

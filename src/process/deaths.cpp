@@ -219,6 +219,8 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
       w.sender.finished(at);
     }
   }
+  w.mail.clear();  // closes what came for replies that never will
+  w.control.reset();
   std::reverse(begun.begin(), begun.end());  // oldest first
   for (const task* t : begun) how.tasks.push_back(owner_->subject_of(*t));
   const auto shared = std::make_shared<const death>(std::move(how));

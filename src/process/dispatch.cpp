@@ -106,7 +106,8 @@ bool process_crew::place(worker_process& w, task& t) {
                                 .thunk = call.thunk,
                                 .target = call.target,
                                 .attempt = t.attempt + std::uint32_t{1},
-                                .flags = (t.flags & task::wants_stop) != 0 ? ipc::wants_stop : 0};
+                                .flags = ((t.flags & task::wants_stop) != 0 ? ipc::wants_stop : 0) |
+                                         ((t.flags & task::has_handles) != 0 ? ipc::has_handles : 0)};
   const auto prepared = w.sender.prepare(header, call.data.view());
   MUSTER_ASSERT(prepared.has_value());
   t.worker.store(w.id.slot, std::memory_order_relaxed);
@@ -120,7 +121,7 @@ bool process_crew::place(worker_process& w, task& t) {
     return false;
   }
   ++t.attempt;
-  w.at(prepared->position) = {&t, false};
+  w.at(prepared->position) = {.task = &t};
   w.had_tasks = true;
   lowest_placed_ = std::min(lowest_placed_, t.priority);
   if (w.in_flight() == 1) {
@@ -242,41 +243,9 @@ bool process_crew::drain(worker_process& w) {
     std::unique_lock lock(mutex_);
     if (w.receiver.broken()) return any;
     while (answers.size() < 256) {
-      answer_taken reply_here{};
-      auto taken = w.receiver.take([&](const ipc::reply& r) -> std::optional<std::span<std::byte>> {
-        if (!w.sender.awaits_reply(r.position)) return std::nullopt;
-        if (r.payload == ipc::carrier::parcel) return std::span<std::byte>();
-        return std::span(reply_here.payload.resize(r.size), r.size);
-      });
-      if (std::holds_alternative<std::monostate>(taken)) break;
-      if (auto* violation = std::get_if<ipc::violation>(&taken)) {
-        broken = std::move(*violation);
-        break;
-      }
-      const ipc::reply& r = std::get<ipc::reply>(taken);
-      if (r.payload == ipc::carrier::parcel) {
-        on_control(w);  // it was sent before its reply was published
-        const auto parcel = w.parcels.find(r.position);
-        const auto read =
-            parcel == w.parcels.end()
-                ? std::unexpected(
-                      ipc::system_failure{"no parcel came", std::make_error_code(std::errc::no_message)})
-                : ipc::read_parcel(parcel->second.get(), {reply_here.payload.resize(r.size), r.size});
-        if (parcel != w.parcels.end()) w.parcels.erase(parcel);
-        if (!read) {
-          broken = ipc::violation{std::string("a result's parcel: ") + read.error().call + ": " +
-                                  read.error().code.message()};
-          break;
-        }
-      }
-      w.sender.finished(r.position);
-      // Answered together with the one before it, it was never seen at the head.
-      const worker_process::placed& entry = w.at(r.position);
-      if (!entry.begun) owner_->began(*entry.task, w.id);
-      reply_here.task = std::exchange(w.at(r.position), {}).task;
-      reply_here.status = static_cast<ipc::reply_status>(r.status);
-      reply_here.worker = w.id;
-      answers.push_back(std::move(reply_here));
+      answer_taken next{};
+      if (!take_answer(w, next, broken)) break;
+      answers.push_back(std::move(next));
     }
     if (!answers.empty()) {
       any = true;
@@ -299,11 +268,62 @@ bool process_crew::drain(worker_process& w) {
   return any;
 }
 
+bool process_crew::take_answer(worker_process& w, answer_taken& into, std::optional<ipc::violation>& broken) {
+  auto taken = w.receiver.take([&](const ipc::reply& r) -> std::optional<std::span<std::byte>> {
+    if (!w.sender.awaits_reply(r.position)) return std::nullopt;
+    if (r.payload == ipc::carrier::parcel) return std::span<std::byte>();
+    return std::span(into.payload.resize(r.size), r.size);
+  });
+  if (std::holds_alternative<std::monostate>(taken)) return false;
+  if (auto* violation = std::get_if<ipc::violation>(&taken)) {
+    broken = std::move(*violation);
+    return false;
+  }
+  const ipc::reply& r = std::get<ipc::reply>(taken);
+  if (!ipc::is_status_word(r.status))
+    broken = ipc::violation{"unknown status " + std::to_string(r.status)};
+  else if (r.payload == ipc::carrier::parcel || ipc::handles_of(r.status) > 0 || !w.mail.empty())
+    broken = take_mail(w, r, into);
+  if (broken) return false;
+  w.sender.finished(r.position);
+  // Answered together with the one before it, it was never seen at the head.
+  const worker_process::placed& entry = w.at(r.position);
+  if (!entry.begun) owner_->began(*entry.task, w.id);
+  into.task = std::exchange(w.at(r.position), {}).task;
+  into.status = ipc::status_of(r.status);
+  into.worker = w.id;
+  return true;
+}
+
+// What was sent ahead of the reply, before it was published.
+std::optional<ipc::violation> process_crew::take_mail(worker_process& w, const ipc::reply& r,
+                                                      answer_taken& into) {
+  on_control(w);
+  auto letter = w.mail.extract(r.position);
+  worker_process::arrived none;
+  worker_process::arrived& here = letter.empty() ? none : letter.mapped();
+  if (here.handles.size() != ipc::handles_of(r.status))
+    return ipc::violation{"it sent " + std::to_string(here.handles.size()) +
+                          " descriptors with a result of " + std::to_string(ipc::handles_of(r.status))};
+  into.handles = std::move(here.handles);
+  if (r.payload != ipc::carrier::parcel) return std::nullopt;
+  const auto read = here.parcel ? ipc::read_parcel(here.parcel.get(), {into.payload.resize(r.size), r.size})
+                                : std::unexpected(ipc::system_failure{
+                                      "no parcel came", std::make_error_code(std::errc::no_message)});
+  if (read) return std::nullopt;
+  return ipc::violation{std::string("a result's parcel: ") + read.error().call + ": " +
+                        read.error().code.message()};
+}
+
 void process_crew::tell(answer_taken& given) {
   task& t = *given.task;
   if (given.status == ipc::reply_status::value) {
     if (!t.claim()) return owner_->too_late(t);
-    t.ops->call(t).data = std::move(given.payload);
+    detail::crossing_call& call = t.ops->call(t);
+    call.data = std::move(given.payload);
+    call.handles.reset();
+    if (!given.handles.empty())
+      call.handles = std::make_unique<std::vector<unique_fd>>(std::move(given.handles));
     return owner_->succeeded(t);
   }
   const error_subject subject = owner_->subject_of(t);

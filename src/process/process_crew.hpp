@@ -20,6 +20,7 @@
 #include <muster/options.hpp>
 
 #include "base/file_descriptor.hpp"
+#include "base/socket.hpp"
 #include "base/standard_error.hpp"
 #include "engine/crew.hpp"
 #include "engine/engine.hpp"
@@ -97,6 +98,7 @@ private:
     detail::task* task;
     ipc::reply_status status;
     detail::bytes payload;
+    std::vector<base::file_descriptor> handles;
     worker_id worker;
   };
 
@@ -113,6 +115,9 @@ private:
   void note_load(worker_process& w);                                   // with the lock
   void note_served(worker_process& w, std::size_t answered);           // with the lock
   bool drain(worker_process& w);  // takes all replies; true: there were some
+  // With the lock. False: there is no whole reply; `broken` says where that is a violation.
+  bool take_answer(worker_process& w, answer_taken& into, std::optional<ipc::violation>& broken);
+  std::optional<ipc::violation> take_mail(worker_process& w, const ipc::reply& r, answer_taken& into);
   void tell(answer_taken& answer);
   [[nodiscard]] death near_death(worker_id id, const error_subject& subject);
   void violated(worker_process& w, const std::string& what);
@@ -127,12 +132,21 @@ private:
   // Tells of workers that have more memory than they should after what they served. Returns until when to
   // sleep.
   base::time_point look_at_memory(base::time_point until);
+  base::time_point send_what_is_wanted(base::time_point until);
   void on_event(source what, std::uint32_t slot, std::uint32_t generation);
   void on_zygote();
   void on_started(started& news);
   void on_ended(std::uint32_t slot, std::uint32_t generation, const ended* status, std::string problem);
   void on_lost();
-  void on_control(worker_process& w);
+  void on_control(worker_process& w);  // with the lock
+  // With the lock; what it says is a violation where that is told.
+  std::optional<std::string> on_message(worker_process& w, base::received_message& got,
+                                        std::span<const std::byte> bytes);
+  std::optional<std::string> on_handles(worker_process& w, std::uint64_t position,
+                                        std::vector<base::file_descriptor> handles);
+  // With the lock: sends those that are wanted. False: the socket is full now.
+  bool send_handles(worker_process& w);
+  void break_off(worker_process& w, std::string what);  // with the lock: it broke the protocol
   void read_error_output(worker_process& w);
   bool ask_where_it_is(worker_process& w);  // false: it cannot say
   base::time_point end_those_asked();       // who answered, or did not in time; until when the others may

@@ -19,7 +19,7 @@ worker_process::worker_process(engine::worker_id who, ipc::region request_memory
       replies(std::move(reply_memory)),
       sender(requests.start<ipc::request_region>(), replies.start<ipc::reply_memory>().rings),
       receiver(requests.view<ipc::request_region>(), replies.view<ipc::reply_memory>().rings,
-               {.max_status = ipc::last_reply_status, .max_parcel = ipc::payload_limit}) {}
+               {.max_status = ipc::last_status_word, .max_parcel = ipc::payload_limit}) {}
 
 void worker_process::step(engine::worker_event event) {
   const auto to = engine::next(state, event);

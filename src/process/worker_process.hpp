@@ -46,7 +46,13 @@ struct worker_process {
   // A task that was handed to the worker. The crew holds its reference until it is answered or taken back.
   struct placed {
     detail::task* task = nullptr;
-    bool begun = false;  // it became the oldest, so its run time counts
+    bool begun = false;          // it became the oldest, so its run time counts
+    bool handles_asked = false;  // which a worker does once
+  };
+  // What came for a reply ahead of it.
+  struct arrived {
+    base::file_descriptor parcel;
+    std::vector<base::file_descriptor> handles;
   };
 
   [[nodiscard]] placed& at(std::uint64_t position) { return calls[position % ipc::slot_count]; }
@@ -77,8 +83,9 @@ struct worker_process {
   ipc::request_sender sender;
   ipc::reply_receiver receiver;
   std::array<placed, ipc::slot_count> calls{};
-  std::map<std::uint64_t, base::file_descriptor>
-      parcels;  // results that came ahead of their replies, by position
+  std::map<std::uint64_t, arrived> mail;  // by position
+  // The position of the call whose descriptors it waits for.
+  std::optional<std::uint64_t> handles_wanted{};
 
   std::size_t window = 1;         // calls it may have
   duration per_call{};            // smoothed; 0: unknown

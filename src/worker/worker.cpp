@@ -28,6 +28,7 @@
 #include "module/function_key.hpp"
 #include "module/throw_trace.hpp"
 #include "worker/last_words.hpp"
+#include "worker/mail.hpp"
 #include "worker/stop_watch.hpp"
 
 namespace muster::worker {
@@ -69,7 +70,8 @@ public:
         replies_(memory_.requests.view<ipc::request_region>(),
                  memory_.replies.view<ipc::reply_memory>().rings),
         bell_(memory_.board.view<ipc::board>()),
-        stops_(calls_) {}
+        stops_(calls_),
+        mail_(channels_.descriptors.control.get()) {}
 
   int run() {
     prepare_last_words(memory_.replies.view<ipc::reply_memory>().words, channels_.descriptors.bell.get());
@@ -119,19 +121,23 @@ private:
     std::span<const std::byte> arguments;
     if (call.payload == ipc::carrier::parcel) {
       auto received = receive_parcel(call);
-      if (!received) return reply(call.position, ipc::reply_status::refused, bytes_of(received.error()));
+      if (!received) return refuse(call.position, received.error());
       parcel = std::move(*received);
       arguments = parcel;
     } else {
       arguments = calls_.payload(call);
     }
+    std::vector<base::file_descriptor> handles;
+    if ((call.header.flags & ipc::has_handles) != 0) {
+      auto received = mail_.ask_handles(call.position);
+      if (!received) return refuse(call.position, received.error());
+      handles = std::move(*received);
+    }
     const auto thunk = functions_.address_of({call.header.thunk});
     const auto target = functions_.address_of({call.header.target});
-    if (!thunk || !target)
-      return reply(call.position, ipc::reply_status::refused,
-                   bytes_of(thunk ? target.error() : thunk.error()));
+    if (!thunk || !target) return refuse(call.position, thunk ? target.error() : thunk.error());
 
-    reader in(arguments);
+    reader in(arguments, handles);
     const bool watched = (call.header.flags & ipc::wants_stop) != 0;
     context about(call.header.task, static_cast<int>(call.header.attempt),
                   watched ? stops_.begin(call.position) : std::stop_token());
@@ -147,12 +153,32 @@ private:
       status = ipc::reply_status::exception;
     }
     if (watched) stops_.end();
-    reply(call.position, status, result_.bytes());
+    if (!send_handles(call.position)) return;
+    reply(call.position, status, result_.bytes(), result_.handles().size());
+    result_.handles().clear();
   }
 
-  void reply(std::uint64_t position, ipc::reply_status status, std::span<const std::byte> payload) {
+  // Those of the result go ahead of its reply. False: they cannot be sent, which the reply then says.
+  bool send_handles(std::uint64_t position) {
+    std::vector<int> numbers;
+    for (const base::file_descriptor& each : result_.handles()) numbers.push_back(each.get());
+    if (numbers.empty()) return true;
+    const auto sent =
+        base::send_message(channels_.descriptors.control.get(),
+                           ipc::encode({.kind = ipc::control_kind::handles, .position = position}), numbers);
+    if (!sent) refuse(position, "the descriptors of the result could not be sent: " + sent.error().text());
+    return sent.has_value();
+  }
+
+  void refuse(std::uint64_t position, const std::string& why, std::size_t handles = 0) {
+    reply(position, ipc::reply_status::refused, bytes_of(why), handles);
+  }
+
+  // `handles`: so many descriptors were sent ahead of it.
+  void reply(std::uint64_t position, ipc::reply_status how, std::span<const std::byte> payload,
+             std::size_t handles) {
     std::optional<ipc::carrier> by;
-    while (!(by = replies_.prepare(position, static_cast<std::uint32_t>(status), payload)))
+    while (!(by = replies_.prepare(position, ipc::status_word(how, handles), payload)))
       replies_.wait_for_room(std::chrono::seconds(1));
     if (*by == ipc::carrier::parcel) {
       const auto file = ipc::write_parcel(payload);
@@ -160,7 +186,7 @@ private:
         const std::string why = std::string("the result of ") + std::to_string(payload.size()) +
                                 " bytes could not be sent: " + file.error().call + ": " +
                                 file.error().code.message();
-        return reply(position, ipc::reply_status::refused, bytes_of(why));
+        return refuse(position, why, handles);
       }
       const int descriptor = file->get();
       tell({.kind = ipc::control_kind::parcel, .position = position}, {}, {&descriptor, 1});
@@ -171,24 +197,16 @@ private:
     (void)!::write(channels_.descriptors.bell.get(), &one, sizeof(one));
   }
 
-  // Parcels come in the order of their positions; those of calls that were taken back are dropped.
   std::expected<std::vector<std::byte>, std::string> receive_parcel(const ipc::request_receiver::call& call) {
-    for (;;) {
-      std::byte buffer[ipc::longest_control_message];
-      auto got = base::receive_message(channels_.descriptors.control.get(), buffer, 1);
-      if (!got) return std::unexpected("the arguments did not arrive: " + got.error().text());
-      if (got->end()) ::_exit(1);  // the owner is gone
-      ipc::control_message message;
-      std::string text;
-      if (!ipc::decode({buffer, got->size}, message, text) || message.kind != ipc::control_kind::parcel ||
-          message.position != call.position || got->descriptors.empty())
-        continue;
-      auto content = ipc::read_parcel(got->descriptors[0].get(), call.size);
-      if (!content)
-        return std::unexpected(std::string("the arguments could not be read: ") + content.error().call +
-                               ": " + content.error().code.message());
-      return std::move(*content);
-    }
+    const auto file = mail_.take(ipc::control_kind::parcel, call.position);
+    if (!file) return std::unexpected(file.error());
+    auto content = file->empty() ? std::unexpected(ipc::system_failure{
+                                       "no parcel came", std::make_error_code(std::errc::no_message)})
+                                 : ipc::read_parcel(file->front().get(), call.size);
+    if (!content)
+      return std::unexpected(std::string("the arguments could not be read: ") + content.error().call + ": " +
+                             content.error().code.message());
+    return std::move(*content);
   }
 
   struct one_call {
@@ -203,6 +221,7 @@ private:
   ipc::reply_sender replies_;
   ipc::loop_bell_ringer bell_;
   stop_watch stops_;
+  mail mail_;
   writer result_;
   one_call present_;
 };
