@@ -13,9 +13,11 @@
 #include <muster/future.hpp>
 #include <muster/handle.hpp>
 #include <muster/init.hpp>
+#include <muster/log.hpp>
 #include <muster/map.hpp>
 #include <muster/module_calls.hpp>
 #include <muster/options.hpp>
 #include <muster/pool.hpp>
 #include <muster/stats.hpp>
+#include <muster/stream.hpp>
 #include <muster/version.hpp>

@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "ipc/layout.hpp"
+#include "ipc/progress_slot.hpp"
 
 namespace muster::ipc {
 
@@ -58,6 +59,7 @@ static_assert(offsetof(last_words, fault_address) == 24 && offsetof(last_words, 
 // All that both sides write.
 struct reply_memory {
   reply_region rings;
+  alignas(cache_line) progress_slot progress;
   alignas(cache_line) last_words words;
 };
 

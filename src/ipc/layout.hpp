@@ -59,6 +59,15 @@ constexpr std::uint64_t claim_word(std::uint64_t position, claim_state state) {
 }
 constexpr std::uint64_t claim_position(std::uint64_t word) { return word >> 2; }
 
+// A word of chunks taken. Positions that are alive together differ in their low bits.
+constexpr std::uint64_t chunks_word(std::uint64_t position, std::uint64_t taken) {
+  return (position & 0xffffffU) << 40U | (taken & 0xff'ffffffffU);
+}
+// Of such a word, for the stream at this position; 0 where it is about another.
+constexpr std::uint64_t chunks_of(std::uint64_t word, std::uint64_t position) {
+  return word >> 40U == (position & 0xffffffU) ? word & 0xff'ffffffffU : 0;
+}
+
 // Written by the owner before the claim word's store-release, read by the worker after its claim (acquire).
 template <class Atomics, class Sizes>
 struct basic_request_slot {
@@ -85,6 +94,9 @@ struct basic_request_region {
   alignas(cache_line) typename Atomics::template atomic<std::uint64_t> replies_taken;
   // Owner: bumped (release) after a `cancel` of a slot was stored; a futex word that the worker sleeps on.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> cancel_bell;
+  // Owner: the low 24 bits of a position, and in the other 40 how many chunks of the stream there were taken;
+  // release, before the cancel bell is bumped.
+  typename Atomics::template atomic<std::uint64_t> chunks_taken;
   // Owner: 1 when the worker shall take no further request; release, followed by the request bell.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> stop;
   alignas(cache_line) basic_request_slot<Atomics, Sizes> slots[Sizes::slot_count];

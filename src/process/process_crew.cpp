@@ -242,7 +242,8 @@ void process_crew::wait(base::time_point until) {
 
   bell_.before_sleep();
   for (const auto& w : snapshot_)
-    if (w->receiver.anything()) until = base::time_point::min();
+    if (w->receiver.anything() || ipc::has_news(w->progress(), w->progress_seen))
+      until = base::time_point::min();
   timespec pause{};
   const auto now = owner_->time().now();
   if (until > now && until != base::never) {
@@ -327,12 +328,18 @@ void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t gener
     case source::bell: return;  // wait() drains every ring
     case source::control:
       if (const worker_ref w = find(slot, generation)) {
-        const locked lock(*this);
-        on_control(*w);
+        {
+          const locked lock(*this);
+          on_control(*w);
+        }
+        deliver();
       }
       return;
     case source::error_output:
       if (const worker_ref w = find(slot, generation)) read_error_output(*w);
+      return;
+    case source::task_output:
+      if (const worker_ref w = find(slot, generation)) read_output(*w);
       return;
   }
 }

@@ -10,6 +10,7 @@ namespace muster::process {
 
 void text_tail::add(std::string_view text) {
   text_ += text;
+  total_ += text.size();
   if (text_.size() > 2 * limit) text_.erase(0, text_.size() - limit);
 }
 

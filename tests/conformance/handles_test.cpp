@@ -232,6 +232,25 @@ TEST(handles_of_processes, come_again_with_every_attempt_and_go_with_the_last) {
   EXPECT_EQ(read_all(std::move(made.reads)), "123");
 }
 
+TEST(handles_of_processes, are_told_from_large_arguments_of_calls_that_wait_or_were_taken_back) {
+  process_pool pool({.workers = {1}, .strategy = strategy::round_robin});  // so that all are placed at once
+  std::vector<pipe_ends> pipes(20);
+  std::vector<future<void>> all;
+  {
+    const blocker<process_pool> busy(pool);
+    for (std::size_t i = 0; i < pipes.size(); ++i)
+      all.push_back(
+          pool.submit([](unique_fd to, std::string text) { say(std::move(to), text.substr(100'000)); },
+                      std::move(pipes[i].writes), std::string(100'000, 'x') + std::to_string(i)));
+    for (std::size_t i = 0; i < pipes.size(); i += 3) all[i].cancel();
+    for (std::size_t i = 0; i < pipes.size(); i += 3) EXPECT_TRUE(all[i].wait_for(watchdog));
+  }
+  for (std::size_t i = 0; i < pipes.size(); ++i) {
+    EXPECT_EQ(outcome_of(all[i]), i % 3 == 0 ? std::optional(error_code::cancelled) : std::nullopt) << i;
+    EXPECT_EQ(read_all(std::move(pipes[i].reads)), i % 3 == 0 ? "" : std::to_string(i));
+  }
+}
+
 TEST(handles_of_processes, are_the_workers_alone_once_it_has_them) {
   process_pool pool(1);
   pipe_ends made;

@@ -14,6 +14,7 @@
 
 #include <muster/call.hpp>
 #include <muster/context.hpp>
+#include <muster/stream.hpp>
 #include <muster/task.hpp>
 
 namespace muster::detail {
@@ -48,6 +49,16 @@ consteval bool can_be_copied() {
     return parts_can_be_copied<T>;
   }
 }
+
+template <class F, class... Args>
+consteval bool takes_yielder() {
+  if constexpr (std::is_void_v<chunk_t<F>>)
+    return false;
+  else
+    return std::is_invocable_v<F&, yielder<chunk_t<F>>&, Args...>;
+}
+template <class F, class... Args>
+inline constexpr bool yields = takes_yielder<F, Args...>();
 
 /// A call with its arguments, to be run in a thread.
 template <class R, class F, class... Args>
@@ -91,7 +102,10 @@ struct closure_task final : value_task<R> {
       return std::invoke(function, std::forward<As>(as)...);
     else if constexpr (with_stop)
       return std::invoke(function, about.stop(), std::forward<As>(as)...);
-    else
+    else if constexpr (yields<F, Args...>) {
+      yielder<chunk_t<F>> out(about);
+      return std::invoke(function, out, std::forward<As>(as)...);
+    } else
       return std::invoke(function, about, std::forward<As>(as)...);
   }
 
@@ -109,7 +123,7 @@ template <class F, class... Args>
 struct closure_traits {
   static constexpr bool callable = std::is_invocable_v<F&, Args...> ||
                                    std::is_invocable_v<F&, std::stop_token, Args...> ||
-                                   std::is_invocable_v<F&, context&, Args...>;
+                                   std::is_invocable_v<F&, context&, Args...> || yields<F, Args...>;
   static auto result_of() {
     if constexpr (std::is_invocable_v<F&, Args...>)
       return std::type_identity<std::invoke_result_t<F&, Args...>>();
@@ -117,6 +131,8 @@ struct closure_traits {
       return std::type_identity<std::invoke_result_t<F&, std::stop_token, Args...>>();
     else if constexpr (std::is_invocable_v<F&, context&, Args...>)
       return std::type_identity<std::invoke_result_t<F&, context&, Args...>>();
+    else if constexpr (yields<F, Args...>)
+      return std::type_identity<std::invoke_result_t<F&, yielder<chunk_t<F>>&, Args...>>();
     else
       return std::type_identity<void>();
   }

@@ -105,6 +105,9 @@ private:
               return function(site.stop, std::move(each)...);
             } else if constexpr (Injected == injection::context) {
               return function(*site.ctx, std::move(each)...);
+            } else if constexpr (Injected == injection::yielder) {
+              yielder<chunk_t<F>> out(*site.ctx);
+              return function(out, std::move(each)...);
             } else {
               return function(std::move(each)...);
             }
