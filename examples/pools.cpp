@@ -161,6 +161,43 @@ void events() {
   std::printf("events: a worker died of signal %d\n", died.load());
 }
 
+void says() {
+  std::string lines;
+  std::atomic<double> furthest = 0;
+  {
+    muster::thread_pool pool({
+        .workers = {1},
+        .log = [&](const muster::log_line& line) { lines += line.text + "; "; },
+    });
+    auto resized = pool.submit(
+        {
+            .id = "page 3",
+            .on_progress = [&](const muster::task_progress& p) { furthest = p.fraction; },
+        },
+        [](muster::context& about) {
+          muster::log(muster::log_level::info, "resizing");
+          for (int i = 1; i <= 4; ++i) about.progress(i / 4.0, "strip " + std::to_string(i));
+        });
+    resized.get();
+    pool.stop();
+  }
+  std::printf("says: %s%.2f\n", lines.c_str(), furthest.load());
+}
+
+void streams() {
+  muster::process_pool pool(1);
+  auto squares = pool.stream(
+      [](muster::yielder<int>& yield, int count) {
+        for (int i = 0; i < count; ++i)
+          if (!yield(i * i)) return 0;  // nobody reads any more
+        return count;
+      },
+      4);
+  int sum = 0;
+  while (const auto next = squares.next()) sum += *next;
+  std::printf("streams: %d of %d\n", sum, squares.get());
+}
+
 void stopping() {
   muster::thread_pool pool(1);
   auto slow = pool.submit([](std::stop_token stop) {
@@ -183,5 +220,7 @@ int main(int argc, char** argv) {
   task_options();
   retries();
   events();
+  says();
+  streams();
   stopping();
 }

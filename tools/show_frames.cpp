@@ -50,9 +50,15 @@ const char* name(claim_state state) {
   }
   return "in no state";
 }
-const char* name(std::uint32_t status) {
-  constexpr std::array names = {"a value", "an exception", "a refusal"};
-  return status < names.size() ? names[status] : "no status";
+const char* name_of_status(std::uint32_t word) {
+  if (!is_status_word(word)) return "no status";
+  switch (status_of(word)) {
+    case reply_status::value: return "a value";
+    case reply_status::exception: return "an exception";
+    case reply_status::refused: return "a refusal";
+    case reply_status::chunk: return "a chunk";
+  }
+  return "no status";
 }
 
 // The size, where it lies, and the first bytes where that is the slot.
@@ -95,7 +101,7 @@ void show(const request_region& requests, const reply_region& replies) {
     if (published == 0) continue;
     std::printf("answer %llu, %s: to call %llu, %s, %s\n", static_cast<unsigned long long>(published - 1),
                 published <= taken ? "taken" : "not taken",
-                static_cast<unsigned long long>(slot.position.get()), name(slot.status.get()),
+                static_cast<unsigned long long>(slot.position.get()), name_of_status(slot.status.get()),
                 payload_of(slot.size.get(), slot.carrier.get(), slot.inline_bytes).c_str());
   }
 }

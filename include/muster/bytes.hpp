@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The bytes of a call on their way to another process: a `writer` collects them, a `reader` takes them apart
-// again. A writer or reader belongs to whoever made it and is used by one thread at a time. What a reader
-// reads may have been written by a process that is broken or hostile, so every read is checked against what
-// is left.
+// again. Descriptors travel beside the bytes, in a list of their own. A writer or reader belongs to whoever
+// made it and is used by one thread at a time. What a reader reads may have been written by a process that is
+// broken or hostile, so every read is checked against what is left.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,10 @@
 #include <new>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include <muster/error.hpp>
+#include <muster/handle.hpp>
 
 namespace muster {
 
@@ -26,6 +28,9 @@ inline constexpr unsigned max_nesting = 256;
 
 /// Sizes below this take one byte; this byte announces that the size follows in eight.
 inline constexpr unsigned char long_size_mark = 0xff;
+
+/// A call carries at most so many descriptors each way.
+inline constexpr std::size_t max_handles = 16;
 
 struct archive_slot;  // <muster/cereal.hpp>
 
@@ -76,11 +81,23 @@ public:
     if (count > capacity_ - size_) grow(count);
   }
 
+  /// Appends a descriptor to those that go beside the bytes. Throws encode_error for the 17th.
+  void add(unique_fd descriptor) {
+    if (handles_.size() >= detail::max_handles)
+      detail::refuse_value("more than 16 descriptors in one call cannot be sent");
+    handles_.push_back(std::move(descriptor));
+  }
+
   std::span<const std::byte> bytes() const noexcept { return {data(), size_}; }
   std::size_t size() const noexcept { return size_; }
+  /// What goes beside the bytes, in order.
+  std::vector<unique_fd>& handles() noexcept { return handles_; }
 
-  /// Forgets the bytes and keeps the memory.
-  void clear() noexcept { size_ = 0; }
+  /// Forgets the bytes and keeps the memory; closes the descriptors.
+  void clear() noexcept {
+    size_ = 0;
+    handles_.clear();
+  }
 
   /// One level of nesting, for as long as the guard lives. Throws encode_error when the value nests too
   /// deeply.
@@ -122,6 +139,7 @@ private:
     heap_ = std::exchange(other.heap_, nullptr);
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, inline_capacity);
+    handles_ = std::move(other.handles_);
     if (heap_ == nullptr) std::memcpy(inline_, other.inline_, size_);
   }
 
@@ -130,15 +148,16 @@ private:
   std::size_t capacity_ = inline_capacity;
   unsigned depth_ = 0;
   void* archive_ = nullptr;  // the cereal archive that writes this message, if one is at work
+  std::vector<unique_fd> handles_;
   std::byte inline_[inline_capacity];
 };
 
-/// A bounded view of bytes that someone else keeps alive. Every read that would pass the end throws
-/// decode_error.
+/// A bounded view of bytes, and of the descriptors beside them, that someone else keeps alive. Every read
+/// that would pass the end throws decode_error.
 class reader {
 public:
-  explicit reader(std::span<const std::byte> bytes) noexcept
-      : next_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+  explicit reader(std::span<const std::byte> bytes, std::span<unique_fd> handles = {}) noexcept
+      : next_(bytes.data()), end_(bytes.data() + bytes.size()), handles_(handles) {}
   reader(const reader&) = delete;
   reader& operator=(const reader&) = delete;
 
@@ -167,9 +186,18 @@ public:
     return static_cast<std::size_t>(count);
   }
 
+  /// Takes the next descriptor out of those beside the bytes.
+  unique_fd take_handle() {
+    if (handles_.empty()) detail::refuse_bytes("the value has more descriptors than came with its bytes");
+    unique_fd next = std::move(handles_.front());
+    handles_ = handles_.subspan(1);
+    return next;
+  }
+
   /// The value is complete: nothing may be left. Throws decode_error otherwise.
   void finish() const {
     if (remaining() != 0) detail::refuse_bytes("the bytes go on after the value has ended");
+    if (!handles_.empty()) detail::refuse_bytes("more descriptors came than the value has");
   }
 
   /// One level of nesting, for as long as the guard lives. Throws decode_error when the bytes nest too
@@ -195,6 +223,7 @@ private:
   const std::byte* end_;
   unsigned depth_ = 0;
   void* archive_ = nullptr;  // as in writer
+  std::span<unique_fd> handles_;
 };
 
 }  // namespace muster

@@ -21,6 +21,8 @@
 namespace muster {
 
 class context;
+template <class T>
+class yielder;
 
 namespace detail {
 
@@ -40,7 +42,7 @@ struct call_site {
 using thunk_function = void (*)(call_site&);
 
 /// What a function wants first, which the worker supplies and the caller does not pass.
-enum class injection : unsigned char { nothing, stop_token, context };
+enum class injection : unsigned char { nothing, stop_token, context, yielder };
 
 enum class refusal : unsigned char {
   none,
@@ -58,6 +60,7 @@ enum class refusal : unsigned char {
   reference_parameter,
   view_parameter,
   unsendable_parameter,
+  unsendable_chunk,
   reference_result,
   pointer_result,
   view_result,
@@ -255,18 +258,49 @@ template <class List>
 struct without_injection {
   static constexpr injection injected = injection::nothing;
   using rest = List;
+  using chunk = void;
 };
 template <class P, class... Ps>
   requires std::same_as<std::remove_cvref_t<P>, std::stop_token>
 struct without_injection<type_list<P, Ps...>> {
   static constexpr injection injected = injection::stop_token;
   using rest = type_list<Ps...>;
+  using chunk = void;
 };
 template <class... Ps>
 struct without_injection<type_list<context&, Ps...>> {
   static constexpr injection injected = injection::context;
   using rest = type_list<Ps...>;
+  using chunk = void;
 };
+template <class T, class... Ps>
+struct without_injection<type_list<yielder<T>&, Ps...>> {
+  static constexpr injection injected = injection::yielder;
+  using rest = type_list<Ps...>;
+  using chunk = T;
+};
+
+/// The T of the yielder<T>& that F takes first; void where it takes none, or does not name it.
+template <class F>
+consteval auto chunk_of() {
+  using parts = typename decltype(parts_of<F>())::type;
+  if constexpr (parts::known) {
+    return std::type_identity<typename without_injection<typename parts::parameters>::chunk>();
+  } else {
+    return std::type_identity<void>();
+  }
+}
+template <class F>
+using chunk_t = typename decltype(chunk_of<F>())::type;
+
+template <class Chunk>
+consteval bool chunk_crosses() {
+  if constexpr (std::is_void_v<Chunk>) {
+    return true;
+  } else {
+    return crosses<Chunk>;
+  }
+}
 
 /// A call as it is stored: `Stored` are the types that cross, in order.
 template <class R, injection Injected, class... Stored>
@@ -380,8 +414,12 @@ consteval auto examine() {
       return std::integral_constant<refusal, refusal::c_variadic>();
     } else {
       using split = without_injection<typename parts::parameters>;
-      return std::type_identity<
-          exact_call<typename parts::result, split::injected, typename split::rest, type_list<Args...>>>();
+      if constexpr (!chunk_crosses<typename split::chunk>()) {
+        return std::integral_constant<refusal, refusal::unsendable_chunk>();
+      } else {
+        return std::type_identity<
+            exact_call<typename parts::result, split::injected, typename split::rest, type_list<Args...>>>();
+      }
     }
   }
 }

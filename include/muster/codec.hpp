@@ -2,7 +2,8 @@
 //
 // How a value becomes bytes and bytes a value again, for calls that go to another process of the same
 // program. `muster::codec<T>` is the customisation point. Built in are numbers, enums, strings, the standard
-// containers, pair, tuple, optional, variant, unique_ptr, chrono, complex and filesystem::path of such;
+// containers, pair, tuple, optional, variant, unique_ptr, chrono, complex and filesystem::path of such, and
+// muster::unique_fd;
 // <muster/cereal.hpp> adds every type that cereal can serialise. All functions work on the caller's thread
 // and keep no state of their own. The encoding is for two copies of one program on one machine: native byte
 // order, not for storage.

@@ -9,13 +9,16 @@
 #include <string_view>
 #include <utility>
 
+#include <muster/detail/voice.hpp>
+
 namespace muster {
 
 class context {
 public:
-  /// For the pool, which makes one for each attempt. `id` must outlive it.
-  context(std::uint64_t task, int attempt, std::stop_token stop, std::string_view id = {})
-      : task_(task), attempt_(attempt), stop_(std::move(stop)), id_(id) {}
+  /// For the pool, which makes one for each attempt. `id` and `voice` must outlive it.
+  context(std::uint64_t task, int attempt, std::stop_token stop, std::string_view id = {},
+          detail::voice* voice = nullptr)
+      : task_(task), attempt_(attempt), stop_(std::move(stop)), id_(id), voice_(voice) {}
   context(const context&) = delete;
   context& operator=(const context&) = delete;
 
@@ -29,11 +32,26 @@ public:
   /// task_options::id (thread pools; empty in a worker process).
   [[nodiscard]] std::string_view id() const noexcept { return id_; }
 
+  /// Tells how far the task is: from 0 to 1, and what it does now (at most 192 bytes; more is cut). It
+  /// arrives at task_options::on_progress; where nobody asked for it this does next to nothing. Never blocks;
+  /// what the owner has not seen yet is replaced by what is newer.
+  void progress(double fraction, std::string_view text = {}) const noexcept {
+    if (voice_ != nullptr) voice_->progress(fraction, text);
+  }
+  /// As muster::log; also in modules that do not link the library.
+  void log(log_level level, std::string_view text) const noexcept {
+    if (voice_ != nullptr) voice_->log(level, text);
+  }
+
+  /// For the yielder.
+  [[nodiscard]] detail::voice* voice() const noexcept { return voice_; }
+
 private:
   std::uint64_t task_;
   int attempt_;
   std::stop_token stop_;
   std::string_view id_;
+  detail::voice* voice_;
 };
 
 }  // namespace muster

@@ -88,6 +88,15 @@ public:
     return made;
   }
 
+  /// Waits, then gives what the task printed, also where it crashed; before get. None where
+  /// task_options::capture was not set, where the task never began, and where it settled before its attempt
+  /// ended (by a timeout or a cancel).
+  [[nodiscard]] std::optional<task_output> output() const {
+    wait();
+    const auto& extras = state().extras;
+    return extras && extras->output ? std::optional(*extras->output) : std::nullopt;
+  }
+
   /// Runs `f` when the task has settled, on the pool's callback executor, and returns a future of its result.
   /// f takes the value (nothing for void) and is skipped when the task failed, the failure going to the
   /// returned future; or f takes a `future<T>`, ready, and sees either. This future is not valid afterwards.

@@ -46,17 +46,23 @@ struct export_text {
 std::vector<std::byte> call_module(context& about, const std::string& path, const std::string& function,
                                    const std::string& expected_signature,
                                    const std::vector<std::byte>& arguments);
+/// The same for arguments and results with descriptors beside their bytes.
+void run_export(context& about, const std::string& path, const std::string& function,
+                const std::string& expected_signature, reader& arguments, writer& result);
 
 /// What the module exports. Loads it: submit it to a process pool to keep a stranger's module out of this
 /// process.
 std::vector<export_text> list_exports(const std::string& path);
 
-/// call_module for a caller that knows the result's type.
+/// call_module for a caller that knows the result's type. `handles` are the descriptors beside `arguments`.
 template <class R>
 R call_module_as(context& about, const std::string& path, const std::string& function,
-                 const std::string& expected_signature, const std::vector<std::byte>& arguments) {
-  const std::vector<std::byte> result = call_module(about, path, function, expected_signature, arguments);
-  reader in(result);
+                 const std::string& expected_signature, const std::vector<std::byte>& arguments,
+                 std::vector<unique_fd> handles = {}) {
+  reader given(arguments, handles);
+  writer result;
+  run_export(about, path, function, expected_signature, given, result);
+  reader in(result.bytes(), result.handles());
   if constexpr (std::is_void_v<R>) {
     in.finish();
   } else {
@@ -87,7 +93,7 @@ auto submit_module_call(Submit&& submit, std::string path, std::string function,
   }
   const std::span<const std::byte> bytes = encoded.bytes();
   return submit(&call_module_as<typename called::result>, std::move(path), std::move(function), *text,
-                std::vector<std::byte>(bytes.begin(), bytes.end()));
+                std::vector<std::byte>(bytes.begin(), bytes.end()), std::move(encoded.handles()));
 }
 
 }  // namespace detail

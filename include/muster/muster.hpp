@@ -11,11 +11,14 @@
 #include <muster/event.hpp>
 #include <muster/fields.hpp>
 #include <muster/future.hpp>
+#include <muster/handle.hpp>
 #include <muster/init.hpp>
+#include <muster/log.hpp>
 #include <muster/map.hpp>
 #include <muster/module_calls.hpp>
 #include <muster/options.hpp>
 #include <muster/pool.hpp>
 #include <muster/stats.hpp>
+#include <muster/stream.hpp>
 #include <muster/this_worker.hpp>
 #include <muster/version.hpp>

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include <muster/fault.hpp>
+#include <muster/log.hpp>
 
 namespace muster {
 
@@ -281,6 +282,8 @@ struct thread_options {
   muster::on_post_error on_post_error = muster::on_post_error::report;
   /// Where continuations and event handlers run. Default: one thread of the pool's own.
   executor callbacks{};
+  /// Where lines go that tasks log (see log.hpp). Default: standard error.
+  log_sink log{};
   /// Appears in thread names (its first 10 characters), events and errors.
   std::string name = "muster";
   /// False: nothing runs, and submit throws not_started, until start().
@@ -327,11 +330,39 @@ struct process_options {
   muster::on_post_error on_post_error = muster::on_post_error::report;
   /// Where continuations and event handlers run. Default: one thread of the pool's own.
   executor callbacks{};
+  /// Where lines go that tasks log (see log.hpp). Default: the owner's standard error.
+  log_sink log{};
   /// Appears in process names (its first 10 characters), events and errors.
   std::string name = "muster";
   /// False: nothing runs, and submit throws not_started, until start().
   bool start = true;
 };
+
+/// What becomes of what a task writes to descriptors 1 and 2 (printf, std::cout, std::cerr, programs it
+/// starts) while it runs. Process pools only (invalid_options elsewhere): a process has one standard output.
+enum class capture : std::uint8_t {
+  off,      ///< Standard output is the owner's; standard error is the worker's, see worker_stderr.
+  keep,     ///< Kept with the task: see future::output.
+  forward,  ///< Also written to the owner's standard error when the attempt has ended, each line after
+            ///< "[pool-slot task 17 (id)] ".
+};
+
+/// What a task printed in its last attempt: the last 64 KiB of each of its two outputs.
+struct task_output {
+  std::string out{};              ///< Descriptor 1, standard output.
+  std::string err{};              ///< Descriptor 2, standard error.
+  std::uint64_t out_dropped = 0;  ///< So many bytes came before `out`.
+  std::uint64_t err_dropped = 0;  ///< So many bytes came before `err`.
+};
+
+/// How far a task is, as it said with context::progress.
+struct task_progress {
+  double fraction = 0;  ///< From 0 to 1.
+  std::string text{};
+  std::uint64_t task = 0;
+  std::string task_id{};
+};
+using progress_handler = std::function<void(const task_progress&)>;
 
 /// What can be chosen for one task: `pool.submit({.priority = muster::priority::high, .run_timeout = 2s}, f,
 /// 1)`.
@@ -352,6 +383,14 @@ struct task_options {
   std::optional<retry_options> retry{};
   /// Keep where and when it ran, for future::report.
   bool report = false;
+  /// What becomes of what it prints.
+  muster::capture capture = muster::capture::off;
+  /// Called on the callback executor with the newest of what the task says with context::progress, one call
+  /// after the other; what was replaced by newer before its turn is skipped. The last call comes before the
+  /// continuations of its future run.
+  progress_handler on_progress{};
+  /// For pool.stream: how many chunks may be unread before the task waits. Range 1..65535.
+  std::size_t chunks_ahead = 16;
 };
 
 }  // namespace muster

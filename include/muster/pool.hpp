@@ -15,7 +15,8 @@
 /// - on a process_pool: a function, or a lambda or function object without data. Arguments and result are
 ///   values that can cross (see codec.hpp); everything else is refused when it is compiled, with a sentence.
 ///
-/// On both, a first parameter of type std::stop_token or muster::context& is supplied by the pool.
+/// On both, muster::unique_fd passes an open file (see handle.hpp), and a first parameter of type
+/// std::stop_token or muster::context& is supplied by the pool.
 
 #include <cstddef>
 #include <functional>
@@ -34,10 +35,12 @@
 #include <muster/error.hpp>
 #include <muster/event.hpp>
 #include <muster/future.hpp>
+#include <muster/handle.hpp>
 #include <muster/map.hpp>
 #include <muster/module_calls.hpp>
 #include <muster/options.hpp>
 #include <muster/stats.hpp>
+#include <muster/stream.hpp>
 #include <muster/task.hpp>
 
 namespace muster {
@@ -100,7 +103,8 @@ protected:
   void start_now();  // start, without waiting
   recycle_report recycle_workers(std::optional<unsigned> slot, const recycle_options& options);
   /// Hands a task over: throws what submit throws. `again`: it can run more than once.
-  void accept(detail::task_ref<> task, const task_options* options, bool again);
+  void accept(detail::task_ref<> task, const task_options* options, bool again,
+              std::shared_ptr<detail::chunk_line> chunks = {});
 
   std::size_t window_ = 1'000;  // tasks that map keeps in flight
   const std::shared_ptr<detail::pool_life> life_ = std::make_shared<detail::pool_life>();
@@ -127,8 +131,9 @@ public:
   /// - not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock;
   /// - invalid_options: the task's options are out of range, or it is to be retried and has an argument that
   ///   can only be moved;
-  /// - for a process pool, invalid_call where the function's module cannot be named, and encode_error where
-  ///   an argument has no encoding (it nests too deeply).
+  /// - for a process pool, invalid_call where the function's module cannot be named, encode_error where an
+  ///   argument has no encoding (it nests too deeply, it holds more than 16 descriptors), and
+  ///   std::system_error where a descriptor cannot be duplicated.
   template <class F, class... Args>
     requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
   auto submit(F&& f, Args&&... args) {
@@ -150,6 +155,20 @@ public:
   template <class F, class... Args>
   void post(const task_options& options, F&& f, Args&&... args) {
     post_with(&options, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+
+  /// Runs f, which takes a muster::yielder<T>& first, and returns a stream<T, R> of what it yields and its
+  /// result (see stream.hpp). Such a task runs once: the pool's retries do not apply to it. Throws what
+  /// submit throws, and invalid_options where the task's own options ask for a retry.
+  template <class F, class... Args>
+    requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
+  auto stream(F&& f, Args&&... args) {
+    return stream_with(nullptr, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  /// The same with options.
+  template <class F, class... Args>
+  auto stream(const task_options& options, F&& f, Args&&... args) {
+    return stream_with(&options, std::forward<F>(f), std::forward<Args>(args)...);
   }
 
   /// Calls f(element, extra...) for each element and gives the results in the order of the input, as a range
@@ -220,8 +239,30 @@ public:
   }
 
 private:
+  template <class F>
+  static consteval void check_not_a_stream() {
+    static_assert(std::is_void_v<chunk_t<F>>,
+                  "muster: this function yields chunks, which only pool.stream hands to a reader.");
+  }
+  template <class F, class... Args>
+  auto stream_with(const task_options* options, F&& f, Args&&... args) {
+    using chunk = chunk_t<std::decay_t<F>>;
+    static_assert(!std::is_void_v<chunk>,
+                  "muster: pool.stream needs a function that takes a muster::yielder<T>& first and names T.");
+    if constexpr (!std::is_void_v<chunk>) {
+      auto line = std::make_shared<chunk_line>(options != nullptr ? options->chunks_ahead
+                                                                  : task_options().chunks_ahead);
+      auto made = Pool::make_task(static_cast<Pool&>(*this), std::forward<F>(f), std::forward<Args>(args)...);
+      using result = typename decltype(made)::result;
+      auto future = future_access::make<result>(task_ref<>(made.task));
+      accept(std::move(made.task), options, true, line);
+      line->follow(future_access::task_of(future));
+      return muster::stream<chunk, result>(std::move(future), std::move(line));
+    }
+  }
   template <class F, class... Args>
   auto submit_with(const task_options* options, F&& f, Args&&... args) {
+    check_not_a_stream<std::decay_t<F>>();
     auto made = Pool::make_task(static_cast<Pool&>(*this), std::forward<F>(f), std::forward<Args>(args)...);
     auto result = future_access::make<typename decltype(made)::result>(task_ref<>(made.task));
     accept(std::move(made.task), options, made.again);
@@ -229,6 +270,7 @@ private:
   }
   template <class F, class... Args>
   void post_with(const task_options* options, F&& f, Args&&... args) {
+    check_not_a_stream<std::decay_t<F>>();
     auto made = Pool::make_task(static_cast<Pool&>(*this), std::forward<F>(f), std::forward<Args>(args)...);
     made.task->flags |= task::is_post;
     accept(std::move(made.task), options, made.again);
@@ -332,9 +374,12 @@ auto process_pool::make_task(process_pool& pool, F&& f, Args&&... args) {
     pool.name_code(crossing, reinterpret_cast<const void*>(&detail::thunk<function, Args...>::run),
                    detail::target_of<function>(f));
     crossing.data.assign(arguments.bytes());
+    if (!arguments.handles().empty())
+      crossing.handles = std::make_unique<std::vector<unique_fd>>(std::move(arguments.handles()));
   }
   auto* made = new detail::call_task<result>(std::move(crossing));
   if constexpr (signature::injected != detail::injection::nothing) made->flags |= detail::task::wants_stop;
+  if (made->crossing.handles) made->flags |= detail::task::has_handles;
   return detail::made_task<result>{detail::task_ref<>::adopt(made), true};
 }
 

@@ -32,7 +32,9 @@
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include <muster/handle.hpp>
 #include <muster/options.hpp>
 
 namespace muster {
@@ -48,6 +50,8 @@ inline time_point from_now(duration longest) {
   return longest >= time_point::max() - now ? time_point::max() : now + longest;
 }
 struct task;
+class progress_desk;  // engine/progress_desk.hpp
+class chunk_line;     // muster/detail/chunk_line.hpp
 
 /// Bytes owned by a task: an encoded call, later its encoded result. Short ones are stored in place.
 class bytes {
@@ -106,6 +110,9 @@ struct crossing_call {
   std::uint64_t thunk = 0;
   std::uint64_t target = 0;
   bytes data{};  // arguments; once answered, the result
+  /// The descriptors beside `data`; null: none. Those of the arguments go when the worker has them and the
+  /// task cannot run again, at the latest when it settles. Written by the loop or the task's holder.
+  std::unique_ptr<std::vector<unique_fd>> handles{};
 };
 
 /// How a run in this process ended: the task was claimed and its value is stored; it came too late and its
@@ -140,6 +147,8 @@ class task_home {
 public:
   virtual void cancel(task&) = 0;
   virtual void dispatch(continuation*, task&) = 0;
+  /// So many chunks of the task's stream were taken.
+  virtual void chunks_taken(task&, std::uint64_t) = 0;
 
 protected:
   ~task_home() = default;
@@ -165,6 +174,11 @@ struct task_extras {
   time_point ended{};
   std::uint32_t ran_on = 0;
   std::uint16_t attempts = 0;
+  // For task::captured: written before the task is published, by who settles it.
+  muster::capture capture = muster::capture::off;
+  std::unique_ptr<task_output> output{};
+  std::shared_ptr<progress_desk> progress{};  // for task::tells_progress
+  std::shared_ptr<chunk_line> chunks{};       // of a stream
 };
 
 /// Memory for tasks that one thread makes and another one ends. Any thread may call.
@@ -183,8 +197,10 @@ struct task {
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
                                  outcome_continued = 8, outcome_nudged = 16;
   // Bits of flags: it has no future; its function takes a stop token; the plan knows it; future::report is
-  // asked for; it is the result of `then`, which no queue and no worker ever has.
-  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8, is_continuation = 16;
+  // asked for; it is the result of `then`, which no queue and no worker ever has; descriptors go with it;
+  // what it prints is kept; somebody wants its progress.
+  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8, is_continuation = 16,
+                                has_handles = 32, captured = 64, tells_progress = 128;
 
   explicit task(const task_ops& operations) : ops(&operations) {}
   task(const task&) = delete;

@@ -16,7 +16,7 @@
 
 namespace muster::base {
 
-inline constexpr std::size_t most_descriptors_in_a_message = 16;
+inline constexpr std::size_t most_descriptors_in_a_message = 18;  // 16 of a call, 2 for what it prints
 
 enum class wait { yes, no };  // no: EAGAIN instead of sleeping, whatever the mode of the descriptor
 

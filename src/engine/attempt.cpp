@@ -7,6 +7,7 @@
 #include <muster/error.hpp>
 
 #include "engine/engine.hpp"
+#include "engine/thread_voice.hpp"
 
 namespace muster::engine {
 
@@ -23,10 +24,11 @@ bool engine::run(task& t, worker_id worker) {
   ++t.attempt;
   t.worker.store(worker.slot, std::memory_order_relaxed);
   began(t, worker);
+  thread_voice voice(*this, t, worker.slot);
   context about(t.id, t.attempt, t.extras ? t.extras->stop.get_token() : std::stop_token{},
-                t.extras ? std::string_view(t.extras->id) : std::string_view());
+                t.extras ? std::string_view(t.extras->id) : std::string_view(), &voice);
   const inside* outer = here_now;
-  const inside now{this, worker.slot, outer != nullptr ? outer->depth + 1 : 1, outer, &t};
+  const inside now{this, worker.slot, outer != nullptr ? outer->depth + 1 : 1, outer, &t, &voice};
   here_now = &now;
   std::exception_ptr error;
   const auto how = t.ops->run(t, about, t.attempt < retry.attempts, error);
@@ -155,6 +157,7 @@ error_subject engine::subject_of(const task& t) const {
 bool engine::settle(task& t, outcome as, std::exception_ptr error) {
   if (!t.claim()) return false;
   t.error = std::move(error);
+  if ((t.flags & task::has_handles) != 0) t.ops->call(t).handles.reset();  // nobody needs them any more
   count_and_publish(t, as);
   return true;
 }

@@ -70,6 +70,8 @@ public:
   // --- any thread
 
   virtual void wake() = 0;
+  // So many chunks of the task's stream were taken. For crews whose workers wait to be told.
+  virtual void chunks_taken(detail::task& /*t*/, std::uint64_t /*count*/) {}
   // A task was queued. Called with the intake's lock, which it may release.
   virtual void queued(std::unique_lock<std::mutex>& intake_lock) = 0;
   // The worker in this slot is about to block: what it has taken and not begun goes back. With the intake's

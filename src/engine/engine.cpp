@@ -17,6 +17,7 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
     : settings_(std::move(chosen)),
       time_(std::move(time)),
       callbacks_(std::make_shared<callbacks>(settings_.callbacks, this, settings_.name)),
+      log_desk_(std::make_shared<log_desk>(settings_.log)),
       intake_(settings_.queue),
       plan_(settings_.plan),
       crew_(std::move(workers)) {

@@ -21,6 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <muster/detail/voice.hpp>
 #include <muster/event.hpp>
 #include <muster/options.hpp>
 #include <muster/stats.hpp>
@@ -30,11 +31,15 @@
 #include "engine/callbacks.hpp"
 #include "engine/crew.hpp"
 #include "engine/intake.hpp"
+#include "engine/log_desk.hpp"
 #include "engine/plan.hpp"
 
 namespace muster::engine {
 
 using detail::task_ref;
+
+// More of what a task says about its progress is cut.
+inline constexpr std::size_t most_progress_text = 192;
 
 // What the engine needs of a pool's options; checked before.
 struct settings {
@@ -43,7 +48,9 @@ struct settings {
   retry_options retry{};
   muster::on_post_error on_post_error = muster::on_post_error::report;
   executor callbacks{};
+  log_sink log{};
   std::string name = "muster";
+  bool can_capture = false;  // what its tasks print
 };
 
 // How many tasks settled, counted by one thread at a time, so that counting costs no contention; readers add
@@ -90,6 +97,7 @@ public:
 
   void cancel(task& t) override;
   void dispatch(detail::continuation* c, task& t) override;
+  void chunks_taken(task& t, std::uint64_t count) override { crew_->chunks_taken(t, count); }
   // Waits for t inside a task of this pool: runs it here where nobody has begun it; throws would_deadlock
   // where waiting could never end. False: `until` came first.
   bool wait_inside(task& t, std::optional<base::time_point> until);
@@ -121,6 +129,8 @@ public:
   }
   // It was with a worker but never began: it goes to the front of its lane. Needs the intake's lock.
   void put_back(task& t);
+  // Whether another attempt could follow the present one.
+  [[nodiscard]] bool may_run_again(const task& t) const { return t.attempt < retry_of(t).attempts; }
   // What an error about t says of it.
   [[nodiscard]] error_subject subject_of(const task& t) const;
   // Its value is stored and claimed: publishes it and lets go of the task.
@@ -130,6 +140,12 @@ public:
   // The attempt failed: another follows, or it settles with `error`. Lets go of the task.
   void failed(task& t, std::exception_ptr error, policy::failure why);
   void announce(event e);
+  // A line for the sink. False: there is none, so the caller prints it. Not under a lock.
+  [[nodiscard]] bool log(log_line line);
+  // What t said, which somebody asked for. Not under a lock.
+  void progressed(task& t, double fraction, std::string_view text);
+  // The worker in this slot is about to block: what it has taken and not begun goes to others.
+  void about_to_block(std::uint32_t slot);
   // Runs t in this thread and sees to how it ended. True: the caller still holds its reference, and lets go
   // of it. For crews that run tasks in threads.
   [[nodiscard]] bool run(task& t, worker_id worker);
@@ -265,6 +281,7 @@ private:
   settings settings_;
   std::shared_ptr<const base::clock> time_;
   std::shared_ptr<callbacks> callbacks_;
+  const std::shared_ptr<log_desk> log_desk_;
   intake intake_;
   bool started_ = false;     // guarded by the intake's lock
   int blocked_workers_ = 0;  // guarded by the intake's lock
@@ -333,6 +350,7 @@ struct inside {
   int depth = 0;  // tasks on this stack
   const inside* outer = nullptr;
   const task* running = nullptr;
+  detail::voice* voice = nullptr;
 };
 const inside* here();
 
@@ -340,6 +358,9 @@ const inside* here();
 inline constexpr std::uint32_t no_slot = ~std::uint32_t{0};
 // None for no_slot.
 std::optional<unsigned> worker_of(std::uint32_t slot);
+
+// Logs a line for the task that this thread runs in a pool of threads. False: it runs none.
+bool log_here(log_level level, std::string_view text);
 
 // For people: its number, and the id that its submitter gave it.
 std::string name_of(const task& t);

@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "ipc/layout.hpp"
+#include "ipc/progress_slot.hpp"
 #include "ipc/vital_signs.hpp"
 
 namespace muster::ipc {
@@ -60,6 +61,7 @@ static_assert(offsetof(last_words, fault_address) == 24 && offsetof(last_words, 
 struct reply_memory {
   reply_region rings;
   vital_signs signs;
+  alignas(cache_line) progress_slot progress;
   alignas(cache_line) last_words words;
 };
 

@@ -65,6 +65,15 @@ enum class stop_order : std::uint32_t {
   end_quietly = 2,  // that signal was sent already
 };
 
+// A word of chunks taken. Positions that are alive together differ in their low bits.
+constexpr std::uint64_t chunks_word(std::uint64_t position, std::uint64_t taken) {
+  return (position & 0xffffffU) << 40U | (taken & 0xff'ffffffffU);
+}
+// Of such a word, for the stream at this position; 0 where it is about another.
+constexpr std::uint64_t chunks_of(std::uint64_t word, std::uint64_t position) {
+  return word >> 40U == (position & 0xffffffU) ? word & 0xff'ffffffffU : 0;
+}
+
 // Written by the owner before the claim word's store-release, read by the worker after its claim (acquire).
 template <class Atomics, class Sizes>
 struct basic_request_slot {
@@ -91,6 +100,9 @@ struct basic_request_region {
   alignas(cache_line) typename Atomics::template atomic<std::uint64_t> replies_taken;
   // Owner: bumped (release) after a `cancel` of a slot was stored; a futex word that the worker sleeps on.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> cancel_bell;
+  // Owner: the low 24 bits of a position, and in the other 40 how many chunks of the stream there were taken;
+  // release, before the cancel bell is bumped.
+  typename Atomics::template atomic<std::uint64_t> chunks_taken;
   // Owner: a stop_order when the worker shall take no further request; release, followed by the request bell.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> stop;
   // Owner: the number of the last health check; release, followed by the request bell. An idle worker

@@ -137,6 +137,12 @@ public:
   }
   void wake_cancel() { Atomics::wake(requests_.cancel_bell); }
 
+  // So many chunks of the stream at this position were taken. The caller then calls wake_cancel.
+  void chunks_taken(std::uint64_t position, std::uint64_t count) {
+    Atomics::store(requests_.chunks_taken, chunks_word(position, count), std::memory_order_release);
+    Atomics::fetch_add(requests_.cancel_bell, std::uint32_t{1}, std::memory_order_release);
+  }
+
   // The worker shall end when its present call has. Rings and wakes by itself; a rare step.
   void stop(stop_order how = stop_order::end) {
     Atomics::store(requests_.stop, static_cast<std::uint32_t>(how), std::memory_order_release);
@@ -297,13 +303,17 @@ public:
   }
 
   // For the thread that watches over stop tokens: it reads the bell, looks at the calls that run, and then
-  // sleeps on what it read. Unlike the rest of the class these three may be called by another thread.
+  // sleeps on what it read. Unlike the rest of the class these four may be called by another thread. A stream
+  // that waits for its reader sleeps on the same bell.
   [[nodiscard]] std::uint32_t cancel_bell() const {
     return Atomics::load(requests_.cancel_bell, std::memory_order_acquire);
   }
   [[nodiscard]] bool is_cancelled(std::uint64_t position) const {
     return Atomics::load(requests_.slots[position % Sizes::slot_count].cancel, std::memory_order_acquire) ==
            position + 1;
+  }
+  [[nodiscard]] std::uint64_t chunks_taken(std::uint64_t position) const {
+    return chunks_of(Atomics::load(requests_.chunks_taken, std::memory_order_acquire), position);
   }
   void wait_for_cancel(std::uint32_t seen,
                        std::optional<std::chrono::nanoseconds> timeout = std::nullopt) const {

@@ -74,9 +74,8 @@ std::string find_module(const std::string& module, const std::string& base) {
 
 namespace detail {
 
-std::vector<std::byte> call_module(context& about, const std::string& path, const std::string& function,
-                                   const std::string& expected_signature,
-                                   const std::vector<std::byte>& arguments) {
+void run_export(context& about, const std::string& path, const std::string& function,
+                const std::string& expected_signature, reader& arguments, writer& result) {
   const auto module = use(path);
   const module_export* const found = module->find(function);
   if (found == nullptr) {
@@ -86,11 +85,17 @@ std::vector<std::byte> call_module(context& about, const std::string& path, cons
     throw invalid_call(module->title() + " has " + function + found->signature + ", which was called as " +
                        function + expected_signature);
   }
+  call_site site{
+      .target = found->target, .arguments = arguments, .result = result, .stop = about.stop(), .ctx = &about};
+  found->thunk(site);
+}
+
+std::vector<std::byte> call_module(context& about, const std::string& path, const std::string& function,
+                                   const std::string& expected_signature,
+                                   const std::vector<std::byte>& arguments) {
   reader in(arguments);
   writer out;
-  call_site site{
-      .target = found->target, .arguments = in, .result = out, .stop = about.stop(), .ctx = &about};
-  found->thunk(site);
+  run_export(about, path, function, expected_signature, in, out);
   const std::span<const std::byte> result = out.bytes();
   return {result.begin(), result.end()};
 }

@@ -201,6 +201,7 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
       .retry = o.retry,
       .on_post_error = o.on_post_error,
       .callbacks = o.callbacks,
+      .log = o.log,
       .name = o.name,
   };
   chosen.plan.seed = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -250,6 +251,7 @@ engine::settings check(const process_options& o) {
   chosen.plan.stop = o.stop;
   chosen.plan.health = {.interval = o.health.interval, .failures = o.health.failures};
   chosen.plan.can_kill = true;
+  chosen.can_capture = true;
   return chosen;
 }
 
@@ -260,12 +262,28 @@ void check(const recycle_options& o, const std::string& pool) {
   bad.throw_if_any(pool);
 }
 
-std::string problems_of(const task_options& o) {
+std::string problems_of(const task_options& o, bool can_capture) {
   problems bad;
   bad.positive("queue_timeout", o.queue_timeout);
   bad.positive("run_timeout", o.run_timeout);
   bad.positive("deadline", o.deadline);
   if (o.retry) check(bad, "retry", *o.retry);
+  if (o.capture > capture::forward)
+    bad.add("capture", std::to_string(static_cast<int>(o.capture)), "known: off, keep, forward");
+  else if (o.capture != capture::off && !can_capture)
+    bad.add("capture", o.capture == capture::keep ? "keep" : "forward",
+            "all threads of a process print to one standard output; use a process_pool");
+  return bad.text();
+}
+
+std::string problems_of_stream(const task_options* o) {
+  problems bad;
+  if (o == nullptr) return {};
+  if (o->chunks_ahead < 1 || o->chunks_ahead > 65'535)
+    bad.add("chunks_ahead", std::to_string(o->chunks_ahead), "range 1..65535");
+  if (o->retry && o->retry->attempts > 1)
+    bad.add("retry.attempts", std::to_string(o->retry->attempts),
+            "a stream runs once, because its reader has seen what the first run yielded; leave it out");
   return bad.text();
 }
 

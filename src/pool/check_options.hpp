@@ -16,7 +16,10 @@ engine::settings check(const process_options& options);
 // Throws invalid_options.
 void check(const recycle_options& options, const std::string& pool);
 
-// The problems of one task's options, as one text; empty where there are none.
-std::string problems_of(const task_options& options);
+// The problems of one task's options, as one text; empty where there are none. `can_capture`: its pool can
+// keep what it prints.
+std::string problems_of(const task_options& options, bool can_capture);
+// The same for what only matters to a stream; null: the defaults.
+std::string problems_of_stream(const task_options* options);
 
 }  // namespace muster::pool

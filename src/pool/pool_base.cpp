@@ -5,6 +5,7 @@
 #include <muster/pool.hpp>
 
 #include "engine/engine.hpp"
+#include "engine/progress_desk.hpp"
 #include "pool/check_options.hpp"
 
 namespace muster {
@@ -87,11 +88,12 @@ void pool_base::off(subscription which) { engine_->off(which); }
 
 namespace {
 // Only what was asked for is paid for.
-void apply(detail::task& t, const task_options& o) {
+void apply(detail::task& t, const task_options& o, bool can_capture) {
   t.priority = o.priority.value;
   const bool timed = o.queue_timeout || o.run_timeout || o.deadline;
-  if (!timed && !o.stop.stop_possible() && o.id.empty() && !o.retry && !o.report) return;
-  if (const auto bad = pool::problems_of(o); !bad.empty())
+  const bool heard = o.capture != capture::off || o.on_progress;
+  if (!timed && !o.stop.stop_possible() && o.id.empty() && !o.retry && !o.report && !heard) return;
+  if (const auto bad = pool::problems_of(o, can_capture); !bad.empty())
     throw invalid_options("the options of the task are not usable:\n" + bad);
   if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
   t.extras->queue_timeout = o.queue_timeout;
@@ -102,6 +104,11 @@ void apply(detail::task& t, const task_options& o) {
   t.extras->outer_stop = o.stop;
   if (timed) t.flags |= detail::task::watched;
   if (o.report) t.flags |= detail::task::reported;
+  t.extras->capture = o.capture;
+  if (o.capture != capture::off) t.flags |= detail::task::captured;
+  if (!o.on_progress) return;
+  t.extras->progress = std::make_shared<detail::progress_desk>(o.on_progress);
+  t.flags |= detail::task::tells_progress;
 }
 }  // namespace
 
@@ -114,13 +121,20 @@ worker_options detail::fixed_size(int workers) {
   return {workers};
 }
 
-void pool_base::accept(detail::task_ref<> task, const task_options* options, bool again) {
+void pool_base::accept(detail::task_ref<> task, const task_options* options, bool again,
+                       std::shared_ptr<detail::chunk_line> chunks) {
   detail::task& t = *task;
   if ((t.flags & detail::task::wants_stop) != 0) {
     t.extras = std::make_unique<detail::task_extras>();
     t.extras->stop = std::stop_source();
   }
-  if (options != nullptr) apply(t, *options);
+  if (options != nullptr) apply(t, *options, engine_->chosen().can_capture);
+  if (chunks) {
+    if (const auto bad = pool::problems_of_stream(options); !bad.empty())
+      throw invalid_options("the options of the stream are not usable:\n" + bad);
+    t.extras->chunks = std::move(chunks);
+    t.extras->retry = retry_options{};  // what was read of a first run would come again
+  }
   if (!again) {
     const auto& retry = t.extras && t.extras->retry ? *t.extras->retry : engine_->chosen().retry;
     if (retry.attempts > 1)

@@ -143,14 +143,17 @@ void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const 
   if (!w) return;
   drain(*w);  // what it published before its end counts
   read_error_output(*w);
+  read_output(*w);
   bool came_up = false;
   death how;
   {
     const locked lock(*this);
     on_control(*w);
+    take_progress(*w);
     came_up = w->state != worker_state::starting;
     how = report(*w, status);
   }
+  deliver();
   explain(*w, how);
   if (!came_up && problem.empty())
     problem = w->detail.empty() ? how.summary() : w->detail + " (" + how.summary() + ")";
@@ -244,6 +247,11 @@ void process_crew::explain(worker_process& w, death& how) {
 // Gives back what it never began, and fails what it had.
 std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death how) {
   std::vector<task*> begun;
+  std::vector<std::pair<task*, std::unique_ptr<task_output>>> printers;
+  while (!w.printing.empty()) {
+    const std::uint64_t at = w.printing.begin()->first;
+    printers.emplace_back(w.at(at).task, finish_output(w, at));
+  }
   {
     const locked lock(*this);
     if (w.is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
@@ -260,6 +268,9 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
       w.sender.finished(at);
     }
   }
+  for (auto& [t, printed] : printers) keep_output(*t, w.id, std::move(printed));
+  w.mail.clear();  // closes what came for replies that never will
+  w.control.reset();
   std::reverse(begun.begin(), begun.end());  // oldest first
   for (const task* t : begun) how.tasks.push_back(owner_->subject_of(*t));
   const auto shared = std::make_shared<const death>(std::move(how));

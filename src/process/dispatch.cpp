@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <array>
 
+#include <muster/detail/chunk_line.hpp>
 #include <muster/error.hpp>
 
 #include "base/assert.hpp"
-#include "base/process_info.hpp"
 #include "base/socket.hpp"
 #include "engine/lifecycle.hpp"
 #include "ipc/messages.hpp"
 #include "ipc/parcel.hpp"
-#include "module/exception_codec.hpp"
 #include "policy/choose.hpp"
 #include "process/process_crew.hpp"
 
@@ -23,6 +22,16 @@ using engine::move;
 using engine::revoked;
 using engine::task_event;
 using engine::worker_event;
+
+namespace {
+std::uint32_t flags_of(const task& t) {
+  return ((t.flags & task::wants_stop) != 0 ? ipc::wants_stop : 0) |
+         ((t.flags & task::has_handles) != 0 ? ipc::has_handles : 0) |
+         ((t.flags & task::captured) != 0 ? ipc::is_captured : 0) |
+         ((t.flags & task::tells_progress) != 0 ? ipc::tells_progress : 0) |
+         (t.extras && t.extras->chunks ? ipc::ahead_flag(t.extras->chunks->ahead()) : 0);
+}
+}  // namespace
 
 void process_crew::queued(std::unique_lock<std::mutex>& intake_lock) {
   intake_lock.unlock();
@@ -106,7 +115,7 @@ bool process_crew::place(worker_process& w, task& t) {
                                 .thunk = call.thunk,
                                 .target = call.target,
                                 .attempt = t.attempt + std::uint32_t{1},
-                                .flags = (t.flags & task::wants_stop) != 0 ? ipc::wants_stop : 0};
+                                .flags = flags_of(t)};
   const auto prepared = w.sender.prepare(header, call.data.view());
   MUSTER_ASSERT(prepared.has_value());
   t.worker.store(w.id.slot, std::memory_order_relaxed);
@@ -120,7 +129,7 @@ bool process_crew::place(worker_process& w, task& t) {
     return false;
   }
   ++t.attempt;
-  w.at(prepared->position) = {&t, false};
+  w.at(prepared->position) = {.task = &t};
   w.had_tasks = true;
   lowest_placed_ = std::min(lowest_placed_, t.priority);
   if (w.in_flight() == 1) {
@@ -231,131 +240,6 @@ void process_crew::steal() {
       if (place(*thief, *t)) --wanted;
     }
   }
-}
-
-// -----------------------------------------------------------------------------------------------------------
-// replies
-
-bool process_crew::drain(worker_process& w) {
-  std::vector<answer_taken> answers;
-  std::optional<ipc::violation> broken;
-  std::vector<worker_ref> to_wake;
-  bool any = false;
-  for (bool more = true; more;) {
-    answers.clear();
-    std::unique_lock lock(mutex_);
-    if (w.receiver.broken()) return any;
-    while (answers.size() < 256) {
-      answer_taken reply_here{};
-      auto taken = w.receiver.take([&](const ipc::reply& r) -> std::optional<std::span<std::byte>> {
-        if (!w.sender.awaits_reply(r.position)) return std::nullopt;
-        if (r.payload == ipc::carrier::parcel) return std::span<std::byte>();
-        return std::span(reply_here.payload.resize(r.size), r.size);
-      });
-      if (std::holds_alternative<std::monostate>(taken)) break;
-      if (auto* violation = std::get_if<ipc::violation>(&taken)) {
-        broken = std::move(*violation);
-        break;
-      }
-      const ipc::reply& r = std::get<ipc::reply>(taken);
-      if (r.payload == ipc::carrier::parcel) {
-        on_control(w);  // it was sent before its reply was published
-        const auto parcel = w.parcels.find(r.position);
-        const auto read =
-            parcel == w.parcels.end()
-                ? std::unexpected(
-                      ipc::system_failure{"no parcel came", std::make_error_code(std::errc::no_message)})
-                : ipc::read_parcel(parcel->second.get(), {reply_here.payload.resize(r.size), r.size});
-        if (parcel != w.parcels.end()) w.parcels.erase(parcel);
-        if (!read) {
-          broken = ipc::violation{std::string("a result's parcel: ") + read.error().call + ": " +
-                                  read.error().code.message()};
-          break;
-        }
-      }
-      w.sender.finished(r.position);
-      // Answered together with the one before it, it was never seen at the head.
-      const worker_process::placed& entry = w.at(r.position);
-      if (!entry.begun) owner_->began(*entry.task, w.id);
-      reply_here.task = std::exchange(w.at(r.position), {}).task;
-      reply_here.status = static_cast<ipc::reply_status>(r.status);
-      if (reply_here.status != ipc::reply_status::value) ++w.errors;
-      reply_here.worker = w.id;
-      answers.push_back(std::move(reply_here));
-    }
-    if (!answers.empty()) {
-      any = true;
-      note_served(w, answers.size());
-      w.measure(answers.size(), owner_->time().now());
-      note_load(w);
-      pump_wanted_.store(false);
-      fill(to_wake);
-      note_head(w);
-    }
-    more = answers.size() == 256 && !broken;
-    if (!refused_.empty()) pump_wanted_.store(true);  // pump tells them
-    lock.unlock();
-    for (const auto& each : to_wake) each->sender.wake();
-    to_wake.clear();
-    if (pump_wanted_.load()) pump();
-    for (answer_taken& each : answers) tell(each);
-  }
-  if (broken) violated(w, broken->what);
-  return any;
-}
-
-void process_crew::tell(answer_taken& given) {
-  task& t = *given.task;
-  if (given.status == ipc::reply_status::value) {
-    if (!t.claim()) return owner_->too_late(t);
-    t.ops->call(t).data = std::move(given.payload);
-    return owner_->succeeded(t);
-  }
-  const error_subject subject = owner_->subject_of(t);
-  if (given.status == ipc::reply_status::refused) {
-    const auto text = given.payload.view();
-    const std::string why(reinterpret_cast<const char*>(text.data()),
-                          std::min<std::size_t>(text.size(), 4'096));
-    return owner_->failed(t, std::make_exception_ptr(invalid_call(why, subject)), policy::failure::permanent);
-  }
-  auto thrown = module::decode_exception(given.payload.view());
-  if (!thrown)
-    return owner_->failed(
-        t, std::make_exception_ptr(decode_error("the worker's exception: " + thrown.error(), subject)),
-        policy::failure::permanent);
-  if (options_.limits.memory && thrown->type_name == "std::bad_alloc") {
-    return owner_->failed(t,
-                          std::make_exception_ptr(out_of_memory(near_death(given.worker, subject), subject)),
-                          policy::failure::error);
-  }
-  if (!thrown->same_type)
-    thrown->same_type =
-        std::make_exception_ptr(worker_error(thrown->type_name, thrown->text, thrown->backtrace, subject));
-  owner_->failed(t, std::move(thrown->same_type), policy::failure::error);
-}
-
-// A task met the memory limit, and its worker lives: nobody died, so there is no pid.
-death process_crew::near_death(worker_id id, const error_subject& subject) {
-  death how{.cause = death_cause::out_of_memory,
-            .worker = id.slot,
-            .generation = id.generation,
-            .detail = "an allocation failed under the memory limit; the worker lives on",
-            .memory_limit = options_.limits.memory,
-            .tasks = {subject}};
-  if (const worker_ref w = find(id.slot, id.generation)) {
-    how.tasks_served = w->served;
-    how.alive = owner_->time().now() - w->born;
-    how.peak_memory = base::peak_memory(w->pid);
-  }
-  return how;
-}
-
-void process_crew::violated(worker_process& w, const std::string& what) {
-  {
-    const locked lock(*this);
-    w.detail = what;
-  }
-  kill(w.id, death_cause::protocol_violation);
 }
 
 // --------------------------------------------------------------------------------------------- for the

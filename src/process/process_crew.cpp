@@ -33,6 +33,9 @@ constexpr duration between_looks = std::chrono::milliseconds(100);
 // The memory of a worker is looked at no more often than this.
 constexpr duration between_memory_looks = std::chrono::milliseconds(500);
 
+// A socket that was full is tried again so soon.
+constexpr duration between_sends = std::chrono::milliseconds(5);
+
 // Standard error whose reader sleeps is tried again so soon, and given up at the end after so long.
 constexpr duration between_flushes = std::chrono::milliseconds(10);
 constexpr duration most_patient_flush = std::chrono::milliseconds(100);
@@ -242,13 +245,15 @@ void process_crew::wait(base::time_point until) {
   until = look_at_memory(look_at_workers(until));
   for (const auto& [w, why] : deaf_) violated(*w, why);
   until = std::min(until, end_those_asked());
+  until = send_what_is_wanted(until);
   if (!standard_error_.flush()) until = std::min(until, base::after(owner_->time().now(), between_flushes));
   for (const auto& w : snapshot_) any = drain(*w) || any;
   if (any) until = base::time_point::min();  // let the loop look at its notes first
 
   bell_.before_sleep();
   for (const auto& w : snapshot_)
-    if (w->receiver.anything()) until = base::time_point::min();
+    if (w->receiver.anything() || ipc::has_news(w->progress(), w->progress_seen))
+      until = base::time_point::min();
   timespec pause{};
   const auto now = owner_->time().now();
   if (until > now && until != base::never) {
@@ -317,6 +322,16 @@ base::time_point process_crew::look_at_memory(base::time_point until) {
   return until;
 }
 
+// Descriptors that did not fit into a worker's socket when it asked for them.
+base::time_point process_crew::send_what_is_wanted(base::time_point until) {
+  for (const auto& w : snapshot_) {
+    if (!w->handles_wanted) continue;  // written by this thread alone
+    const locked lock(*this);
+    if (!send_handles(*w)) until = std::min(until, base::after(owner_->time().now(), between_sends));
+  }
+  return until;
+}
+
 void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t generation) {
   switch (what) {
     case source::wake: {
@@ -328,59 +343,20 @@ void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t gener
     case source::bell: return;  // wait() drains every ring
     case source::control:
       if (const worker_ref w = find(slot, generation)) {
-        const locked lock(*this);
-        on_control(*w);
+        {
+          const locked lock(*this);
+          on_control(*w);
+        }
+        deliver();
       }
       return;
     case source::error_output:
       if (const worker_ref w = find(slot, generation)) read_error_output(*w);
       return;
-  }
-}
-
-// Messages of a worker, which may say anything: what we do not know is a violation. With the lock.
-void process_crew::on_control(worker_process& w) {
-  for (;;) {
-    std::array<std::byte, ipc::longest_control_message> buffer;
-    auto got = base::receive_message(w.control.get(), buffer, 1, base::wait::no);
-    if (!got && got.error().code == EAGAIN) return;
-    if (!got || got->end()) {  // it is dying, or sent what cannot be received
-      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, w.control.get(), nullptr);
-      if (!got && got.error().code != ECONNRESET) w.detail = "its control socket: " + got.error().text();
+    case source::task_output:
+      if (const worker_ref w = find(slot, generation)) read_output(*w);
       return;
-    }
-    ipc::control_message message;
-    std::string text;
-    if (!ipc::decode({buffer.data(), got->size}, message, text)) message.kind = {};
-    switch (message.kind) {
-      case ipc::control_kind::ready:
-        if (w.state != worker_state::starting) break;
-        w.step(worker_event::ready);
-        w.idle_since = owner_->time().now();
-        if (w.is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
-        owner_->worker_ready(w.id, w.pid);
-        pump_wanted_.store(true);
-        break;
-      case ipc::control_kind::init_failed: w.detail = text; break;
-      case ipc::control_kind::unwell:
-        if (on_unwell(w, text)) break;
-        return violated_by_message(w);
-      case ipc::control_kind::leaving:
-        if (on_leaving(w, text)) break;
-        return violated_by_message(w);
-      case ipc::control_kind::parcel:
-        if (!got->descriptors.empty() && w.sender.awaits_reply(message.position))
-          w.parcels.insert_or_assign(message.position, std::move(got->descriptors[0]));
-        break;
-      default: return violated_by_message(w);
-    }
   }
-}
-
-void process_crew::violated_by_message(worker_process& w) {
-  w.detail = "a control message of an unknown kind, or one that it may not send now";
-  doom(w, death_cause::protocol_violation);
-  if (w.pidfd) (void)base::send_signal(w.pidfd.get(), SIGKILL);
 }
 
 void process_crew::read_error_output(worker_process& w) {

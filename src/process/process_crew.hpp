@@ -20,6 +20,7 @@
 #include <muster/options.hpp>
 
 #include "base/file_descriptor.hpp"
+#include "base/socket.hpp"
 #include "base/standard_error.hpp"
 #include "engine/crew.hpp"
 #include "engine/engine.hpp"
@@ -76,6 +77,7 @@ public:
   void queued(std::unique_lock<std::mutex>& intake_lock) override;
   [[nodiscard]] bool saturated() const override { return idle_workers_.load(std::memory_order_relaxed) <= 0; }
   void describe(stats& into) override;
+  void chunks_taken(detail::task& t, std::uint64_t count) override;
   [[nodiscard]] bool can_kill() const override { return true; }
 
 private:
@@ -94,14 +96,22 @@ private:
     process_crew& crew_;
     std::unique_lock<std::mutex> lock_;
   };
-  enum class source : std::uint8_t { wake, zygote, control, error_output, bell };
+  enum class source : std::uint8_t { wake, zygote, control, error_output, bell, task_output };
 
   // What a worker answered, taken out of its ring and not yet told to anybody.
   struct answer_taken {
     detail::task* task;
     ipc::reply_status status;
     detail::bytes payload;
+    std::vector<base::file_descriptor> handles;
+    std::unique_ptr<task_output> output;
     worker_id worker;
+  };
+  // Progress that was read and not yet told.
+  struct progress_read {
+    detail::task_ref<> task;
+    double fraction;
+    std::string text;
   };
 
   // --- dispatch.cpp: the way of a task
@@ -116,7 +126,14 @@ private:
   void note_head(worker_process& w);                                   // with the lock
   void note_load(worker_process& w);                                   // with the lock
   void note_served(worker_process& w, std::size_t answered);           // with the lock
+
+  // --- replies.cpp
   bool drain(worker_process& w);  // takes all replies; true: there were some
+  // With the lock. False: there is no whole reply; `broken` says where that is a violation.
+  bool take_answer(worker_process& w, answer_taken& into, std::optional<ipc::violation>& broken);
+  std::optional<ipc::violation> take_chunk(worker_process& w, const ipc::reply& r, answer_taken& into);
+  std::optional<ipc::violation> take_parcel(worker_process& w, const ipc::reply& r, answer_taken& into);
+  std::optional<ipc::violation> take_mail(worker_process& w, const ipc::reply& r, answer_taken& into);
   void tell(answer_taken& answer);
   [[nodiscard]] death near_death(worker_id id, const error_subject& subject);
   void violated(worker_process& w, const std::string& what);
@@ -146,13 +163,33 @@ private:
   // Tells of workers that have more memory than they should after what they served. Returns until when to
   // sleep.
   base::time_point look_at_memory(base::time_point until);
+  base::time_point send_what_is_wanted(base::time_point until);
   void on_event(source what, std::uint32_t slot, std::uint32_t generation);
   void on_zygote();
   void on_started(started& news);
   void on_ended(std::uint32_t slot, std::uint32_t generation, const ended* status, std::string problem);
   void on_lost();
-  void on_control(worker_process& w);
-  void violated_by_message(worker_process& w);  // with the lock
+  void on_control(worker_process& w);  // with the lock
+  // With the lock; what it says is a violation where that is told.
+  std::optional<std::string> on_message(worker_process& w, base::received_message& got,
+                                        std::span<const std::byte> bytes);
+  std::optional<std::string> on_handles(worker_process& w, std::uint64_t position,
+                                        std::vector<base::file_descriptor> handles);
+  // With the lock: sends those that are wanted. False: the socket is full now.
+  bool send_handles(worker_process& w);
+  void break_off(worker_process& w, std::string what);  // with the lock: it broke the protocol
+  std::optional<std::string> on_line(worker_process& w, const ipc::control_message& message,
+                                     std::string_view body);
+  void take_progress(worker_process& w);  // with the lock
+  void note_progress(worker_process& w, std::uint64_t position, double fraction, std::string text);
+  void deliver();  // what tasks said; not under a lock
+
+  // --- output.cpp: what tasks print. The loop only.
+  bool open_output(worker_process& w, std::uint64_t position, std::vector<base::file_descriptor>& ends);
+  void read_output(worker_process& w);
+  void read_output(worker_process& w, worker_process::printed& printed);
+  std::unique_ptr<task_output> finish_output(worker_process& w, std::uint64_t position);
+  void keep_output(detail::task& t, worker_id on, std::unique_ptr<task_output> printed);
   void read_error_output(worker_process& w);
   bool ask_where_it_is(worker_process& w);  // false: it cannot say
   base::time_point end_those_asked();       // who answered, or did not in time; until when the others may
@@ -196,6 +233,10 @@ private:
   base::time_point sleeps_until_ = base::time_point::min();
   bool gave_calls_ = false;
   std::vector<worker_ref> snapshot_;  // loop only: reused by wait
+  // Loop only: what tasks said, to be delivered once the lock is let go; lines up to a bound.
+  std::vector<log_line> lines_;
+  std::uint64_t lines_dropped_ = 0;
+  std::vector<progress_read> progress_;
 };
 
 }  // namespace muster::process

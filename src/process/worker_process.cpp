@@ -10,6 +10,7 @@ namespace muster::process {
 
 void text_tail::add(std::string_view text) {
   text_ += text;
+  total_ += text.size();
   if (text_.size() > 2 * limit) text_.erase(0, text_.size() - limit);
 }
 
@@ -19,7 +20,7 @@ worker_process::worker_process(engine::worker_id who, ipc::region request_memory
       replies(std::move(reply_memory)),
       sender(requests.start<ipc::request_region>(), replies.start<ipc::reply_memory>().rings),
       receiver(requests.view<ipc::request_region>(), replies.view<ipc::reply_memory>().rings,
-               {.max_status = ipc::last_reply_status, .max_parcel = ipc::payload_limit}) {}
+               {.max_status = ipc::last_status_word, .max_parcel = ipc::payload_limit}) {}
 
 std::optional<std::size_t> worker_process::reported_memory() const {
   const std::uint64_t said = signs().memory.load(std::memory_order_relaxed);

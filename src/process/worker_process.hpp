@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,17 +29,20 @@
 
 namespace muster::process {
 
-// The last of what a worker wrote to standard error.
+// The last of what a worker wrote to standard error, or a task to one of its outputs.
 class text_tail {
 public:
   void add(std::string_view text);
   [[nodiscard]] std::string text() const {
     return text_.size() <= limit ? text_ : text_.substr(text_.size() - limit);
   }
+  // How many bytes came before text().
+  [[nodiscard]] std::uint64_t dropped() const { return total_ > limit ? total_ - limit : 0; }
 
 private:
   static constexpr std::size_t limit = 64 * 1024;
   std::string text_;
+  std::uint64_t total_ = 0;
 };
 
 struct worker_process {
@@ -47,10 +51,22 @@ struct worker_process {
   // A task that was handed to the worker. The crew holds its reference until it is answered or taken back.
   struct placed {
     detail::task* task = nullptr;
-    bool begun = false;  // it became the oldest, so its run time counts
+    bool begun = false;          // it became the oldest, so its run time counts
+    bool handles_asked = false;  // which a worker does once
+  };
+  // What came for a reply ahead of it.
+  struct arrived {
+    std::deque<base::file_descriptor> parcels;  // one for each reply, in order
+    std::vector<base::file_descriptor> handles;
   };
 
   [[nodiscard]] placed& at(std::uint64_t position) { return calls[position % ipc::slot_count]; }
+  // What a call prints, while that is kept.
+  struct printed {
+    base::file_descriptor out{}, err{};
+    text_tail out_tail{}, err_tail{};
+  };
+
   [[nodiscard]] std::size_t in_flight() const { return sender.in_flight(); }
   // How many more calls it may get when it shall have at most `most`. Calls that were taken back leave gaps
   // in the ring, so room in the ring is another matter than calls in flight.
@@ -63,6 +79,9 @@ struct worker_process {
   [[nodiscard]] bool open() const { return state == worker_state::idle || state == worker_state::busy; }
   [[nodiscard]] const ipc::last_words& words() const { return replies.view<ipc::reply_memory>().words; }
   [[nodiscard]] const ipc::vital_signs& signs() const { return replies.view<ipc::reply_memory>().signs; }
+  [[nodiscard]] const ipc::progress_slot& progress() const {
+    return replies.view<ipc::reply_memory>().progress;
+  }
   // Among those that a task finds free.
   [[nodiscard]] bool is_free() const { return state == worker_state::idle && !killed_for && !is_being_ended; }
   // It has begun a call.
@@ -82,8 +101,12 @@ struct worker_process {
   ipc::request_sender sender;
   ipc::reply_receiver receiver;
   std::array<placed, ipc::slot_count> calls{};
-  std::map<std::uint64_t, base::file_descriptor>
-      parcels;  // results that came ahead of their replies, by position
+  std::map<std::uint64_t, arrived> mail;  // by position
+  // The position of the call whose descriptors it waits for.
+  std::optional<std::uint64_t> handles_wanted{};
+  // By position; loop only. There may be two: a worker begins its next call before we have seen its reply.
+  std::map<std::uint64_t, printed> printing{};
+  std::uint32_t progress_seen = 0;  // loop only: the version that was last read
 
   std::size_t window = 1;         // calls it may have
   duration per_call{};            // smoothed; 0: unknown

@@ -30,7 +30,10 @@
 #include "module/throw_trace.hpp"
 #include "worker/faults.hpp"
 #include "worker/last_words.hpp"
+#include "worker/mail.hpp"
+#include "worker/output_capture.hpp"
 #include "worker/said_by_tasks.hpp"
+#include "worker/speech.hpp"
 #include "worker/stop_watch.hpp"
 
 namespace muster::worker {
@@ -62,7 +65,7 @@ std::span<const std::byte> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
-class call_loop {
+class call_loop final : detail::voice {
 public:
   call_loop(ipc::worker_channels channels, memory mapped)
       : channels_(std::move(channels)),
@@ -72,7 +75,10 @@ public:
         replies_(memory_.requests.view<ipc::request_region>(),
                  memory_.replies.view<ipc::reply_memory>().rings),
         bell_(memory_.board.view<ipc::board>()),
-        stops_(calls_) {}
+        stops_(calls_),
+        mail_(channels_.descriptors.control.get()),
+        speech_(channels_.descriptors.control.get(), channels_.descriptors.bell.get(),
+                memory_.board.view<ipc::board>(), memory_.replies.view<ipc::reply_memory>().progress) {}
 
   int run() {
     prepare_last_words(memory_.replies.view<ipc::reply_memory>().words, channels_.descriptors.bell.get());
@@ -168,86 +174,146 @@ private:
     std::span<const std::byte> arguments;
     if (call.payload == ipc::carrier::parcel) {
       auto received = receive_parcel(call);
-      if (!received) return reply(call.position, ipc::reply_status::refused, bytes_of(received.error()));
+      if (!received) return refuse(call.position, received.error());
       parcel = std::move(*received);
       arguments = parcel;
     } else {
       arguments = calls_.payload(call);
     }
+    std::vector<base::file_descriptor> handles;
+    if ((call.header.flags & (ipc::has_handles | ipc::is_captured)) != 0) {
+      auto received = mail_.ask_handles(call.position);
+      if (!received) return refuse(call.position, received.error());
+      handles = std::move(*received);
+    }
     const auto thunk = functions_.address_of({call.header.thunk});
     const auto target = functions_.address_of({call.header.target});
-    if (!thunk || !target)
-      return reply(call.position, ipc::reply_status::refused,
-                   bytes_of(thunk ? target.error() : thunk.error()));
+    if (!thunk || !target) return refuse(call.position, thunk ? target.error() : thunk.error());
+    if ((call.header.flags & ipc::is_captured) != 0 && !capture_.begin(handles))
+      return refuse(call.position, "what it prints cannot be kept: no descriptor is left");
 
-    reader in(arguments);
+    reader in(arguments, handles);
     const bool watched = (call.header.flags & ipc::wants_stop) != 0;
+    speech_.begin(call.position, call.header.flags);
+    yields_ = {.position = call.position, .ahead = ipc::ahead_of(call.header.flags)};
     context about(call.header.task, static_cast<int>(call.header.attempt),
-                  watched ? stops_.begin(call.position) : std::stop_token());
+                  watched ? stops_.begin(call.position) : std::stop_token(), {}, this);
     detail::call_site site{*target, in, result_, about.stop(), &about};
-    present_ = {reinterpret_cast<detail::thunk_function>(const_cast<void*>(*thunk)), &site};
-    auto status = ipc::reply_status::value;
     faults::reach(fault_step::calling);
+    const auto status = perform(reinterpret_cast<detail::thunk_function>(const_cast<void*>(*thunk)), site);
+    faults::reach(fault_step::returned);
+    if (watched) stops_.end();
+    capture_.end();
+    if (!send_handles(call.position)) return;
+    reply(call.position, status, result_.bytes(), result_.handles().size());
+    result_.handles().clear();
+  }
+
+  ipc::reply_status perform(detail::thunk_function thunk, detail::call_site& site) {
+    present_ = {thunk, &site};
     try {
       module::traced_call([](void* p) { static_cast<one_call*>(p)->thunk(*static_cast<one_call*>(p)->site); },
                           &present_);
+      return ipc::reply_status::value;
     } catch (...) {
       result_.clear();
       module::encode_current_exception(result_, module::describe_trace());
-      status = ipc::reply_status::exception;
+      return ipc::reply_status::exception;
     }
-    faults::reach(fault_step::returned);
-    if (watched) stops_.end();
-    reply(call.position, status, result_.bytes());
   }
 
-  void reply(std::uint64_t position, ipc::reply_status status, std::span<const std::byte> payload) {
+  // What the running call says.
+  void log(log_level level, std::string_view text) noexcept override { speech_.log(level, text); }
+  void progress(double fraction, std::string_view text) noexcept override {
+    speech_.progress(fraction, text);
+  }
+  bool yield(void* chunk, const detail::chunk_kind& kind) override {
+    if (yields_.ahead == 0) return false;  // nobody reads
+    for (;;) {
+      const std::uint32_t seen = calls_.cancel_bell();
+      if (calls_.is_cancelled(yields_.position)) return false;
+      if (yields_.sent - calls_.chunks_taken(yields_.position) < yields_.ahead) break;
+      calls_.wait_for_cancel(seen);
+    }
+    writer encoded;
+    kind.encode(encoded, chunk);
+    if (!encoded.handles().empty()) throw encode_error("a chunk of a stream cannot hold descriptors");
+    if (encoded.size() > ipc::payload_limit) throw encode_error("a chunk of a stream is larger than 1 GiB");
+    ++yields_.sent;
+    if (!send_reply(yields_.position, ipc::status_word(ipc::reply_status::chunk, 0, false), encoded.bytes()))
+      throw encode_error("a chunk of " + std::to_string(encoded.size()) + " bytes could not be sent");
+    return true;
+  }
+
+  // Those of the result go ahead of its reply. False: they cannot be sent, which the reply then says.
+  bool send_handles(std::uint64_t position) {
+    std::vector<int> numbers;
+    for (const base::file_descriptor& each : result_.handles()) numbers.push_back(each.get());
+    if (numbers.empty()) return true;
+    const auto sent =
+        base::send_message(channels_.descriptors.control.get(),
+                           ipc::encode({.kind = ipc::control_kind::handles, .position = position}), numbers);
+    if (!sent) refuse(position, "the descriptors of the result could not be sent: " + sent.error().text());
+    return sent.has_value();
+  }
+
+  void refuse(std::uint64_t position, const std::string& why, std::size_t handles = 0) {
+    reply(position, ipc::reply_status::refused, bytes_of(why), handles);
+  }
+
+  // `handles`: so many descriptors were sent ahead of it.
+  void reply(std::uint64_t position, ipc::reply_status how, std::span<const std::byte> payload,
+             std::size_t handles) {
     if (!faults::reach(fault_step::answering)) return;
+    has_spoken_ = speech_.end() || has_spoken_;
+    if (const auto sent = send_reply(position, ipc::status_word(how, handles, has_spoken_), payload); !sent)
+      return refuse(position,
+                    "the result of " + std::to_string(payload.size()) +
+                        " bytes could not be sent: " + sent.error().call + ": " + sent.error().code.message(),
+                    handles);
+    has_spoken_ = false;
+  }
+
+  std::expected<void, ipc::system_failure> send_reply(std::uint64_t position, std::uint32_t status,
+                                                      std::span<const std::byte> payload) {
     std::optional<ipc::carrier> by;
-    while (!(by = replies_.prepare(position, static_cast<std::uint32_t>(status), payload)))
+    while (!(by = replies_.prepare(position, status, payload)))
       replies_.wait_for_room(std::chrono::seconds(1));
     if (*by == ipc::carrier::parcel) {
       const auto file = ipc::write_parcel(payload);
-      if (!file) {
-        const std::string why = std::string("the result of ") + std::to_string(payload.size()) +
-                                " bytes could not be sent: " + file.error().call + ": " +
-                                file.error().code.message();
-        return reply(position, ipc::reply_status::refused, bytes_of(why));
-      }
+      if (!file) return std::unexpected(file.error());
       const int descriptor = file->get();
       if (faults::reach(fault_step::sending_parcel))
         tell({.kind = ipc::control_kind::parcel, .position = position}, {}, {&descriptor, 1});
     }
     faults::reach(fault_step::written);
     replies_.publish();
-    if (!faults::reach(fault_step::answered)) return;
+    if (!faults::reach(fault_step::answered)) return {};
     if (bell_.should_ring()) {
       const std::uint64_t one = 1;
       (void)!::write(channels_.descriptors.bell.get(), &one, sizeof(one));
     }
     faults::reach(fault_step::rung);
+    return {};
   }
 
-  // Parcels come in the order of their positions; those of calls that were taken back are dropped.
   std::expected<std::vector<std::byte>, std::string> receive_parcel(const ipc::request_receiver::call& call) {
-    for (;;) {
-      std::byte buffer[ipc::longest_control_message];
-      auto got = base::receive_message(channels_.descriptors.control.get(), buffer, 1);
-      if (!got) return std::unexpected("the arguments did not arrive: " + got.error().text());
-      if (got->end()) ::_exit(1);  // the owner is gone
-      ipc::control_message message;
-      std::string text;
-      if (!ipc::decode({buffer, got->size}, message, text) || message.kind != ipc::control_kind::parcel ||
-          message.position != call.position || got->descriptors.empty())
-        continue;
-      auto content = ipc::read_parcel(got->descriptors[0].get(), call.size);
-      if (!content)
-        return std::unexpected(std::string("the arguments could not be read: ") + content.error().call +
-                               ": " + content.error().code.message());
-      return std::move(*content);
-    }
+    const auto file = mail_.take(ipc::control_kind::parcel, call.position);
+    if (!file) return std::unexpected(file.error());
+    auto content = file->empty() ? std::unexpected(ipc::system_failure{
+                                       "no parcel came", std::make_error_code(std::errc::no_message)})
+                                 : ipc::read_parcel(file->front().get(), call.size);
+    if (!content)
+      return std::unexpected(std::string("the arguments could not be read: ") + content.error().call + ": " +
+                             content.error().code.message());
+    return std::move(*content);
   }
 
+  struct stream_state {
+    std::uint64_t position = 0;
+    std::uint64_t ahead = 0;
+    std::uint64_t sent = 0;
+  };
   struct one_call {
     detail::thunk_function thunk = nullptr;
     detail::call_site* site = nullptr;
@@ -263,6 +329,11 @@ private:
   ipc::vital_signs& signs_ = memory_.replies.view<ipc::reply_memory>().signs;
   ipc::loop_orders orders_{};
   bool told_unwell_ = false;
+  mail mail_;
+  speech speech_;
+  output_capture capture_;
+  bool has_spoken_ = false;  // and the reply that says so was not published yet
+  stream_state yields_;      // of the call that runs
   writer result_;
   one_call present_;
 };
@@ -276,8 +347,9 @@ int run(ipc::worker_channels channels) {
                              ipc::encode({.kind = ipc::control_kind::init_failed}, mapped.error()));
     return 1;
   }
-  call_loop loop(std::move(channels), std::move(*mapped));
-  return loop.run();
+  // Never destroyed: threads that tasks made may still speak while the process exits.
+  static auto* const loop = new call_loop(std::move(channels), std::move(*mapped));
+  return loop->run();
 }
 
 }  // namespace muster::worker

@@ -78,6 +78,11 @@ consteval void check_call() {
       "<muster/fields.hpp>), or give it a serialize() member and include <muster/cereal.hpp>, or set "
       "muster::as_bytes for a plain struct without pointers, or specialise muster::codec.");
 
+  static_assert(
+      why != refusal::unsendable_chunk,
+      "muster: the chunks that this function yields cannot cross back from another process. List their "
+      "fields with muster::fields (include <muster/fields.hpp>), or specialise muster::codec.");
+
   // The result.
   static_assert(
       why != refusal::reference_result,

@@ -371,6 +371,19 @@ private:
   }
 };
 
+// Descriptors go beside the bytes; among these is only whether there is one.
+
+template <>
+struct codec<unique_fd> {
+  /// The value keeps its descriptor, what is sent is a duplicate. Throws std::system_error where there can be
+  /// none.
+  static void encode(writer& out, const unique_fd& value) {
+    codec<bool>::encode(out, static_cast<bool>(value));
+    if (value) out.add(unique_fd::duplicate_of(value.get()));
+  }
+  static unique_fd decode(reader& in) { return detail::decode_bool(in) ? in.take_handle() : unique_fd(); }
+};
+
 // Other standard types.
 
 template <class T>

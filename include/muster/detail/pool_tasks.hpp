@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <tuple>
 #include <type_traits>
@@ -13,6 +14,7 @@
 
 #include <muster/call.hpp>
 #include <muster/context.hpp>
+#include <muster/stream.hpp>
 #include <muster/task.hpp>
 
 namespace muster::detail {
@@ -24,12 +26,46 @@ struct made_task {
   bool again;  // it can run more than once
 };
 
+/// Whether a T can be copied. Containers of the standard say that they can whatever they hold, so their
+/// elements are asked too.
+template <class T>
+consteval bool can_be_copied();
+template <class T>
+inline constexpr bool parts_can_be_copied = true;
+template <class A, class B>
+inline constexpr bool parts_can_be_copied<std::pair<A, B>> = can_be_copied<A>() && can_be_copied<B>();
+template <class... Ts>
+inline constexpr bool parts_can_be_copied<std::tuple<Ts...>> = (can_be_copied<Ts>() && ... && true);
+template <class T>
+consteval bool can_be_copied() {
+  if constexpr (!std::is_copy_constructible_v<T>) {
+    return false;
+  } else if constexpr (in_std<T>() && requires { typename T::value_type; }) {
+    if constexpr (std::same_as<typename T::value_type, T>)
+      return true;
+    else
+      return can_be_copied<typename T::value_type>();
+  } else {
+    return parts_can_be_copied<T>;
+  }
+}
+
+template <class F, class... Args>
+consteval bool takes_yielder() {
+  if constexpr (std::is_void_v<chunk_t<F>>)
+    return false;
+  else
+    return std::is_invocable_v<F&, yielder<chunk_t<F>>&, Args...>;
+}
+template <class F, class... Args>
+inline constexpr bool yields = takes_yielder<F, Args...>();
+
 /// A call with its arguments, to be run in a thread.
 template <class R, class F, class... Args>
 struct closure_task final : value_task<R> {
   static constexpr bool plain = std::is_invocable_v<F&, Args...>;
   static constexpr bool with_stop = !plain && std::is_invocable_v<F&, std::stop_token, Args...>;
-  static constexpr bool copyable = (std::is_copy_constructible_v<Args> && ... && true);
+  static constexpr bool copyable = (can_be_copied<Args>() && ... && true);
 
   template <class G, class... As>
   explicit closure_task(G&& g, As&&... as)
@@ -66,7 +102,10 @@ struct closure_task final : value_task<R> {
       return std::invoke(function, std::forward<As>(as)...);
     else if constexpr (with_stop)
       return std::invoke(function, about.stop(), std::forward<As>(as)...);
-    else
+    else if constexpr (yields<F, Args...>) {
+      yielder<chunk_t<F>> out(about);
+      return std::invoke(function, out, std::forward<As>(as)...);
+    } else
       return std::invoke(function, about, std::forward<As>(as)...);
   }
 
@@ -84,7 +123,7 @@ template <class F, class... Args>
 struct closure_traits {
   static constexpr bool callable = std::is_invocable_v<F&, Args...> ||
                                    std::is_invocable_v<F&, std::stop_token, Args...> ||
-                                   std::is_invocable_v<F&, context&, Args...>;
+                                   std::is_invocable_v<F&, context&, Args...> || yields<F, Args...>;
   static auto result_of() {
     if constexpr (std::is_invocable_v<F&, Args...>)
       return std::type_identity<std::invoke_result_t<F&, Args...>>();
@@ -92,6 +131,8 @@ struct closure_traits {
       return std::type_identity<std::invoke_result_t<F&, std::stop_token, Args...>>();
     else if constexpr (std::is_invocable_v<F&, context&, Args...>)
       return std::type_identity<std::invoke_result_t<F&, context&, Args...>>();
+    else if constexpr (yields<F, Args...>)
+      return std::type_identity<std::invoke_result_t<F&, yielder<chunk_t<F>>&, Args...>>();
     else
       return std::type_identity<void>();
   }
@@ -137,7 +178,8 @@ struct call_task final : task {
   explicit call_task(crossing_call what) : task(operations), crossing(std::move(what)) {}
   static void take(task& t, [[maybe_unused]] void* out) {
     if constexpr (!std::is_void_v<R>) {
-      reader in(static_cast<call_task&>(t).crossing.data.view());
+      const crossing_call& result = static_cast<call_task&>(t).crossing;
+      reader in(result.data.view(), result.handles ? std::span(*result.handles) : std::span<unique_fd>());
       static_cast<std::optional<R>*>(out)->emplace(codec<R>::decode(in));
       in.finish();
     }

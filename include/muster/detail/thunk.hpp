@@ -12,7 +12,7 @@ namespace muster::detail {
 /// Encodes `argument` as the type Stored, which it is converted to first unless its bytes are the same
 /// anyway.
 template <class Stored, class Argument>
-void encode_argument(writer& out, Argument&& argument) {
+void encode_as(writer& out, Argument&& argument) {
   using plain = std::remove_cvref_t<Argument>;
   if constexpr (std::same_as<plain, Stored>) {
     codec<Stored>::encode(out, argument);
@@ -28,6 +28,22 @@ void encode_argument(writer& out, Argument&& argument) {
     // The caller's own conversion, as in a direct call, narrowing included.
     const auto converted = static_cast<Stored>(static_cast<Argument&&>(argument));
     codec<Stored>::encode(out, converted);
+  }
+}
+
+/// The same; an rvalue gives up the descriptors it holds, as it would in a direct call.
+template <class Stored, class Argument>
+void encode_argument(writer& out, Argument&& argument) {
+  constexpr bool may_hold_descriptors = !std::is_trivially_copyable_v<Stored> && !is_string<Stored> &&
+                                        !block_shape<Stored> && std::same_as<Argument, Stored>;
+  if constexpr (may_hold_descriptors) {
+    const std::size_t before = out.handles().size();
+    encode_as<Stored>(out, argument);
+    if (out.handles().size() > before) {
+      [[maybe_unused]] const Stored given_up(static_cast<Argument&&>(argument));
+    }
+  } else {
+    encode_as<Stored>(out, static_cast<Argument&&>(argument));
   }
 }
 
@@ -89,6 +105,9 @@ private:
               return function(site.stop, std::move(each)...);
             } else if constexpr (Injected == injection::context) {
               return function(*site.ctx, std::move(each)...);
+            } else if constexpr (Injected == injection::yielder) {
+              yielder<chunk_t<F>> out(*site.ctx);
+              return function(out, std::move(each)...);
             } else {
               return function(std::move(each)...);
             }

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// What worker processes say on their control sockets. They may say anything: what no worker says is a
+// violation.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <sys/epoll.h>
+
+#include "base/pidfd.hpp"
+#include "base/socket.hpp"
+#include "ipc/messages.hpp"
+#include "process/process_crew.hpp"
+
+namespace muster::process {
+
+using engine::worker_event;
+
+// All that was sent before now; who sends on and on does not hold up the loop for longer.
+void process_crew::on_control(worker_process& w) {
+  constexpr int most_messages = 4'096;  // more than a socket holds
+  for (int read = 0; read < most_messages; ++read) {
+    std::array<std::byte, ipc::longest_control_message> buffer;
+    auto got = base::receive_message(w.control.get(), buffer, detail::max_handles, base::wait::no);
+    if (!got && got.error().code == EAGAIN) return;
+    if (!got && got.error().code == EMSGSIZE)
+      return break_off(w, "its control socket: " + got.error().text());
+    if (!got || got->end()) {  // it is dying
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, w.control.get(), nullptr);
+      if (!got && got.error().code != ECONNRESET) w.detail = "its control socket: " + got.error().text();
+      return;
+    }
+    if (auto wrong = on_message(w, *got, {buffer.data(), got->size})) return break_off(w, std::move(*wrong));
+  }
+}
+
+std::optional<std::string> process_crew::on_message(worker_process& w, base::received_message& got,
+                                                    std::span<const std::byte> bytes) {
+  ipc::control_message message;
+  std::string text;
+  if (!ipc::decode(bytes, message, text)) return "a control message that is too short";
+  const bool takes_descriptors =
+      message.kind == ipc::control_kind::parcel || message.kind == ipc::control_kind::handles;
+  if (!takes_descriptors && !got.descriptors.empty()) return "descriptors with a message that has none";
+  switch (message.kind) {
+    case ipc::control_kind::ready:
+      if (w.state != worker_state::starting) return std::nullopt;
+      w.step(worker_event::ready);
+      w.idle_since = owner_->time().now();
+      if (w.is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
+      owner_->worker_ready(w.id, w.pid);
+      pump_wanted_.store(true);
+      return std::nullopt;
+    case ipc::control_kind::init_failed: w.detail = text; return std::nullopt;
+    case ipc::control_kind::parcel:
+      if (got.descriptors.size() != 1) return "a parcel message without its one descriptor";
+      if (!w.sender.awaits_reply(message.position)) return std::nullopt;
+      w.mail[message.position].parcels.push_back(std::move(got.descriptors[0]));
+      if (w.mail[message.position].parcels.size() > ipc::slot_count) return "parcels without replies";
+      return std::nullopt;
+    case ipc::control_kind::handles: return on_handles(w, message.position, std::move(got.descriptors));
+    case ipc::control_kind::ask_handles: {
+      if (!w.sender.seen_claimed(message.position))
+        return "it asked for the descriptors of no call of its own";
+      worker_process::placed& entry = w.at(message.position);
+      if ((entry.task->flags & (detail::task::has_handles | detail::task::captured)) == 0 ||
+          std::exchange(entry.handles_asked, true))
+        return "it asked for descriptors that it was not to ask for";
+      w.handles_wanted = message.position;
+      send_handles(w);
+      return std::nullopt;
+    }
+    case ipc::control_kind::unwell:
+      if (!on_unwell(w, text)) return "it said before its time, or twice, that it is not well";
+      return std::nullopt;
+    case ipc::control_kind::leaving:
+      if (!on_leaving(w, text)) return "it said before its time, or twice, that it leaves";
+      return std::nullopt;
+    case ipc::control_kind::log: return on_line(w, message, text);
+    case ipc::control_kind::progress: {
+      double fraction = 0;
+      if (text.size() < sizeof fraction || text.size() > sizeof fraction + ipc::most_progress_bytes)
+        return "progress that is none";
+      std::memcpy(&fraction, text.data(), sizeof fraction);
+      note_progress(w, message.position, fraction, text.substr(sizeof fraction));
+      return std::nullopt;
+    }
+  }
+  return "a control message of an unknown kind";
+}
+
+// Of a result, ahead of its reply.
+std::optional<std::string> process_crew::on_handles(worker_process& w, std::uint64_t position,
+                                                    std::vector<base::file_descriptor> handles) {
+  if (!w.sender.seen_claimed(position)) return "descriptors for no call of its own";
+  auto& kept = w.mail[position].handles;
+  if (handles.empty() || !kept.empty()) return "descriptors for a result that has none, or has them already";
+  kept = std::move(handles);
+  return std::nullopt;
+}
+
+// With a text for the worker where they cannot be sent.
+bool process_crew::send_handles(worker_process& w) {
+  const std::uint64_t position = *w.handles_wanted;
+  detail::task* const t = w.sender.awaits_reply(position) ? w.at(position).task : nullptr;
+  if (t == nullptr) {
+    w.handles_wanted.reset();
+    return true;
+  }
+  auto& own = t->ops->call(*t).handles;
+  std::vector<base::file_descriptor> ends;  // for what it prints; the worker's
+  std::string problem;
+  if ((t->flags & detail::task::has_handles) != 0 && !own) problem = "the task has settled meanwhile";
+  if ((t->flags & detail::task::captured) != 0 && !open_output(w, position, ends))
+    problem = "what it prints cannot be kept: " + base::last_os_error("pipe2").text();
+  std::vector<int> numbers;
+  for (const unique_fd& each : ends) numbers.push_back(each.get());
+  if (own)
+    for (const unique_fd& each : *own) numbers.push_back(each.get());
+  const auto send = [&] {
+    const ipc::control_message message{.kind = ipc::control_kind::handles, .position = position};
+    if (!problem.empty()) numbers.clear();
+    return base::send_message(w.control.get(), ipc::encode(message, problem), numbers, base::wait::no);
+  };
+  auto sent = send();
+  if (!sent && sent.error().code == EBADF) {
+    problem = "a descriptor among its arguments was closed by others";
+    sent = send();
+  }
+  const bool is_later = !sent && (sent.error().code == EAGAIN || sent.error().code == ETOOMANYREFS ||
+                                  sent.error().code == ENOBUFS || sent.error().code == ENOMEM);
+  if (is_later) return false;
+  w.handles_wanted.reset();
+  if (!owner_->may_run_again(*t)) own.reset();
+  return true;
+}
+
+// The level and the text are the worker's own words about itself; which task it was is ours to say.
+std::optional<std::string> process_crew::on_line(worker_process& w, const ipc::control_message& message,
+                                                 std::string_view body) {
+  constexpr std::size_t most_lines = 1'024;
+  ipc::log_head head;
+  if (body.size() < sizeof head || message.level > static_cast<std::uint32_t>(log_level::error))
+    return "a line of a log that is none";
+  std::memcpy(&head, body.data(), sizeof head);
+  if (lines_.size() >= most_lines) {
+    lines_dropped_ += head.dropped + 1;
+    return std::nullopt;
+  }
+  log_line line{.level = static_cast<log_level>(message.level),
+                .text = std::string(body.substr(sizeof head)),
+                .time = std::chrono::system_clock::time_point(std::chrono::nanoseconds(head.time)),
+                .pool = options_.name,
+                .worker = w.id.slot,
+                .generation = w.id.generation,
+                .pid = w.pid,
+                .dropped = head.dropped + std::exchange(lines_dropped_, 0)};
+  if (w.sender.seen_claimed(message.position)) {
+    const error_subject subject = owner_->subject_of(*w.at(message.position).task);
+    line.task = subject.task;
+    line.task_id = subject.task_id;
+  }
+  lines_.push_back(std::move(line));
+  return std::nullopt;
+}
+
+void process_crew::take_progress(worker_process& w) {
+  if (!ipc::has_news(w.progress(), w.progress_seen)) return;
+  if (auto seen = ipc::read_progress(w.progress(), w.progress_seen))
+    note_progress(w, seen->position, seen->fraction, std::move(seen->text));
+}
+
+void process_crew::note_progress(worker_process& w, std::uint64_t position, double fraction,
+                                 std::string text) {
+  if (!w.sender.seen_claimed(position)) return;
+  detail::task& t = *w.at(position).task;
+  if ((t.flags & detail::task::tells_progress) == 0) return;
+  if (progress_.empty() || progress_.back().task.get() != &t)
+    progress_.push_back({detail::task_ref<>::share(t), fraction, std::move(text)});
+  else
+    progress_.back() = {std::move(progress_.back().task), fraction, std::move(text)};
+}
+
+void process_crew::deliver() {
+  for (log_line& line : std::exchange(lines_, {}))
+    if (!options_.log)
+      standard_error_.write(line.line() + "\n");
+    else
+      (void)owner_->log(std::move(line));
+  for (progress_read& each : std::exchange(progress_, {}))
+    owner_->progressed(*each.task, each.fraction, each.text);
+}
+
+void process_crew::break_off(worker_process& w, std::string what) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, w.control.get(), nullptr);
+  w.detail = std::move(what);
+  doom(w, death_cause::protocol_violation);
+  if (w.pidfd) (void)base::send_signal(w.pidfd.get(), SIGKILL);
+}
+
+}  // namespace muster::process

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What the owner sends to a worker beside the rings: parcels ahead of the calls that they belong to, and
+// descriptors when they are asked for. Messages come in the order in which they were sent, which need not be
+// the order in which they are wanted: what is early is kept, what belongs to calls that were taken back is
+// dropped. Used by the thread that runs calls.
+
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/file_descriptor.hpp"
+#include "ipc/messages.hpp"
+
+namespace muster::worker {
+
+class mail {
+public:
+  explicit mail(int socket) : socket_(socket) {}
+
+  // The descriptors of the message of this kind for the call at this position, which the owner has sent or is
+  // about to. Blocks until it is there; ends the process where the owner is gone.
+  std::expected<std::vector<base::file_descriptor>, std::string> take(ipc::control_kind kind,
+                                                                      std::uint64_t position);
+  // Asks for the descriptors beside the arguments of a call that has begun, and waits for them.
+  std::expected<std::vector<base::file_descriptor>, std::string> ask_handles(std::uint64_t position);
+
+private:
+  struct letter {
+    std::vector<base::file_descriptor> descriptors;
+    std::string text;
+  };
+
+  const int socket_;
+  // By position, then kind. Bounded by the calls that the owner may have under way.
+  std::map<std::pair<std::uint64_t, ipc::control_kind>, letter> early_;
+};
+
+}  // namespace muster::worker
