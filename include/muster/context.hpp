@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <stop_token>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace muster {
 
@@ -35,5 +37,9 @@ private:
   std::stop_token stop_;
   std::string_view id_;
 };
+
+/// process_options::args, in a worker process; empty elsewhere. Any thread. The same for the life of the
+/// process.
+const std::vector<std::string>& worker_arguments();
 
 }  // namespace muster

@@ -5,9 +5,9 @@ namespace muster {
 
 std::string_view name(event_kind kind) noexcept {
   static constexpr std::string_view names[] = {
-      "started",     "stopped",         "worker_started", "worker_ready", "worker_stopped",
-      "worker_died", "worker_recycled", "start_failed",   "degraded",     "recovered",
-      "scaled",      "task_began",      "task_failed",    "task_retried", "task_stuck"};
+      "started",         "stopped",      "worker_started", "worker_ready",   "worker_stopped", "worker_died",
+      "worker_recycled", "start_failed", "degraded",       "recovered",      "scaled",         "task_began",
+      "task_failed",     "task_retried", "task_stuck",     "memory_pressure"};
   return names[static_cast<std::size_t>(kind)];
 }
 

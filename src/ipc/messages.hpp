@@ -45,6 +45,13 @@ inline bool decode(std::span<const std::byte> bytes, control_message& message, s
   return true;
 }
 
+// What worker_birth::init_call holds: the names (module/function_key.hpp) of functions that a worker runs
+// before it is ready, in this order; 0: none.
+struct first_calls {
+  std::uint64_t init = 0;
+  std::uint64_t canary = 0;
+};
+
 enum class reply_status : std::uint32_t {
   value = 0,      // the payload is the encoded result
   exception = 1,  // an encoded exception (module/exception_codec.hpp)

@@ -9,11 +9,13 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <muster/error.hpp>
+#include <muster/options.hpp>
 #include <muster/task.hpp>
 
 #include "base/clock.hpp"
@@ -40,6 +42,12 @@ private:
   std::string text_;
 };
 
+// The settings of a worker, and the names of what it runs before its first task; 0: nothing.
+struct worker_settings {
+  process_options options{};
+  std::uint64_t init = 0, canary = 0;
+};
+
 struct worker_process {
   worker_process(engine::worker_id id, ipc::region request_memory, ipc::region reply_memory);
 
@@ -55,20 +63,25 @@ struct worker_process {
   // in the ring, so room in the ring is another matter than calls in flight.
   [[nodiscard]] std::size_t room(std::size_t most) const {
     const std::size_t free = ipc::slot_count - static_cast<std::size_t>(sender.next() - sender.oldest());
-    return !open() || killed_for || receiver.broken() || in_flight() >= most
+    return !open() || killed_for || receiver.broken() || in_flight() >= most || has_had_its_task()
                ? 0
                : std::min(most - in_flight(), free);
   }
   [[nodiscard]] bool open() const { return state == worker_state::idle || state == worker_state::busy; }
   [[nodiscard]] const ipc::last_words& words() const { return replies.view<ipc::reply_memory>().words; }
+  // One of those that get a single task, and it is answered or under way.
+  [[nodiscard]] bool has_had_its_task() const { return one_task && (served > 0 || in_flight() > 0); }
   // Among those that a task finds free.
-  [[nodiscard]] bool is_free() const { return state == worker_state::idle && !killed_for; }
+  [[nodiscard]] bool is_free() const {
+    return state == worker_state::idle && !killed_for && !has_had_its_task();
+  }
   void step(engine::worker_event event);
   // After answers or a hand-over: how many calls it shall have at most, so that enough are there to keep it
   // busy for `target` and no more pile up behind a slow one.
   void measure(std::size_t answered, base::time_point now);
 
   engine::worker_id id;
+  std::shared_ptr<const worker_settings> settings{};
   worker_state state = worker_state::starting;
   pid_t pid = 0;
   base::file_descriptor pidfd, control, error_output, bell;
@@ -92,7 +105,9 @@ struct worker_process {
   // Loop only: when its memory is looked at again, if it has served since.
   base::time_point memory_due{};
   std::size_t memory_seen_at = 0;  // as many it had served
+  duration cpu_used{};             // loop only: as last seen
   bool had_tasks = false;
+  bool one_task = false;  // lifetime::per_task
   bool stopping_told = false;
   std::optional<death_cause> killed_for{};
   std::optional<base::time_point>

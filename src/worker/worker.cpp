@@ -93,22 +93,26 @@ private:
     (void)base::send_message(channels_.descriptors.control.get(), ipc::encode(message, text), descriptors);
   }
 
-  // The user's init function; what it throws is the reason why this worker does not come up.
   bool initialise() {
-    module::function_key key{};
-    if (channels_.init_call.size() == sizeof(key.value))
-      std::memcpy(&key.value, channels_.init_call.data(), sizeof(key.value));
-    if (key.value == 0) return true;
+    ipc::first_calls first;
+    if (channels_.init_call.size() == sizeof(first))
+      std::memcpy(&first, channels_.init_call.data(), sizeof(first));
+    return run_first("init function", first.init) && run_first("canary", first.canary);
+  }
+
+  // A function of the user's; what it throws is the reason why this worker does not come up.
+  bool run_first(const std::string& what, std::uint64_t key) {
+    if (key == 0) return true;
     try {
-      const auto address = functions_.address_of(key);
+      const auto address = functions_.address_of({key});
       if (!address) throw std::runtime_error(address.error());
       reinterpret_cast<void (*)()>(const_cast<void*>(*address))();
       return true;
     } catch (const std::exception& e) {
-      tell({.kind = ipc::control_kind::init_failed}, std::string("its init function threw: ") + e.what());
+      tell({.kind = ipc::control_kind::init_failed}, "its " + what + " threw: " + e.what());
     } catch (...) {
       tell({.kind = ipc::control_kind::init_failed},
-           "its init function threw something that is no std::exception");
+           "its " + what + " threw something that is no std::exception");
     }
     return false;
   }

@@ -20,13 +20,19 @@ inline std::string text_of(worker_id w) {
 
 inline std::string text_of(const action& a) {
   struct teller {
-    std::string operator()(const todo::start_worker& t) const { return "start " + text_of(t.worker); }
+    std::string operator()(const todo::start_worker& t) const {
+      return "start " + text_of(t.worker) + (t.born_with == 0 ? "" : " as " + std::to_string(t.born_with));
+    }
     std::string operator()(const todo::retire_worker& t) const { return "retire " + text_of(t.worker); }
     std::string operator()(const todo::kill_worker& t) const {
       return "kill " + text_of(t.worker) + " " + std::string(name(t.why)) +
              (t.unless_busy ? " unless busy" : "");
     }
     std::string operator()(const todo::survey_workers&) const { return "survey"; }
+    std::string operator()(const todo::look_at_owner&) const { return "look at owner"; }
+    std::string operator()(const todo::press& t) const {
+      return (t.on ? "press at " : "ease at ") + std::to_string(t.bytes);
+    }
     std::string operator()(const todo::expire_task& t) const {
       const char* const names[] = {"queue_timeout", "run_timeout", "deadline"};
       return "expire " + std::to_string(t.task) + " " + names[static_cast<std::size_t>(t.which)];
@@ -42,7 +48,8 @@ inline std::string text_of(const action& a) {
       const char* const ends[] = {"all done", "failed", "given up", "stopped", "no such worker"};
       return "recycle " + std::to_string(t.call) + " over: " + ends[static_cast<std::size_t>(t.how)] + ", " +
              std::to_string(t.replaced) + " replaced, " + std::to_string(t.leaving) + " leaving, " +
-             std::to_string(t.kept) + " kept";
+             std::to_string(t.kept) + " kept" +
+             (t.rolled_back && t.how != todo::recycle_over::end::failed ? ", rolled back" : "");
     }
     std::string operator()(const todo::announce& t) const { return "say " + std::string(name(t.kind)); }
   };
