@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <stop_token>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <muster/detail/voice.hpp>
 
@@ -53,5 +55,9 @@ private:
   std::string_view id_;
   detail::voice* voice_;
 };
+
+/// process_options::args, in a worker process; empty elsewhere. Any thread. The same for the life of the
+/// process.
+const std::vector<std::string>& worker_arguments();
 
 }  // namespace muster

@@ -38,6 +38,7 @@ enum class error_code : std::uint8_t {
   invalid_call,
   decode_error,
   encode_error,
+  memory_pressure,
 };
 
 std::string_view name(error_code code) noexcept;
@@ -162,6 +163,10 @@ struct queue_full : detail::plain_error<error_code::queue_full> {
 };
 /// The queue stayed full for as long as queue_options::patience.
 struct enqueue_timeout : detail::plain_error<error_code::enqueue_timeout> {
+  using plain_error::plain_error;
+};
+/// The owner's memory is above owner_memory_options::limit, and its policy is to reject. Submit later.
+struct memory_pressure : detail::plain_error<error_code::memory_pressure> {
   using plain_error::plain_error;
 };
 /// A queue timeout, run timeout or deadline passed; the text says which.

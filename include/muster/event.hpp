@@ -9,6 +9,7 @@
 /// task_failed and degraded. A handler for the kind, even one that does nothing, silences it.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -37,9 +38,10 @@ enum class event_kind : std::uint8_t {
   recovered,         ///< They can again.
   scaled,            ///< The number of workers wanted changed; the text says from, to and why.
   task_began,  ///< An attempt began. Only sent for tasks with a timeout, a deadline, or task_options::report.
-  task_failed,   ///< A task started by `post` failed: see event::error.
-  task_retried,  ///< An attempt failed and the task will run again.
-  task_stuck,    ///< A thread task was told to stop and has not returned.
+  task_failed,      ///< A task started by `post` failed: see event::error.
+  task_retried,     ///< An attempt failed and the task will run again.
+  task_stuck,       ///< A thread task was told to stop and has not returned.
+  memory_pressure,  ///< The owner's memory is above owner_memory_options::limit: see event::bytes.
 };
 
 std::string_view name(event_kind kind) noexcept;
@@ -55,6 +57,7 @@ struct event {
   std::string task_id{};
   std::shared_ptr<const muster::death> death{};  ///< worker_died, worker_stopped (processes).
   std::exception_ptr error{};                    ///< task_failed, task_retried.
+  std::size_t bytes = 0;                         ///< memory_pressure: the owner's private memory.
 };
 
 using event_handler = std::function<void(const event&)>;

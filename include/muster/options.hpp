@@ -135,10 +135,37 @@ enum class on_post_error : std::uint8_t {
 /// Runs a function later, on a thread of its choice. Used for continuations and event handlers.
 using executor = std::function<void(std::function<void()>)>;
 
+/// How far a worker process is kept from what its owner has. At each level it has a process group of its own,
+/// ends with the owner, begins with default signals and an empty standard input, and has none of the owner's
+/// descriptors but standard output and error.
+///
+/// Neither level holds back code that attacks instead of failing. The level for that (namespaces, filters of
+/// system calls) comes later, behind these, as `sandbox`.
+enum class isolation : std::uint8_t {
+  /// For code that needs its owner's surroundings, such as programs that gain privileges. A worker has the
+  /// whole environment that the owner had at muster::init, then environment_options::set; new programs may
+  /// gain privileges; the owner's limit on core dumps holds. A program that has become another user is out of
+  /// our reach and may outlive the pool.
+  none,
+  /// For code that may be wrong. A worker has only the variables of environment_options, no program it runs
+  /// gains privileges by setuid or the like, and there is no core dump unless limit_options::core_dumps.
+  contain,
+};
+
+/// How long a worker process serves.
+enum class lifetime : std::uint8_t {
+  /// Task after task, until the pool or a limit ends it.
+  lasting,
+  /// One task, which no other has run before in that process, nor will after; another attempt of a task is in
+  /// another process too. The next worker starts while the present one works: there are up to twice
+  /// workers.max processes, and at most workers.max tasks run.
+  per_task,
+};
+
 /// Which variables of the owner's environment a worker process sees.
 struct environment_options {
   /// Names that are passed on. A * at the end of a name matches any ending; elsewhere it is refused.
-  /// Everything else is removed.
+  /// Everything else is removed. Not with isolation::none, where every variable is passed on.
   std::vector<std::string> pass = {"PATH", "HOME", "USER",   "LOGNAME", "SHELL", "LANG",           "LANGUAGE",
                                    "LC_*", "TZ",   "TMPDIR", "TERM",    "PWD",   "LD_LIBRARY_PATH"};
   /// Set in the worker, after the above.
@@ -187,23 +214,44 @@ struct limit_options {
   /// a second later SIGKILL, and the task fails with an unexpected_exit that names this limit. At least 1 s.
   /// To bound one task, use task_options::run_timeout.
   std::optional<duration> cpu_time{};
-  /// Whether a worker that crashes may leave a core dump; otherwise RLIMIT_CORE is 0.
+  /// Added to the niceness of each worker: 0 is as urgent as the owner, 19 is only what nobody else wants.
+  /// This is a weight, not a cap: where processors are free, it costs nothing. A cap is
+  /// process_options::throttle. Range 0..19.
+  int nice = 0;
+  /// Whether a worker that crashes may leave a core dump; otherwise RLIMIT_CORE is 0, or with isolation::none
+  /// what it is in the owner.
   bool core_dumps = false;
 };
 
-/// How process_pool::recycle replaces workers.
-struct recycle_options {
-  /// So many at a time. Range 1..4096.
-  int at_once = 1;
-  /// The call returns after so long at the latest. Above 0.
-  duration deadline = 60s;
+/// How much of the processors all workers of a pool together may use. Kept without the help of a control
+/// group, so by the only means left: a task waits in the queue while the workers, with the processes they
+/// started, have used more than their part. What runs is never stopped, so a pool of long tasks is above its
+/// part while they run, and waits for so much longer afterwards, but for no more than a minute; over some
+/// tasks its use is what it may be. Meanwhile each worker has one call at a time, which costs throughput
+/// where tasks take microseconds.
+struct throttle_options {
+  /// Percent of one processor: 80 is most of one, 250 is two and a half. Above 0, at most 100 for each usable
+  /// CPU. std::nullopt: as much as there is.
+  std::optional<double> percent{};
+  /// How often the use is looked at, while there is work. Range 1 ms..10 s. Longer is cheaper and more
+  /// uneven.
+  duration check_every = 50ms;
 };
 
-/// What becomes of a worker process's standard error. The last 64 KiB are kept in any case, for the death
-/// report.
-enum class worker_stderr : std::uint8_t {
-  forward,  ///< Also written to the owner's standard error.
-  keep,     ///< Only kept.
+/// Watches the memory of the owner itself: where results pile up there, no limit on workers helps.
+struct owner_memory_options {
+  /// Bytes of the owner's private memory (resident, and shared with no other process). Above it there is
+  /// event_kind::memory_pressure, once each time it is crossed. At least 16 MiB. std::nullopt: no watch.
+  std::optional<std::size_t> limit{};
+  /// From one look to the next. Above 0.
+  duration check_every = 5s;
+  /// Above the limit, submit throws memory_pressure.
+  bool reject = false;
+  /// Above the limit, workers beyond workers.min end as they become idle, and none is added.
+  bool shrink = false;
+  /// Called once each time the limit is crossed, on the callback executor, to let go of caches and the like.
+  /// What it throws is reported on standard error.
+  std::function<void()> on_pressure{};
 };
 
 /// A function that a worker process runs once before its first task: a plain function or a captureless
@@ -269,6 +317,37 @@ struct stop_signal {
   duration patience = 10s;
 };
 
+/// How process_pool::recycle replaces workers.
+struct recycle_options {
+  /// So many at a time. Range 1..4096.
+  int at_once = 1;
+  /// The call returns after so long at the latest. Above 0.
+  duration deadline = 60s;
+  /// Runs in each new worker after process_options::init, before it counts as ready: a trial call. Where it
+  /// throws, ends the worker, or is not done within process_options::ready_timeout, the worker did not come
+  /// up.
+  init_function canary{};
+};
+
+/// What process_pool::recycle changes in the new workers; what is std::nullopt stays as it is. Each is as in
+/// process_options, whole: an `env` here replaces the one there.
+struct worker_changes {
+  std::optional<std::string> cwd{};
+  std::optional<std::vector<std::string>> args{};
+  std::optional<environment_options> env{};
+  std::optional<init_function> init{};
+  /// The limits of the operating system, `memory` and `nice`. `tasks`, `age`, `memory_soft` and `jitter`
+  /// belong to the pool: they must be what they are.
+  std::optional<limit_options> limits{};
+};
+
+/// What becomes of a worker process's standard error. The last 64 KiB are kept in any case, for the death
+/// report.
+enum class worker_stderr : std::uint8_t {
+  forward,  ///< Also written to the owner's standard error.
+  keep,     ///< Only kept.
+};
+
 struct thread_options {
   worker_options workers{};
   muster::strategy strategy = muster::strategy::pull;
@@ -296,6 +375,12 @@ struct process_options {
   queue_options queue{};
   retry_options retry{};
   limit_options limits{};
+  muster::isolation isolation = muster::isolation::contain;
+  /// With lifetime::per_task, `limits.tasks` and `limits.memory_soft` are refused: they say when a worker
+  /// that has served is replaced.
+  muster::lifetime lifetime = muster::lifetime::lasting;
+  throttle_options throttle{};
+  owner_memory_options owner_memory{};
   /// A running task that was cancelled or is past its run timeout is told by its stop token, and its worker
   /// is ended after `grace`; 0: without waiting. The future of one past its time settles at that time, that
   /// of a cancelled one when the task returns or `grace` is over. Before it is ended, a worker is asked
@@ -318,6 +403,9 @@ struct process_options {
   environment_options env{};
   /// Working directory of the workers; it must exist. Empty: the owner's at muster::init.
   std::string cwd{};
+  /// For the code in the workers, which gets them by muster::worker_arguments. With the environment at most
+  /// 60 KiB, or workers do not come up.
+  std::vector<std::string> args{};
   /// Runs in each worker before its first task.
   init_function init{};
   /// The program to run as worker, for a host whose `main` is not yours; its `main` calls muster::init.

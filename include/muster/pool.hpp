@@ -19,8 +19,10 @@
 /// std::stop_token or muster::context& is supplied by the pool.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -50,6 +52,9 @@ class engine;
 }
 namespace module {
 class module_table;
+}
+namespace process {
+class process_crew;
 }
 
 /// What both pools can do besides taking tasks.
@@ -101,7 +106,9 @@ protected:
   void adopt(std::unique_ptr<engine::engine> made, const close_options& close, duration ready_timeout,
              std::string pool_name);
   void start_now();  // start, without waiting
-  recycle_report recycle_workers(std::optional<unsigned> slot, const recycle_options& options);
+  /// `edition`: a number for changed settings of the new workers; 0: theirs are those in force.
+  recycle_report recycle_workers(std::optional<unsigned> slot, std::uint64_t edition,
+                                 const recycle_options& options);
   /// Hands a task over: throws what submit throws. `again`: it can run more than once.
   void accept(detail::task_ref<> task, const task_options* options, bool again,
               std::shared_ptr<detail::chunk_line> chunks = {});
@@ -128,7 +135,7 @@ public:
   /// Runs f(args...) on a worker. Blocks only while the queue is full (queue_options::when_full). Throws, and
   /// then the task was not accepted:
   ///
-  /// - not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock;
+  /// - not_started, pool_stopped, queue_full, enqueue_timeout, memory_pressure, would_deadlock;
   /// - invalid_options: the task's options are out of range, or it is to be retried and has an argument that
   ///   can only be moved;
   /// - for a process pool, invalid_call where the function's module cannot be named, encode_error where an
@@ -329,11 +336,26 @@ public:
   /// others stay. Where a new worker does not come up, nobody else is replaced, and the report says why.
   /// Calls are served one after the other. Throws not_started, pool_stopped, invalid_options.
   recycle_report recycle(const recycle_options& options = {}) {
-    return recycle_workers(std::nullopt, options);
+    return options.canary.get() == nullptr ? recycle_workers(std::nullopt, 0, options)
+                                           : recycle_changed(std::nullopt, {}, options);
   }
   /// The same for the worker in this slot. Its replacement has another slot.
   recycle_report recycle(unsigned slot, const recycle_options& options = {}) {
-    return recycle_workers(slot, options);
+    return options.canary.get() == nullptr ? recycle_workers(slot, 0, options)
+                                           : recycle_changed(slot, {}, options);
+  }
+  /// Replaces every worker by one with changed settings: another directory, other arguments, environment,
+  /// init or limits. They are the pool's from then on: workers that start later have them too. Where there is
+  /// no worker at the moment, the next ones have them, untried.
+  ///
+  /// All or nothing: where a new worker does not come up, its canary fails, or the deadline passes before all
+  /// are up, the workers that were not replaced stay with the old settings, those that were are replaced once
+  /// more by workers with the old settings, after this call has returned, and later ones have those as well.
+  /// `rolled_back` then is true. No task is lost or refused in either case, but tasks may meet workers of
+  /// both kinds meanwhile. While another change is under way, this call first waits for its end. Throws as
+  /// recycle, and invalid_options with every problem of the changed settings.
+  recycle_report recycle(const worker_changes& changes, const recycle_options& options = {}) {
+    return recycle_changed(std::nullopt, changes, options);
   }
 
 private:
@@ -342,10 +364,15 @@ private:
   using call_of = detail::crossing_call_to<F, Args...>;
   template <class F, class... Args>
   static auto make_task(process_pool& pool, F&& f, Args&&... args);
+  recycle_report recycle_changed(std::optional<unsigned> slot, const worker_changes& changes,
+                                 const recycle_options& options);
   // Finds the names by which workers know this code; throws invalid_call where it has none.
   void name_code(detail::crossing_call& call, const void* thunk, const void* target);
 
   module::module_table* names_ = nullptr;  // lives with the engine
+  process::process_crew* crew_ = nullptr;  // the same
+  std::mutex recycling_;                   // held while settings change
+  process_options settings_{};             // as the last recycle left them; guarded by recycling_
 };
 
 // ------------------------------------------------------------------------------------------------
@@ -410,7 +437,7 @@ public:
     } catch (const error& e) {
       const auto code = e.code();
       if (code != error_code::queue_full && code != error_code::enqueue_timeout &&
-          code != error_code::would_deadlock)
+          code != error_code::would_deadlock && code != error_code::memory_pressure)
         throw;
       refused = std::current_exception();
       return std::nullopt;

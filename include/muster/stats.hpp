@@ -42,7 +42,7 @@ struct stats {
   std::size_t succeeded = 0;
   std::size_t failed = 0;  ///< Settled with an error other than cancelled.
   std::size_t cancelled = 0;
-  std::size_t rejected = 0;  ///< Never accepted: queue_full, enqueue_timeout, pool_stopped.
+  std::size_t rejected = 0;  ///< Never accepted: queue_full, enqueue_timeout, memory_pressure, pool_stopped.
   std::size_t retried = 0;   ///< Attempts after the first.
   std::size_t late = 0;      ///< Results that came after their task had settled; dropped.
   std::size_t peak_queued = 0;
@@ -50,6 +50,10 @@ struct stats {
   std::size_t workers_died = 0;
   std::size_t workers_recycled = 0;  ///< Replaced while they were well: see event_kind::worker_recycled.
   bool degraded = false;
+  bool throttled = false;  ///< No task starts at the moment: see throttle_options.
+  /// Processor time of all workers so far and of the processes they started, as of the last look. 0 without
+  /// throttle_options::percent, when nobody looks.
+  std::chrono::nanoseconds cpu_time{};
   std::string
       memory_limit_means{};  ///< "cgroup v2 …", "cgroup v1 …", "RLIMIT_DATA …" or "no memory limit: …", and
                              ///< why or where; empty where none was asked for, or nothing started.
@@ -62,8 +66,10 @@ struct recycle_report {
   std::size_t leaving =
       0;                 ///< Replaced as well, but still finishing the task they run (only at the deadline).
   std::size_t kept = 0;  ///< Not replaced: they go on serving.
-  bool rolled_back = false;  ///< A new worker did not come up, so those that were left stay.
-  std::string why{};         ///< Why not all were replaced. Empty: all were.
+  /// A new worker did not come up, so those that were left stay; or changed settings are not in force, and
+  /// also those who had them are replaced once more.
+  bool rolled_back = false;
+  std::string why{};  ///< Why not all were replaced. Empty: all were.
 };
 
 /// What stop() found: it says whether the deadline forced it, and names what would not end.

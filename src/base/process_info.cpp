@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <string_view>
@@ -16,6 +17,9 @@
 #include "base/read_file.hpp"
 
 namespace muster::base {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 struct close_directory {
@@ -66,6 +70,53 @@ std::vector<pid_t> children_by_parent(pid_t pid) {
   return result;
 }
 
+// As the kernel lists them, which may miss some.
+std::vector<pid_t> listed_children(pid_t pid) {
+  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+  std::vector<pid_t> result;
+  for (const pid_t task : numbered_entries(tasks).value_or(std::vector<pid_t>())) {
+    const auto text = read_whole(tasks + "/" + std::to_string(task) + "/children");
+    if (text) append_numbers(*text, result);
+  }
+  return result;
+}
+
+// What stands in /proc/<pid>/stat.
+struct stat_line {
+  std::string name;
+  char state = '?';
+  std::vector<unsigned long long> fields;  // from field 4 (the parent) on; 0 for what is no such number
+
+  [[nodiscard]] unsigned long long field(std::size_t number) const { return fields[number - 4]; }
+};
+constexpr std::size_t start_field = 22;  // the last that we read
+
+// Processor time: in user mode, in the kernel, and the same of children that were waited for.
+std::uint64_t ticks_of(const stat_line& line) {
+  return line.field(14) + line.field(15) + line.field(16) + line.field(17);
+}
+
+std::optional<stat_line> stat_of(pid_t pid) {
+  const auto text = read_whole("/proc/" + std::to_string(pid) + "/stat");
+  if (!text) return std::nullopt;
+  // pid (name) state ppid pgrp session …; the name may hold anything, so the last ')' ends it.
+  const std::size_t open = text->find('(');
+  const std::size_t close = text->rfind(')');
+  if (open == std::string::npos || close == std::string::npos || close + 2 >= text->size())
+    return std::nullopt;
+  stat_line result{
+      .name = text->substr(open + 1, close - open - 1), .state = (*text)[close + 2], .fields = {}};
+  std::string_view rest = std::string_view(*text).substr(close + 3);
+  while (result.fields.size() <= start_field - 4) {
+    const std::size_t begin = rest.find_first_not_of(' ');
+    if (begin == std::string_view::npos) return std::nullopt;
+    rest.remove_prefix(begin);
+    std::from_chars(rest.data(), rest.data() + rest.size(), result.fields.emplace_back());
+    rest.remove_prefix(std::min(rest.find(' '), rest.size()));
+  }
+  return result;
+}
+
 }  // namespace
 
 std::expected<std::size_t, os_error> thread_count() {
@@ -75,52 +126,32 @@ std::expected<std::size_t, os_error> thread_count() {
 }
 
 std::vector<pid_t> children_of(pid_t pid) {
-  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-  std::vector<pid_t> result;
-  for (const pid_t task : numbered_entries(tasks).value_or(std::vector<pid_t>())) {
-    const auto text = read_whole(tasks + "/" + std::to_string(task) + "/children");
-    if (text) append_numbers(*text, result);
-  }
+  std::vector<pid_t> result = listed_children(pid);
   // The list may miss children while others are dying (proc(5)), so "none" is not believed without a second
   // look.
   return result.empty() ? children_by_parent(pid) : result;
 }
 
 std::optional<process_status> status_of(pid_t pid) {
-  const auto text = read_whole("/proc/" + std::to_string(pid) + "/stat");
-  if (!text) return std::nullopt;
-  // pid (name) state ppid pgrp session …; the name may hold anything, so the last ')' ends it.
-  const std::size_t open = text->find('(');
-  const std::size_t close = text->rfind(')');
-  if (open == std::string::npos || close == std::string::npos || close + 2 >= text->size())
-    return std::nullopt;
-  process_status result;
-  result.name = text->substr(open + 1, close - open - 1);
-  result.state = (*text)[close + 2];
-  std::vector<std::string_view> fields;  // from field 4 (the parent) on
-  std::string_view rest = std::string_view(*text).substr(close + 3);
-  while (!rest.empty()) {
-    const std::size_t begin = rest.find_first_not_of(' ');
-    if (begin == std::string_view::npos) break;
-    rest.remove_prefix(begin);
-    fields.push_back(rest.substr(0, rest.find(' ')));
-    rest.remove_prefix(fields.back().size());
-  }
-  constexpr std::size_t start_field = 22 - 4;
-  if (fields.size() <= start_field) return std::nullopt;
-  const auto number = [](std::string_view field, auto& value) {
-    std::from_chars(field.data(), field.data() + field.size(), value);
-  };
-  number(fields[0], result.parent);
-  number(fields[1], result.group);
-  number(fields[2], result.session);
-  number(fields[start_field], result.start);
-  for (std::size_t field = 14; field <= 17; ++field) {  // in user mode, in the kernel; the same of children
-    std::uint64_t ticks = 0;
-    number(fields[field - 4], ticks);
-    result.ticks += ticks;
-  }
-  return result;
+  const auto line = stat_of(pid);
+  if (!line) return std::nullopt;
+  return process_status{.parent = static_cast<pid_t>(line->field(4)),
+                        .group = static_cast<pid_t>(line->field(5)),
+                        .session = static_cast<pid_t>(line->field(6)),
+                        .state = line->state,
+                        .ticks = ticks_of(*line),
+                        .start = line->field(start_field),
+                        .name = line->name};
+}
+
+std::optional<std::chrono::nanoseconds> processor_time(pid_t pid) {
+  const auto line = stat_of(pid);
+  if (!line) return std::nullopt;
+  const std::chrono::nanoseconds tick = std::chrono::nanoseconds(1s) / ::sysconf(_SC_CLK_TCK);
+  std::chrono::nanoseconds used = tick * static_cast<std::int64_t>(ticks_of(*line));
+  for (const pid_t child : listed_children(pid))
+    used += processor_time(child).value_or(std::chrono::nanoseconds(0));
+  return used;
 }
 
 std::size_t peak_memory(pid_t pid) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -45,6 +46,10 @@ std::size_t peak_memory(pid_t pid);
 // does not count. nullopt when there is no such process. That count is slow for a large process, so where a
 // quick look already shows that it is at most `enough`, the answer is an upper bound of it.
 std::optional<std::size_t> private_memory(pid_t pid, std::size_t enough);
+
+// Processor time that `pid` has used, the children it has waited for, and its living descendants with theirs;
+// to a clock tick (10 ms) for each. nullopt when there is no such process.
+std::optional<std::chrono::nanoseconds> processor_time(pid_t pid);
 
 // Sends SIGKILL to every process of `session`. Each is opened as a pidfd and looked at once more before the
 // signal, so a number that was reused in between is spared. Returns how many were killed.

@@ -21,6 +21,7 @@ constexpr const char* top_help = R"(Examples:
   muster run ./libphotos.so:shrink photos/*.jpg            one call for each file
   muster run --jsonl ./libphotos.so:shrink < calls.jsonl   one call for each line
   muster list ./libphotos.so                               what the module exports
+  muster doctor                                            what this machine allows
 
 Calls functions of C++ modules in supervised worker processes.)";
 
@@ -63,10 +64,12 @@ void unmark(std::string& word) {
 class short_formatter : public CLI::Formatter {
 public:
   std::string make_subcommand(const CLI::App* command) const override {
-    const bool run = command->get_name() == "run";
-    return fmt::format("  {:<10}{}\n", command->get_name(),
-                       run ? "Call a function of a module once for each argument or line"
-                           : "Print the functions that a module exports");
+    const std::string name = command->get_name();
+    const char* const does = name == "run" ? "Call a function of a module once for each argument or line"
+                             : name == "list"
+                                 ? "Print the functions that a module exports"
+                                 : "Print what this machine allows, and what follows for workers";
+    return fmt::format("  {:<10}{}\n", name, does);
   }
 };
 
@@ -181,11 +184,21 @@ command read_arguments(int argc, char** argv) {
   CLI::App* const list_app = app.add_subcommand(
       "list", "Examples:\n  muster list ./libphotos.so\n\nPrints the functions that a module exports.");
   list_app->add_option("module", list.module, "A module: ./libphotos.so")->option_text("MODULE")->required();
+  doctor_command doctor;
+  CLI::App* const doctor_app =
+      app.add_subcommand("doctor",
+                         "Examples:\n  muster doctor\n  muster doctor --json\n\nPrints what this machine "
+                         "allows, and by which means "
+                         "each promise to keep workers in hand is kept\nhere. Each line comes from a trial. "
+                         "The exit code is 1 where "
+                         "one cannot be kept.");
+  doctor_app->add_flag("--json", doctor.json, "One JSON object");
   try {
     app.parse(marked(argc, argv));
     for (std::string* each : {&list.module, &given.target, &run.results_path, &run.events_path})
       unmark(*each);
     if (list_app->parsed()) return list;
+    if (doctor_app->parsed()) return doctor;
     run.words = run_app->get_option("words")->results();
     given.with = run_app->get_option("--with")->results();
     std::ranges::for_each(run.words, unmark);
@@ -194,7 +207,10 @@ command read_arguments(int argc, char** argv) {
     return run;
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return answered{app.exit(problem, std::cout, std::cerr)};
-    const char* const more = run_app->parsed() ? "run " : list_app->parsed() ? "list " : "";
+    const char* const more = run_app->parsed()      ? "run "
+                             : list_app->parsed()   ? "list "
+                             : doctor_app->parsed() ? "doctor "
+                                                    : "";
     fmt::print(stderr, "muster: {}\nmuster: `muster {}--help` shows examples and all options\n",
                problem.what(), more);
     return answered{exit_code::usage};

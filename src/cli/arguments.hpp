@@ -48,12 +48,16 @@ struct list_command {
   std::string module;
 };
 
+struct doctor_command {
+  bool json = false;
+};
+
 /// Nothing is left to do: the command line was wrong, or asked for help, and was answered.
 struct answered {
   int exit_code;
 };
 
-using command = std::variant<answered, run_command, list_command>;
+using command = std::variant<answered, run_command, list_command, doctor_command>;
 
 command read_arguments(int argc, char** argv);
 

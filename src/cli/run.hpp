@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The two commands. Each makes its own pool, works on the calling thread, which must be the main one, and
+// The commands. Each makes its own pool, works on the calling thread, which must be the main one, and
 // returns the exit code.
 #pragma once
 
@@ -10,5 +10,6 @@ namespace muster::cli {
 
 int run(const run_command& asked);
 int list(const list_command& asked);
+int doctor(const doctor_command& asked);
 
 }  // namespace muster::cli

@@ -34,6 +34,12 @@ public:
 
   // Called once, before anything else.
   virtual void attach(engine& owner) = 0;
+  // Right before start: with which settings it is born. For crews whose workers can have others than the
+  // first.
+  virtual void choose(edition /*settings*/) {}
+  // A recycle is over, and these settings are in force: no others are chosen any more, but those of a recycle
+  // that is still to come.
+  virtual void keep(edition /*in_force*/) {}
   // Brings a worker up; later engine::worker_ready, or worker_ended where it did not come up. Does not block.
   virtual void start(worker_id worker) = 0;
   // Right after start: engine::worker_worn is to be told once it has served so many tasks, and again after

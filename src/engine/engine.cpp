@@ -113,7 +113,8 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
   return report;
 }
 
-recycle_report engine::recycle(std::optional<std::uint32_t> slot, int at_once, base::time_point until) {
+recycle_report engine::recycle(std::optional<std::uint32_t> slot, edition changed, int at_once,
+                               base::time_point until) {
   {
     const auto lock = intake_.lock();
     throw_unless_started();
@@ -128,7 +129,7 @@ recycle_report engine::recycle(std::optional<std::uint32_t> slot, int at_once, b
     tell({.what = std::move(what)});
     lock.lock();
   };
-  say(happened::recycle_asked{call, slot, at_once});
+  say(happened::recycle_asked{call, slot, at_once, changed == 0 ? std::nullopt : std::optional(changed)});
   if (!base::wait_until(changed_, lock, until, over)) {
     say(happened::recycle_given_up{call});
     changed_.wait(lock, over);
@@ -191,6 +192,12 @@ void engine::submit(task_ref<> t) {
   if ((t->flags & task::watched) == 0 && intake_.pass(*t)) return static_cast<void>(t.release());
   auto lock = intake_.lock();
   throw_unless_started();
+  if (intake_.is_set(hold::memory)) {
+    rejected_.fetch_add(1, std::memory_order_relaxed);
+    throw memory_pressure("the pool '" + settings_.name +
+                          "' takes no tasks while the memory of its owner is above owner_memory.limit (" +
+                          std::to_string(settings_.owner_memory.limit.value_or(0)) + " bytes); submit later");
+  }
   const bool may_wait = settings_.queue.when_full == when_full::wait;
   auto admitted = intake_.admit(lock, false);
   if (admitted == admission::full && may_wait) {

@@ -49,6 +49,7 @@ struct settings {
   muster::on_post_error on_post_error = muster::on_post_error::report;
   executor callbacks{};
   log_sink log{};
+  owner_memory_options owner_memory{};
   std::string name = "muster";
   bool can_capture = false;  // what its tasks print
 };
@@ -85,9 +86,10 @@ public:
   // The first half of it: refuses new tasks and tells the loop. False: it was never started, so nothing is to
   // be ended.
   bool begin_stop(base::time_point deadline, bool at_once);
-  // Blocks until the workers there are now, or the one in this slot, were replaced, or until then. Throws
-  // not_started, pool_stopped.
-  recycle_report recycle(std::optional<std::uint32_t> slot, int at_once, base::time_point until);
+  // Blocks until the workers there are now, or the one in this slot, were replaced, or until then. `changed`:
+  // by workers that are born with these settings; 0: with those in force. Throws not_started, pool_stopped.
+  recycle_report recycle(std::optional<std::uint32_t> slot, edition changed, int at_once,
+                         base::time_point until);
   [[nodiscard]] stats snapshot();
   subscription on(std::optional<event_kind> kind, event_handler handler);
   void off(subscription which);
@@ -121,6 +123,10 @@ public:
   }
   // It ends after its present task, of its own will.
   void worker_leaves(worker_id worker) { tell({.what = happened::worker_leaves{worker}}); }
+  // Of a worker that gets one task only.
+  void worker_used(worker_id worker, happened::worker_used::use how) {
+    tell({.what = happened::worker_used{worker, how}});
+  }
   // No worker is free and tasks wait: tells the plan, if it wants to hear of it. With the intake's lock.
   void tell_backlog();
   // An attempt began on this worker. Cheap for a task that is neither watched nor reported.
@@ -227,6 +233,8 @@ private:
   void perform(const todo::doubt_worker& a) { crew_->doubt(a.worker); }
   void perform(const todo::trust_worker& a) { crew_->trust(a.worker); }
   void perform(const todo::survey_workers& a);
+  void perform(const todo::look_at_owner& a);
+  void perform(const todo::press& a);
   void perform(const todo::expire_task& a);
   void perform(const todo::give_up_task& a);
   void perform(const todo::retry_task& a);

@@ -38,6 +38,7 @@ enum class hold : std::uint8_t {
   crew = 8,              // the crew wants to hear of each task: somebody sleeps, or is chosen for it
   growth = 16,           // the plan wants to hear when no worker is free
   waiting_workers = 32,  // workers wait for a callback, and may be the only ones to run it
+  memory = 64,           // the owner has too much of it, and new tasks are refused
 };
 
 class intake {

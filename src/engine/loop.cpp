@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The engine's loop: takes in notes, asks the plan, performs its actions.
+#include <unistd.h>
+
 #include <algorithm>
 
 #include <muster/error.hpp>
 
+#include "base/process_info.hpp"
 #include "engine/engine.hpp"
 
 namespace muster::engine {
@@ -154,6 +157,7 @@ void engine::perform(const todo::start_worker& a) {
             .text = "worker " + std::to_string(a.worker.slot) + " starts",
             .worker = a.worker.slot,
             .generation = a.worker.generation});
+  crew_->choose(a.born_with);
   crew_->start(a.worker);
   if (a.tasks) crew_->report_after(a.worker, *a.tasks);
 }
@@ -195,6 +199,24 @@ void engine::perform(const todo::survey_workers&) {
   happened::surveyed answer;
   crew_->survey(answer.idle);
   plan_.observe(answer, now_);
+}
+
+void engine::perform(const todo::look_at_owner&) {
+  const auto bytes = base::private_memory(::getpid(), settings_.owner_memory.limit.value_or(0));
+  plan_.observe(happened::owner_looked_at{bytes.value_or(0)}, now_);
+}
+
+void engine::perform(const todo::press& a) {
+  if (settings_.owner_memory.reject) {
+    const auto lock = intake_.lock();
+    intake_.set(hold::memory, a.on);
+  }
+  if (!a.on) return;
+  announce({.kind = event_kind::memory_pressure,
+            .text = "the owner has " + std::to_string(a.bytes >> 20U) + " MiB of private memory, more than " +
+                    "owner_memory.limit = " + std::to_string(settings_.owner_memory.limit.value_or(0)),
+            .bytes = a.bytes});
+  if (settings_.owner_memory.on_pressure) callbacks_->post(settings_.owner_memory.on_pressure);
 }
 
 void engine::perform(const todo::expire_task& a) {
@@ -297,6 +319,7 @@ void engine::settle_what_is_left() {
 
 void engine::perform(const todo::recycle_over& a) {
   using end = todo::recycle_over::end;
+  crew_->keep(a.in_force);  // before anybody is told, and not under the lock
   const std::lock_guard lock(notes_mutex_);
   const auto call = recyclings_.find(a.call);
   if (call == recyclings_.end()) return;
@@ -304,7 +327,7 @@ void engine::perform(const todo::recycle_over& a) {
   report.replaced = a.replaced;
   report.leaving = a.leaving;
   report.kept = a.kept;
-  report.rolled_back = a.how == end::failed;
+  report.rolled_back = a.rolled_back;
   switch (a.how) {
     case end::all_done: break;
     case end::failed: report.why = "a new worker did not come up: " + last_start_failure_; break;

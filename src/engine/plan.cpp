@@ -2,6 +2,7 @@
 #include "engine/plan.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.hpp"
 
@@ -51,6 +52,7 @@ void plan::on(const happened::start_asked&, time_point now) {
   phase_ = phase::serving;
   wanted_ = settings_.min;
   start_workers(now);
+  if (settings_.owner_memory) set_one_shot(timer::owner_memory, look_at_owner_at_, now);
   if (settings_.min == 0) {  // nobody to wait for
     ready_once_ = true;
     say(event_kind::started, "started with no worker; the first task brings one");
@@ -87,6 +89,7 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   const bool came_up = worker.state != worker_state::starting;
   if (!came_up) --starting_;
   if (wanted_gone) --leaving_;
+  spend(event.worker.slot, false);
   set_due(event.worker.slot, timer::worker_end, std::nullopt);
   if (!wanted_gone) wears_no_more(event.worker.slot);
   step(worker, worker_event::end);
@@ -121,11 +124,11 @@ void plan::pause_before_restart(bool came_up, time_point now) {
 }
 
 void plan::on(const happened::backlog& event, time_point now) {
-  if (!at_work()) return;
+  if (!at_work() || must_shrink()) return;
   // One worker for each waiting task, less those on their way.
   const auto most = static_cast<std::size_t>(settings_.max);
   const int more = static_cast<int>(std::min(event.queued, most));
-  const int target = std::min(settings_.max, live_ - leaving_ - starting_ + more);
+  const int target = std::min(settings_.max, up() + more);
   if (target > wanted_) {
     say(event_kind::scaled, "from " + std::to_string(wanted_) + " to " + std::to_string(target) +
                                 " workers: " + std::to_string(event.queued) + " tasks wait and none is free");
@@ -139,11 +142,39 @@ void plan::start_workers(time_point now) {
   wanted_ = std::clamp(wanted_, settings_.min, settings_.max);
   // A replacement may start beside a worker that is leaving, but never more than max are alive, beside those
   // that are being recycled. While workers do not come up, one at a time is tried.
-  while (staying() < wanted_ && live_ - pairs() < settings_.max && (start_failures_ == 0 || starting_ == 0))
-    start_one(now);
+  while (staying() < wanted_ && has_room() && (start_failures_ == 0 || starting_ == 0))
+    start_one(edition_, now);
   // Where all that are wanted are up there is nobody to try, and nothing to be sorry about.
-  if (start_failures_ > 0 && live_ - leaving_ - starting_ >= wanted_) recover();
+  if (start_failures_ > 0 && up() >= wanted_) recover();
   recycle(now);
+}
+
+// Where a worker gets one task only, each that has it may have its successor beside it.
+bool plan::has_room() const {
+  return live_ - pairs() < (settings_.one_task ? 2 * settings_.max : settings_.max);
+}
+
+void plan::spend(std::uint32_t slot, bool spent) {
+  if (std::exchange(workers_[slot].spent, spent) != spent) spent_ += spent ? 1 : -1;
+}
+
+void plan::on(const happened::worker_used& event, time_point now) {
+  const std::uint32_t slot = event.worker.slot;
+  if (!current(event.worker) || workers_[slot].state != worker_state::idle) return;
+  using use = happened::worker_used::use;
+  if (event.how == use::done) {
+    retire(slot, now);
+  } else {
+    const worker_record& worker = workers_[slot];
+    spend(slot, event.how == use::given);
+    if (event.how == use::given) leave_exchange(slot);
+    // Its turn to be replaced may have been passed over meanwhile.
+    if (event.how == use::returned && worker.worn)
+      worn_[static_cast<std::size_t>(worker.why)].push_back(event.worker);
+  }
+  start_workers(now);
+  rearm_shrink(now);
+  recycle_as_asked(now);
 }
 
 void plan::recover() {
@@ -151,7 +182,7 @@ void plan::recover() {
   say(event_kind::recovered, "workers can be started again, or no more are wanted");
 }
 
-std::uint32_t plan::start_one(time_point now) {
+std::uint32_t plan::start_one(edition born_with, time_point now) {
   std::uint32_t slot = 0;
   if (free_slots_.empty()) {
     slot = static_cast<std::uint32_t>(workers_.size());
@@ -170,7 +201,8 @@ std::uint32_t plan::start_one(time_point now) {
   ++live_;
   ++starting_;
   if (settings_.ready_timeout) set_due(slot, timer::worker_ready, base::after(now, *settings_.ready_timeout));
-  todo_.emplace_back(todo::start_worker{{slot, worker.generation}, draw_life(worker)});
+  worker.born_with = born_with;
+  todo_.emplace_back(todo::start_worker{{slot, worker.generation}, draw_life(worker), born_with});
   return slot;
 }
 
@@ -184,6 +216,7 @@ void plan::retire(std::uint32_t slot, time_point now) {
   worker_record& worker = workers_[slot];
   if (worker.state == worker_state::dead || worker.state == worker_state::stopping) return;
   if (worker.state == worker_state::starting) --starting_;
+  spend(slot, false);
   wears_no_more(slot);
   step(worker, worker_event::retire);
   ++leaving_;
@@ -217,7 +250,7 @@ void plan::on(const happened::surveyed& event, time_point now) {
     if (current(worker) && workers_[worker.slot].exchanged)
       continue;  // it goes anyway, or comes for one that does
     const time_point leave_at = base::after(since, settings_.idle_timeout);
-    if (leave_at > now) {
+    if (leave_at > now && !must_shrink()) {
       next_look = std::min(next_look, leave_at);
       break;
     }
@@ -226,11 +259,23 @@ void plan::on(const happened::surveyed& event, time_point now) {
   if (staying() < before) {
     wanted_ = staying();
     say(event_kind::scaled, "from " + std::to_string(before) + " to " + std::to_string(wanted_) +
-                                " workers: idle for longer than the idle timeout");
+                                " workers: " +
+                                (must_shrink() ? "the owner's memory is above owner_memory.limit"
+                                               : "idle for longer than the idle timeout"));
     start_workers(now);
   }
   set_one_shot(timer::shrink, shrink_at_,
                staying() > settings_.min ? std::optional(next_look) : std::nullopt);
+}
+
+// What was above the limit and is still is no news, but may have left workers that were busy then.
+void plan::on(const happened::owner_looked_at& event, time_point now) {
+  if (!settings_.owner_memory || !at_work()) return;
+  const owner_memory_settings& watch = *settings_.owner_memory;
+  set_one_shot(timer::owner_memory, look_at_owner_at_, base::after(now, watch.check_every));
+  const bool over = event.bytes > watch.limit;
+  if (std::exchange(pressed_, over) != over) todo_.emplace_back(todo::press{over, event.bytes});
+  if (must_shrink() && staying() > settings_.min) todo_.emplace_back(todo::survey_workers{});
 }
 
 // -----------------------------------------------------------------------------------------------------------
@@ -362,6 +407,10 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
     case timer::shrink:
       shrink_at_.reset();
       todo_.emplace_back(todo::survey_workers{});
+      return;
+    case timer::owner_memory:
+      look_at_owner_at_.reset();
+      todo_.emplace_back(todo::look_at_owner{});
       return;
     case timer::stop:
       stop_by_.reset();

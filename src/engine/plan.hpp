@@ -52,15 +52,25 @@ struct life_settings {
   double jitter = 0.1;
 };
 
+// When the owner's own memory is too much.
+struct owner_memory_settings {
+  std::size_t limit = 0;  // bytes
+  duration check_every = std::chrono::seconds(5);
+  bool shrink = false;  // then: no workers beyond min
+};
+
 // Why a worker is replaced while it lives.
-enum class recycle_reason : std::uint8_t { tasks, age, memory, health, asked };
-inline constexpr std::size_t recycle_reasons = 5;
+enum class recycle_reason : std::uint8_t { tasks, age, memory, health, asked, rolled_back };
+inline constexpr std::size_t recycle_reasons = 6;
 
 // How often workers are looked at, and how many failed looks in a row are the end of one.
 struct health_settings {
   std::optional<duration> interval{};  // none: never
   int failures = 3;
 };
+
+// With which settings a worker is born, by a number; the plan knows no more of them. The first are number 0.
+using edition = std::uint64_t;
 
 // What the plan needs to know once, all checked before.
 struct plan_settings {
@@ -73,6 +83,8 @@ struct plan_settings {
   life_settings life{};
   std::vector<stop_signal> stop{};  // between grace and SIGKILL; only where workers can be killed
   health_settings health{};
+  std::optional<owner_memory_settings> owner_memory{};
+  bool one_task = false;  // a worker gets one task, and ends after it
   bool can_kill = false;
   std::uint64_t seed = 1;
 };
@@ -121,11 +133,18 @@ struct worker_spared {
   worker_id worker;
 };
 
+// Where a worker gets one task only: it was given its task; that was taken back before it began; it is done.
+struct worker_used {
+  worker_id worker;
+  enum class use : std::uint8_t { given, returned, done } how;
+};
+
 // Every worker there is now, or the one in this slot, shall be replaced; recycle_over answers.
 struct recycle_asked {
   std::uint64_t call;  // a number for it; not 0
   std::optional<std::uint32_t> slot{};
   int at_once = 1;
+  std::optional<edition> changed{};  // the new ones have these settings, which then are in force; or nobody
 };
 
 // Whoever asked waits no longer.
@@ -145,6 +164,11 @@ struct surveyed {
     time_point since;
   };
   std::vector<idle_worker> idle;
+};
+
+// The answer to look_at_owner: the private memory of this process.
+struct owner_looked_at {
+  std::size_t bytes;
 };
 
 struct task_watched {
@@ -196,9 +220,10 @@ struct drained {};
 using occurrence =
     std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::worker_worn,
                  happened::worker_looked_at, happened::worker_leaves, happened::worker_spared,
-                 happened::recycle_asked, happened::recycle_given_up, happened::backlog, happened::surveyed,
-                 happened::task_watched, happened::task_began, happened::task_returned, happened::task_told,
-                 happened::task_over, happened::attempt_failed, happened::stop_asked, happened::drained>;
+                 happened::worker_used, happened::recycle_asked, happened::recycle_given_up,
+                 happened::backlog, happened::surveyed, happened::owner_looked_at, happened::task_watched,
+                 happened::task_began, happened::task_returned, happened::task_told, happened::task_over,
+                 happened::attempt_failed, happened::stop_asked, happened::drained>;
 
 // What is to be done.
 namespace todo {
@@ -206,6 +231,7 @@ namespace todo {
 struct start_worker {
   worker_id worker;
   std::optional<std::uint64_t> tasks{};  // worker_worn is to be told when it has served so many
+  edition born_with = 0;
 };
 
 // No more tasks; end after what it has.
@@ -238,6 +264,15 @@ struct trust_worker {
 };
 
 struct survey_workers {};
+
+// How much memory does this process have?
+struct look_at_owner {};
+
+// That is too much from now on, or no longer.
+struct press {
+  bool on;
+  std::size_t bytes;
+};
 
 // Settle as task_timeout; when it runs, tell it.
 struct expire_task {
@@ -272,6 +307,8 @@ struct recycle_over {
   std::uint64_t call;
   enum class end : std::uint8_t { all_done, failed, given_up, stopped, no_such_worker } how;
   std::size_t replaced = 0, leaving = 0, kept = 0;
+  bool rolled_back = false;  // the changed settings, or the rest of those to be replaced
+  edition in_force = 0;
 };
 
 struct announce {
@@ -282,10 +319,11 @@ struct announce {
 
 }  // namespace todo
 
-using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::signal_worker,
-                            todo::look_at_workers, todo::doubt_worker, todo::trust_worker,
-                            todo::survey_workers, todo::expire_task, todo::give_up_task, todo::retry_task,
-                            todo::fail_task, todo::cancel_all, todo::recycle_over, todo::announce>;
+using action =
+    std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::signal_worker,
+                 todo::look_at_workers, todo::doubt_worker, todo::trust_worker, todo::survey_workers,
+                 todo::look_at_owner, todo::press, todo::expire_task, todo::give_up_task, todo::retry_task,
+                 todo::fail_task, todo::cancel_all, todo::recycle_over, todo::announce>;
 
 class plan {
 public:
@@ -297,7 +335,7 @@ public:
   [[nodiscard]] time_point wake_at() const;
 
   // Another backlog event would be of use: fewer workers than allowed, and the pool is not stopping.
-  [[nodiscard]] bool may_grow() const { return at_work() && wanted_ < settings_.max; }
+  [[nodiscard]] bool may_grow() const { return at_work() && wanted_ < settings_.max && !must_shrink(); }
   [[nodiscard]] bool ready_once() const { return ready_once_; }
   [[nodiscard]] bool degraded() const { return start_failures_ > 0; }
   // Stopping, and no worker is left.
@@ -317,13 +355,15 @@ private:
     task,
     worker_age,
     recycle,
-    look
+    look,
+    owner_memory
   };
   struct worker_record {
     std::uint32_t generation = 0;
     worker_state state = worker_state::dead;
     std::optional<time_point> due{};  // ready by, or gone by
-    duration age{};                   // how old it may become, drawn for it
+    edition born_with = 0;
+    duration age{};  // how old it may become, drawn for it
     std::optional<time_point> ages_at{};
     bool aged = false;          // it reached that age once
     recycle_reason why{};       // it is worn
@@ -334,6 +374,7 @@ private:
     int failed_looks = 0;       // in a row
     bool unresponsive = false;  // and it was killed for that
     std::string ailment{};      // what it said of its health
+    bool spent = false;         // it has the one task that it may have, and gets no other
   };
   // A worker and its replacement, from the start of the new one to the end of the old one.
   struct exchange {
@@ -349,8 +390,12 @@ private:
     std::uint64_t call = 0;
     int at_once = 1;
     std::vector<worker_id> left{};  // those that are not gone yet
+    std::vector<worker_id> late{};  // and those that came later, with settings that are to go; not counted
     std::size_t replaced = 0;
     bool failed = false;  // a new one did not come up: nobody more is replaced
+    bool one = false;     // of a single worker
+    std::optional<edition> changed{};
+    std::optional<edition> before{};  // what was in force, once the changed settings are
   };
   struct task_record {
     std::optional<time_point> start_by, settle_by, finish_by, gone_by, retry_at;
@@ -369,10 +414,12 @@ private:
   void on(const happened::worker_looked_at&, time_point now);
   void on(const happened::worker_leaves&, time_point now);
   void on(const happened::worker_spared&, time_point now);
+  void on(const happened::worker_used&, time_point now);
   void on(const happened::recycle_asked&, time_point now);
   void on(const happened::recycle_given_up&, time_point now);
   void on(const happened::backlog&, time_point now);
   void on(const happened::surveyed&, time_point now);
+  void on(const happened::owner_looked_at&, time_point now);
   void on(const happened::task_watched&, time_point now);
   void on(const happened::task_began&, time_point now);
   void on(const happened::task_returned&, time_point now);
@@ -388,7 +435,7 @@ private:
 
   [[nodiscard]] bool at_work() const { return phase_ == phase::serving || phase_ == phase::draining; }
   void start_workers(time_point now);
-  std::uint32_t start_one(time_point now);  // in which slot
+  std::uint32_t start_one(edition born_with, time_point now);  // in which slot
   void pause_before_restart(bool came_up, time_point now);
   void recover();
   void step(worker_record& worker, worker_event event);
@@ -406,13 +453,20 @@ private:
   void look_due(time_point now);
 
   // --- plan_recycle.cpp
-  void wear(std::uint32_t slot, recycle_reason why, bool overdue, time_point now);
+  void wear(std::uint32_t slot, recycle_reason why, bool overdue);
   void recycle(time_point now);
   void recycle_as_asked(time_point now);
   [[nodiscard]] bool is_gone(worker_id w) const;
   [[nodiscard]] bool is_leaving(const recycling& r) const;
   void end_recycling(todo::recycle_over::end how);
-  void begin_exchange(std::uint32_t old_slot, recycle_reason why, std::uint64_t call, time_point now);
+  void begin_exchange(std::uint32_t old_slot, recycle_reason why, edition born_with, std::uint64_t call,
+                      time_point now);
+  void put_in_force(std::uint64_t call);
+  void roll_back(recycling& r, time_point now);
+  void add_late(recycling& r);
+  [[nodiscard]] bool is_complete(const recycling& r) const;
+  [[nodiscard]] edition settled() const;
+  void leave_exchange(std::uint32_t slot);
   void replace_old(std::uint32_t new_slot, time_point now);
   bool end_exchange(std::uint32_t slot, time_point now);
   std::optional<std::uint64_t> draw_life(worker_record& worker);  // how many tasks it may serve
@@ -425,7 +479,12 @@ private:
   [[nodiscard]] int pairs() const;
   [[nodiscard]] int extra() const;
   // Those that live and are to stay, without replacements that are not ready.
-  [[nodiscard]] int staying() const { return live_ - leaving_ - extra(); }
+  [[nodiscard]] int staying() const { return live_ - leaving_ - spent_ - extra(); }
+  // Those that are ready for tasks.
+  [[nodiscard]] int up() const { return live_ - leaving_ - starting_ - spent_; }
+  [[nodiscard]] bool has_room() const;
+  [[nodiscard]] bool must_shrink() const { return pressed_ && settings_.owner_memory->shrink; }
+  void spend(std::uint32_t slot, bool spent);
 
   void say(event_kind kind, std::string text) { todo_.emplace_back(todo::announce{kind, std::move(text)}); }
   void set_one_shot(timer which, std::optional<time_point>& field, std::optional<time_point> at);
@@ -444,6 +503,7 @@ private:
   int live_ = 0;                        // starting or better, stopping ones included
   int leaving_ = 0;                     // of these, stopping
   int starting_ = 0;
+  int spent_ = 0;           // of those that live and are not told to end
   int wanted_ = 0;          // what backlog and min ask for
   int start_failures_ = 0;  // in a row, since a worker was ready
   int idle_deaths_ = 0;     // of workers that were ready and had had no task; in a row until idle_row_until_
@@ -452,12 +512,15 @@ private:
   bool ready_once_ = false;
   std::optional<time_point> restart_at_{};  // not before; none: at once
   std::optional<time_point> shrink_at_{};
+  std::optional<time_point> look_at_owner_at_{};
+  bool pressed_ = false;  // the owner's memory was above its limit when last seen
   std::optional<time_point> stop_by_{};
   std::optional<time_point> give_up_by_{};
   std::optional<time_point> look_at_{};  // none while no worker is up
 
   std::array<std::deque<worker_id>, recycle_reasons> worn_;  // who waits to be replaced, in order
   std::vector<exchange> exchanges_;
+  edition edition_ = 0;                           // in force: who starts is born with it
   std::deque<recycling> asked_;                   // the first is under way
   int overdue_ = 0;                               // workers that are, of those that stay
   int recycle_failures_ = 0;                      // replacements that did not come up, in a row

@@ -20,6 +20,7 @@ const char* text_of(recycle_reason why) {
     case recycle_reason::memory: return "its private memory is above limits.memory_soft";
     case recycle_reason::health: return "its health check was not ok";
     case recycle_reason::asked: return "recycle was called";
+    case recycle_reason::rolled_back: return "it has changed settings that were rolled back";
   }
   return "";
 }
@@ -58,16 +59,18 @@ void plan::age_due(std::uint32_t slot, time_point now) {
   const bool again = worker.aged;
   worker.aged = true;
   if (!again) set_age(slot, base::after(since, worker.age));
-  wear(slot, recycle_reason::age, again, now);
+  wear(slot, recycle_reason::age, again);
+  recycle(now);
 }
 
 void plan::on(const happened::worker_worn& event, time_point now) {
   if (!current(event.worker)) return;
   if (event.why == recycle_reason::health) workers_[event.worker.slot].ailment = event.detail;
-  wear(event.worker.slot, event.why, event.overdue, now);
+  wear(event.worker.slot, event.why, event.overdue);
+  recycle(now);
 }
 
-void plan::wear(std::uint32_t slot, recycle_reason why, bool overdue, time_point now) {
+void plan::wear(std::uint32_t slot, recycle_reason why, bool overdue) {
   worker_record& worker = workers_[slot];
   if (worker.state == worker_state::dead || worker.state == worker_state::stopping) return;
   if (!std::exchange(worker.worn, true)) {
@@ -75,7 +78,6 @@ void plan::wear(std::uint32_t slot, recycle_reason why, bool overdue, time_point
     worn_[static_cast<std::size_t>(why)].push_back({slot, worker.generation});
   }
   if (overdue && !std::exchange(worker.overdue, true)) ++overdue_;
-  recycle(now);
 }
 
 // It leaves or is gone.
@@ -117,17 +119,29 @@ void plan::recycle(time_point now) {
       worn_[reason].pop_front();
       if (!current(old) || workers_[old.slot].state != worker_state::idle) continue;  // it left otherwise
       if (workers_[old.slot].exchanged) continue;  // for another reason; if that fails, it is worn still
-      begin_exchange(old.slot, why, 0, now);
+      if (workers_[old.slot].spent) continue;      // it ends after its task anyway
+      begin_exchange(old.slot, why, edition_, 0, now);
     }
   }
   recycle_as_asked(now);
 }
 
-void plan::begin_exchange(std::uint32_t old_slot, recycle_reason why, std::uint64_t call, time_point now) {
+void plan::begin_exchange(std::uint32_t old_slot, recycle_reason why, edition born_with, std::uint64_t call,
+                          time_point now) {
   workers_[old_slot].exchanged = true;
-  const std::uint32_t slot = start_one(now);
+  const std::uint32_t slot = start_one(born_with, now);
   workers_[slot].exchanged = true;
   exchanges_.push_back({.old_slot = old_slot, .new_slot = slot, .why = why, .call = call});
+}
+
+// The worker in this slot has its one task and ends after it: who was to take its place does so as after any
+// death.
+void plan::leave_exchange(std::uint32_t slot) {
+  const auto found = std::ranges::find_if(
+      exchanges_, [slot](const exchange& e) { return e.old_slot == slot && !e.old_gone && !e.old_leaves; });
+  if (found == exchanges_.end()) return;
+  found->old_gone = true;
+  workers_[slot].exchanged = false;
 }
 
 // The worker in this slot is ready: if it came for another, that one goes.
@@ -137,6 +151,7 @@ void plan::replace_old(std::uint32_t new_slot, time_point now) {
   if (found == exchanges_.end()) return;
   workers_[new_slot].exchanged = false;
   recycle_failures_ = 0;
+  put_in_force(found->call);
   if (found->old_gone) {
     exchanges_.erase(found);
     return;
@@ -168,7 +183,8 @@ bool plan::end_exchange(std::uint32_t slot, time_point now) {
   }
   const exchange failed = *found;
   exchanges_.erase(found);
-  for (recycling& r : asked_) r.failed |= r.call == failed.call;
+  const auto asked = std::ranges::find(asked_, failed.call, &recycling::call);
+  if (asked != asked_.end() && !std::exchange(asked->failed, true)) roll_back(*asked, now);
   if (failed.old_gone || failed.old_left) return false;
   worker_record& stays = workers_[failed.old_slot];
   stays.exchanged = false;
@@ -181,78 +197,6 @@ bool plan::end_exchange(std::uint32_t slot, time_point now) {
     set_one_shot(timer::recycle, recycle_again_at_,
                  base::after(now, policy::pause(settings_.restart, ++recycle_failures_, dice_)));
   return true;
-}
-
-// ---------------------------------------------------------------------------------------------------------
-// because somebody asked
-
-void plan::on(const happened::recycle_asked& event, time_point now) {
-  recycling asked{.call = event.call, .at_once = event.at_once};
-  for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
-    const worker_state state = workers_[slot].state;
-    if (state != worker_state::dead && state != worker_state::stopping && event.slot.value_or(slot) == slot)
-      asked.left.push_back({slot, workers_[slot].generation});
-  }
-  if (event.slot && asked.left.empty() && phase_ == phase::serving) {
-    todo_.emplace_back(todo::recycle_over{event.call, todo::recycle_over::end::no_such_worker});
-    return;
-  }
-  asked_.push_back(std::move(asked));
-  recycle_as_asked(now);
-}
-
-void plan::on(const happened::recycle_given_up& event, time_point now) {
-  const auto found = std::ranges::find(asked_, event.call, &recycling::call);
-  if (found == asked_.end()) return;
-  std::rotate(asked_.begin(), found, found + 1);
-  end_recycling(todo::recycle_over::end::given_up);
-  recycle_as_asked(now);
-}
-
-// Goes on with the first that was asked for, and with the next when that is over.
-void plan::recycle_as_asked(time_point now) {
-  while (!asked_.empty()) {
-    if (phase_ != phase::serving) {
-      end_recycling(todo::recycle_over::end::stopped);
-      continue;
-    }
-    recycling& r = asked_.front();
-    r.replaced += std::erase_if(r.left, [this](worker_id w) { return is_gone(w); });
-    const auto mine = [&r](const exchange& e) { return e.call == r.call; };
-    auto running = std::ranges::count_if(exchanges_, mine);
-    const bool can_start = !r.failed && !restart_at_ && start_failures_ == 0;
-    for (const worker_id w : r.left) {
-      if (!can_start || running >= r.at_once) break;
-      if (workers_[w.slot].state != worker_state::idle || workers_[w.slot].exchanged) continue;
-      begin_exchange(w.slot, recycle_reason::asked, r.call, now);
-      ++running;
-    }
-    const bool over = running == 0 && (r.left.empty() || (r.failed && !is_leaving(r)));
-    if (!over) return;
-    end_recycling(r.failed ? todo::recycle_over::end::failed : todo::recycle_over::end::all_done);
-  }
-}
-
-bool plan::is_gone(worker_id w) const { return !current(w) || workers_[w.slot].state == worker_state::dead; }
-
-bool plan::is_leaving(const recycling& r) const {
-  return std::ranges::any_of(
-      r.left, [this](worker_id w) { return workers_[w.slot].state == worker_state::stopping; });
-}
-
-void plan::end_recycling(todo::recycle_over::end how) {
-  const recycling r = std::move(asked_.front());
-  asked_.pop_front();
-  todo::recycle_over over{.call = r.call, .how = how, .replaced = r.replaced};
-  for (const worker_id w : r.left) {
-    if (is_gone(w))
-      ++over.replaced;
-    else if (workers_[w.slot].state == worker_state::stopping)
-      ++over.leaving;
-    else
-      ++over.kept;
-  }
-  todo_.emplace_back(over);
 }
 
 }  // namespace muster::engine

@@ -39,13 +39,14 @@ struct resource_limits {
   std::optional<std::uint64_t> file_bytes = {};      // RLIMIT_FSIZE
   std::optional<std::uint64_t> processes = {};       // RLIMIT_NPROC
   std::optional<std::uint64_t> cpu_seconds = {};     // RLIMIT_CPU
-  bool core_dumps = false;                           // else RLIMIT_CORE is 0
+  bool core_dumps = false;                           // else RLIMIT_CORE is 0, where it is contained
 };
 
 struct worker_birth {
   std::uint32_t slot = 0;
   std::uint64_t generation = 0;
-  std::string pool;  // the process is called muster-<pool>-<slot>
+  std::string pool;       // the process is called muster-<pool>-<slot>
+  bool contained = true;  // no new privileges, and no core dumps unless they are wanted
   environment_rule environment = {};
   std::optional<std::string> directory;  // where it works; nullopt: where the zygote was made
   std::vector<std::string> arguments;    // for the task code; see worker_channels

@@ -29,8 +29,8 @@ enum class control_kind : std::uint32_t {
                     // follow
   progress = 7,  // worker: the last that the call at `position` said of its progress, as it ends; the bits of
                  // a double and a text follow
-  unwell = 8,       // worker: its health check was not ok; a text follows; it goes on until it is replaced
-  leaving = 9,      // worker: it ends after its present call, of its own will; a text follows
+  unwell = 8,    // worker: its health check was not ok; a text follows; it goes on until it is replaced
+  leaving = 9,   // worker: it ends after its present call, of its own will; a text follows
 };
 
 struct control_message {
@@ -65,6 +65,7 @@ inline bool decode(std::span<const std::byte> bytes, control_message& message, s
 // What a worker's loop has to know before its first call; the content of worker_birth::init_call.
 struct loop_orders {
   std::uint64_t init = 0;        // the key of the function that runs first; 0: none
+  std::uint64_t canary = 0;      // of the one that runs after it; 0: none
   std::uint64_t check = 0;       // the key of the one that runs at health checks; 0: none
   std::int32_t last_signal = 0;  // where it is handled, the worker gives it to itself before it ends; 0: none
   std::uint32_t unused = 0;

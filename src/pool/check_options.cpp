@@ -94,6 +94,8 @@ void check(problems& bad, const limit_options& o) {
   if (o.processes && *o.processes < 8)
     bad.add("limits.processes", std::to_string(*o.processes),
             "at least 8, and it counts all processes and threads of this user");
+  if (o.nice < 0 || o.nice > 19)
+    bad.add("limits.nice", std::to_string(o.nice), "range 0..19; 0 is as urgent as the owner");
   if (o.cpu_time && *o.cpu_time < 1s)
     bad.add("limits.cpu_time", problems::show(*o.cpu_time),
             "at least 1 s, of a worker's whole life; to bound one task, use run_timeout");
@@ -163,6 +165,62 @@ void check(problems& bad, const health_options& o) {
     bad.add("health.check", "a function", "needs health.interval, at which it is called");
 }
 
+void check_isolation(problems& bad, const process_options& o) {
+  if (o.isolation > isolation::contain)
+    bad.add("isolation", std::to_string(static_cast<int>(o.isolation)), "known: none, contain");
+  if (o.isolation == isolation::none && o.env.pass != environment_options().pass)
+    bad.add("env.pass", fmt::format("{} names", o.env.pass.size()),
+            "isolation::none passes every variable on; leave it out, or choose isolation::contain");
+}
+
+void check_lifetime(problems& bad, const process_options& o) {
+  if (o.lifetime > lifetime::per_task)
+    bad.add("lifetime", std::to_string(static_cast<int>(o.lifetime)), "known: lasting, per_task");
+  if (o.lifetime != lifetime::per_task) return;
+  if (o.limits.tasks)
+    bad.add("limits.tasks", std::to_string(*o.limits.tasks),
+            "with lifetime::per_task every worker serves one task; leave it out");
+  if (o.limits.memory_soft)
+    bad.add("limits.memory_soft", std::to_string(*o.limits.memory_soft),
+            "with lifetime::per_task no worker serves after its task; use limits.memory, or leave it out");
+}
+
+void check(problems& bad, const throttle_options& o) {
+  const double most = 100.0 * usable_cpus();
+  if (o.percent && !(*o.percent > 0 && *o.percent <= most))
+    bad.add(
+        "throttle.percent", fmt::format("{}", *o.percent),
+        fmt::format("above 0, at most {} here (100 for each usable CPU); std::nullopt for no limit", most));
+  if (o.check_every < 1ms || o.check_every > 10s)
+    bad.add("throttle.check_every", problems::show(o.check_every), "range 1 ms..10 s");
+}
+
+void check(problems& bad, const owner_memory_options& o) {
+  if (o.limit && *o.limit < 16_MiB)
+    bad.add("owner_memory.limit", std::to_string(*o.limit),
+            "at least 16 MiB (16_MiB), or std::nullopt for no watch");
+  bad.positive("owner_memory.check_every", o.check_every);
+  if (!o.limit && (o.reject || o.shrink || o.on_pressure))
+    bad.add("owner_memory.limit", "std::nullopt", "reject, shrink and on_pressure need a limit");
+}
+
+// What a worker process is born with.
+void check_process(problems& bad, const process_options& o) {
+  check(bad, o.limits);
+  check_isolation(bad, o);
+  check_lifetime(bad, o);
+  if (struct stat found = {}; !o.cwd.empty() && (stat(o.cwd.c_str(), &found) != 0 ||
+                                                 !S_ISDIR(found.st_mode) || access(o.cwd.c_str(), X_OK) != 0))
+    bad.add("cwd", o.cwd, "is not a directory that can be entered");
+  for (const auto& name : o.env.pass)
+    if (name.empty() || name.find('=') != std::string::npos || name.find('*') < name.size() - 1)
+      bad.add("env.pass", "'" + name + "'",
+              "a variable's name is not empty and holds no '='; a star can only be at its end");
+  for (const auto& [name, value] : o.env.set)
+    if (name.empty() || name.find('=') != std::string::npos)
+      bad.add("env.set", "'" + name + "'", "a variable's name is not empty and holds no '='");
+}
+
 struct size {
   int min, max;
 };
@@ -223,9 +281,11 @@ engine::settings check(const process_options& o) {
   if (o.queue.when_full == when_full::caller_runs)
     bad.add("queue.when_full", "caller_runs",
             "a process pool never runs a task in its owner; choose wait or reject, or a thread_pool");
-  check(bad, o.limits);
+  check_process(bad, o);
   check(bad, o.stop);
   check(bad, o.health);
+  check(bad, o.throttle);
+  check(bad, o.owner_memory);
   bad.positive("ready_timeout", o.ready_timeout);
   check(bad, "restart", o.restart);
   if (o.faults.size() > 64)
@@ -234,25 +294,36 @@ engine::settings check(const process_options& o) {
     check(bad, fmt::format("faults[{}]", i), o.faults[i], o.limits.memory.has_value());
   if (!o.program.empty() && access(o.program.c_str(), X_OK) != 0)
     bad.add("program", o.program, "is not a program that can be run");
-  if (struct stat found = {}; !o.cwd.empty() && (stat(o.cwd.c_str(), &found) != 0 ||
-                                                 !S_ISDIR(found.st_mode) || access(o.cwd.c_str(), X_OK) != 0))
-    bad.add("cwd", o.cwd, "is not a directory that can be entered");
-  for (const auto& name : o.env.pass)
-    if (name.empty() || name.find('=') != std::string::npos || name.find('*') < name.size() - 1)
-      bad.add("env.pass", "'" + name + "'",
-              "a variable's name is not empty and holds no '='; a star can only be at its end");
-  for (const auto& [name, value] : o.env.set)
-    if (name.empty() || name.find('=') != std::string::npos)
-      bad.add("env.set", "'" + name + "'", "a variable's name is not empty and holds no '='");
   bad.throw_if_any(o.name);
   chosen.plan.ready_timeout = o.ready_timeout;
   chosen.plan.restart = o.restart;
   chosen.plan.life = {.tasks = o.limits.tasks, .age = o.limits.age, .jitter = o.limits.jitter};
   chosen.plan.stop = o.stop;
   chosen.plan.health = {.interval = o.health.interval, .failures = o.health.failures};
+  chosen.owner_memory = o.owner_memory;
+  if (o.owner_memory.limit)
+    chosen.plan.owner_memory = engine::owner_memory_settings{.limit = *o.owner_memory.limit,
+                                                             .check_every = o.owner_memory.check_every,
+                                                             .shrink = o.owner_memory.shrink};
+  chosen.plan.one_task = o.lifetime == lifetime::per_task;
   chosen.plan.can_kill = true;
   chosen.can_capture = true;
   return chosen;
+}
+
+void check_changes(const process_options& before, const process_options& wanted) {
+  problems bad;
+  const limit_options &old = before.limits, &now = wanted.limits;
+  const char* const advice = "belongs to the pool and cannot be changed by recycle; give it as it is";
+  if (now.tasks != old.tasks)
+    bad.add("limits.tasks", now.tasks ? std::to_string(*now.tasks) : "std::nullopt", advice);
+  if (now.age != old.age) bad.add("limits.age", now.age ? problems::show(*now.age) : "std::nullopt", advice);
+  if (now.memory_soft != old.memory_soft)
+    bad.add("limits.memory_soft", now.memory_soft ? std::to_string(*now.memory_soft) : "std::nullopt",
+            advice);
+  if (now.jitter != old.jitter) bad.add("limits.jitter", fmt::format("{}", now.jitter), advice);
+  check_process(bad, wanted);
+  bad.throw_if_any(wanted.name);
 }
 
 void check(const recycle_options& o, const std::string& pool) {

@@ -13,6 +13,9 @@ namespace muster::pool {
 engine::settings check(const thread_options& options);
 engine::settings check(const process_options& options);
 
+// What recycle makes of a pool's settings; the limits that belong to the pool stay. Throws invalid_options.
+void check_changes(const process_options& before, const process_options& wanted);
+
 // Throws invalid_options.
 void check(const recycle_options& options, const std::string& pool);
 

@@ -67,9 +67,10 @@ stop_report pool_base::stop(duration deadline) {
 
 stop_report pool_base::terminate() { return engine_->stop(std::chrono::steady_clock::now(), true); }
 
-recycle_report pool_base::recycle_workers(std::optional<unsigned> slot, const recycle_options& options) {
+recycle_report pool_base::recycle_workers(std::optional<unsigned> slot, std::uint64_t edition,
+                                          const recycle_options& options) {
   pool::check(options, name_);
-  return engine_->recycle(slot, options.at_once,
+  return engine_->recycle(slot, edition, options.at_once,
                           base::after(std::chrono::steady_clock::now(), options.deadline));
 }
 

@@ -19,6 +19,8 @@ void init() {
   if (!role) throw not_started("worker processes cannot be made: " + role.error().text());
 }
 
+const std::vector<std::string>& worker_arguments() { return worker::arguments(); }
+
 process_pool::process_pool(process_options options) {
   const engine::settings chosen = pool::check(options);
   if (process::is_worker())
@@ -31,7 +33,9 @@ process_pool::process_pool(process_options options) {
         "processes begin there");
   if (options.limits.memory) process::remove_leftover_cgroups();
   auto crew = std::make_unique<process::process_crew>(options);
+  crew_ = crew.get();
   names_ = &crew->names();
+  settings_ = options;
   adopt(std::make_unique<engine::engine>(chosen, std::move(crew), std::make_shared<base::steady_clock>()),
         options.close, options.ready_timeout, options.name);
   if (options.start) start_now();
@@ -45,6 +49,24 @@ void process_pool::name_code(detail::crossing_call& call, const void* thunk, con
                        (thunk_key ? target_key.error() : thunk_key.error()));
   call.thunk = thunk_key->value;
   call.target = target_key->value;
+}
+
+// One at a time: what is changed is what the one before has left.
+recycle_report process_pool::recycle_changed(std::optional<unsigned> slot, const worker_changes& changes,
+                                             const recycle_options& options) {
+  const std::lock_guard one_at_a_time(recycling_);
+  process_options wanted = settings_;
+  if (changes.cwd) wanted.cwd = *changes.cwd;
+  if (changes.args) wanted.args = *changes.args;
+  if (changes.env) wanted.env = *changes.env;
+  if (changes.init) wanted.init = *changes.init;
+  if (changes.limits) wanted.limits = *changes.limits;
+  pool::check_changes(settings_, wanted);
+  pool::check(options, name());
+  const engine::edition added = crew_->add_edition(wanted, options.canary.get());
+  recycle_report report = recycle_workers(slot, added, options);
+  if (crew_->in_force() == added) settings_ = std::move(wanted);
+  return report;
 }
 
 }  // namespace muster

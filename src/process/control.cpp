@@ -114,7 +114,7 @@ bool process_crew::send_handles(worker_process& w) {
   std::string problem;
   if ((t->flags & detail::task::has_handles) != 0 && !own) problem = "the task has settled meanwhile";
   if ((t->flags & detail::task::captured) != 0 && !open_output(w, position, ends))
-    problem = "what it prints cannot be kept: " + base::last_os_error("pipe2").text();
+    problem = "what it prints cannot be kept: " + base::last_os_error("pipe2, epoll_ctl").text();
   std::vector<int> numbers;
   for (const unique_fd& each : ends) numbers.push_back(each.get());
   if (own)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include <muster/error.hpp>
 
@@ -141,6 +142,9 @@ void process_crew::on_ended(std::uint32_t slot, std::uint32_t generation, const 
                             std::string problem) {
   const worker_ref w = find(slot, generation);
   if (!w) return;
+  if (status != nullptr)
+    w->cpu_used = std::max<duration>(w->cpu_used, status->user_time + status->system_time);
+  cpu_used_before_ += std::exchange(w->cpu_used, {});
   drain(*w);  // what it published before its end counts
   read_error_output(*w);
   read_output(*w);
@@ -197,13 +201,13 @@ death process_crew::report(worker_process& w, const ended* status) const {
     how.cause = death_cause::out_of_memory;
   else if ((w.state == worker_state::stopping || (w.leaves && w.had_tasks)) && how.exit_code == 0)
     how.cause = death_cause::stopped;
-  if (how.cause == death_cause::signalled && how.detail.empty()) how.detail = limit_met(how, *status);
+  if (how.cause == death_cause::signalled && how.detail.empty())
+    how.detail = limit_met(w.settings->options.limits, how, *status);
   return how;
 }
 
 // By which of its limits the kernel ended it; empty: by none.
-std::string process_crew::limit_met(const death& how, const ended& status) const {
-  const limit_options& limits = options_.limits;
+std::string process_crew::limit_met(const limit_options& limits, const death& how, const ended& status) {
   if (limits.file_size && how.signal == SIGXFSZ)
     return "a file would have grown beyond limits.file_size = " + std::to_string(*limits.file_size) +
            " bytes";

@@ -2,6 +2,7 @@
 // The way of a task to a worker process and back.
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <muster/detail/chunk_line.hpp>
 #include <muster/error.hpp>
@@ -22,6 +23,7 @@ using engine::move;
 using engine::revoked;
 using engine::task_event;
 using engine::worker_event;
+using use = engine::happened::worker_used::use;
 
 namespace {
 std::uint32_t flags_of(const task& t) {
@@ -62,17 +64,19 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
   if (workers_.size() > few.size()) many.resize(workers_.size());
   const std::span<policy::load> loads =
       many.empty() ? std::span(few).first(workers_.size()) : std::span<policy::load>(many);
-  const bool pull = options_.strategy == strategy::pull;
+  // 0: as many as it can take. Where tasks are held back each has to wait for its turn, not behind another.
+  const std::size_t most = throttle_ ? 1 : options_.strategy == strategy::pull ? 0 : ipc::slot_count;
   std::size_t room = 0;
   const auto look = [&](std::size_t slot) {
     const worker_process* w = workers_[slot].get();
-    const std::size_t left = w == nullptr ? 0 : w->room(pull ? w->window : ipc::slot_count);
+    const std::size_t left = w == nullptr ? 0 : w->room(most == 0 ? w->window : most);
     loads[slot] = {left > 0, left > 0 ? static_cast<std::uint32_t>(w->in_flight()) : 0};
     return left;
   };
   const auto look_at_all = [&] {
     room = 0;
     for (std::size_t slot = 0; slot < workers_.size(); ++slot) room += look(slot);
+    room = std::min(room, may_begin());
   };
   look_at_all();
 
@@ -142,6 +146,7 @@ bool process_crew::place(worker_process& w, task& t) {
     }
   }
   note_load(w);
+  if (w.one_task) owner_->worker_used(w.id, use::given);
   w.sender.hand_over(prepared->position);
   w.fresh = true;
   return true;
@@ -191,6 +196,7 @@ void process_crew::note_load(worker_process& w) {
 
 void process_crew::note_served(worker_process& w, std::size_t answered) {
   w.served += answered;
+  if (w.one_task) owner_->worker_used(w.id, use::done);
   if (!w.worn_after || w.served < *w.worn_after) return;
   const std::uint64_t limit = *std::exchange(w.worn_after, std::nullopt);
   const bool overdue = std::exchange(w.worn_told, true);
@@ -204,6 +210,7 @@ task* process_crew::take_back(worker_process& w, std::uint64_t position) {
   task* t = std::exchange(entry, {}).task;
   --t->attempt;
   note_load(w);
+  if (w.one_task) owner_->worker_used(w.id, use::returned);
   return t;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Looking at worker processes: those that are idle have to answer a ping, those that are busy are judged by
-// what the kernel and their own words tell. What follows from it is the plan's business.
+// What the loop looks at while worker processes live: whether they take their calls, what they
+// use, and whether they may have more.
+#include <algorithm>
 #include <limits>
 
 #include "base/process_info.hpp"
@@ -8,107 +9,99 @@
 
 namespace muster::process {
 
-using engine::worker_event;
+namespace {
 
-std::vector<process_crew::seen_from_outside> process_crew::look_from_outside() {
-  std::vector<seen_from_outside> all;
-  {
-    const locked lock(*this);
-    for (const auto& w : workers_)
-      if (w && w->state != worker_state::starting && w->state != worker_state::dead && !w->killed_for &&
-          w->pid != 0)
-        all.push_back({w, !w->memory || w->in_flight() > 0 || w->served != w->vitals.served(), '?', 0, {}});
+// A call that nobody has begun is looked at again so soon: its claim word may have been ruined since.
+constexpr duration between_looks = std::chrono::milliseconds(100);
+
+// The memory of a worker is looked at no more often than this.
+constexpr duration between_memory_looks = std::chrono::milliseconds(500);
+
+}  // namespace
+
+base::time_point process_crew::look_at_workers(base::time_point until) {
+  const locked lock(*this);
+  const auto now = owner_->time().now();
+  snapshot_.clear();
+  deaf_.clear();
+  calls_under_way_ = false;
+  for (const auto& w : workers_) {
+    if (!w || w->state == worker_state::dead) continue;
+    snapshot_.push_back(w);
+    calls_under_way_ |= w->in_flight() > 0;
+    if (w->in_flight() == 0 || w->killed_for) continue;
+    const std::uint64_t head = w->sender.oldest();
+    const bool is_begun = w->sender.seen_claimed(head);
+    const auto due = base::after(w->head_since, patience_.claim);
+    if (w->sender.is_ruined(head))
+      deaf_.emplace_back(w, "it wrote over the word by which it claims its next call");
+    else if (!is_begun && due <= now)
+      deaf_.emplace_back(w, "it did not take its next call, though it was awake or was rung for");
+    else if (!is_begun)
+      until = std::min({until, due, base::after(now, between_looks)});
   }
-  constexpr auto no_limit = std::numeric_limits<std::size_t>::max();
-  for (seen_from_outside& each : all) {
-    if (const auto status = base::status_of(each.worker->pid)) {
-      each.state = status->state;
-      each.ticks = status->ticks;
+  if (std::exchange(gave_calls_, false)) until = std::min(until, base::after(now, patience_.claim));
+  sleeps_until_ = until;
+  return until;
+}
+
+// Reads files, so not under the lock. What is read here of a worker, this thread alone writes.
+base::time_point process_crew::look_at_memory(base::time_point until) {
+  if (!options_.limits.memory_soft) return until;
+  const std::size_t limit = *options_.limits.memory_soft;
+  const auto now = owner_->time().now();
+  for (const auto& w : snapshot_) {
+    if (w->served == w->memory_seen_at || w->pid == 0) continue;  // the zygote's word may come after its own
+    if (w->memory_due > now) {
+      until = std::min(until, w->memory_due);
+      continue;
     }
-    if (each.may_have_grown) each.memory = base::private_memory(each.worker->pid, no_limit);
-  }
-  return all;
-}
-
-std::string process_crew::look_at(const seen_from_outside& seen, base::time_point now) {
-  worker_process& w = *seen.worker;
-  if (seen.memory) w.memory = seen.memory;
-  std::string wrong =
-      w.vitals.judge({.state = seen.state,
-                      .is_busy = w.is_at_work(),
-                      .has_answered = w.signs().pong.load(std::memory_order_acquire) == w.last_ping,
-                      .busy_since = w.head_since,
-                      .ticks = seen.ticks,
-                      .heartbeat = w.signs().heartbeat.load(std::memory_order_relaxed),
-                      .served = w.served},
-                     now, options_.health.max_silence);
-  w.failed_looks = wrong.empty() ? 0 : w.failed_looks + 1;
-  if (!wrong.empty()) w.ailment = wrong;
-  return wrong;
-}
-
-void process_crew::look(std::vector<engine::happened::worker_looked_at>& seen) {
-  const auto all = look_from_outside();
-  std::vector<worker_ref> to_wake;
-  {
-    const locked lock(*this);
-    const auto now = owner_->time().now();
-    for (const seen_from_outside& each : all) {
-      worker_process& w = *each.worker;
-      if (w.state == worker_state::dead || w.killed_for) continue;
-      std::string wrong = look_at(each, now);
-      seen.push_back({w.id, wrong.empty(), std::move(wrong)});
-      if (++w.last_ping == 0) ++w.last_ping;  // 0 means that there was none
-      if (w.sender.ping(w.last_ping)) to_wake.push_back(each.worker);
+    w->memory_seen_at = w->served;
+    w->memory_due = base::after(now, between_memory_looks);
+    auto bytes = base::private_memory(w->pid, limit);
+    {
+      const locked lock(*this);
+      w->memory = bytes;
     }
+    bytes = std::max(bytes, w->reported_memory());
+    if (bytes && *bytes > limit)
+      owner_->worker_worn(w->id, engine::recycle_reason::memory, *bytes / 2 > limit);
   }
-  for (const worker_ref& w : to_wake) w->sender.wake();
+  return until;
 }
 
-void process_crew::doubt(worker_id id) {
-  const worker_ref w = find(id.slot, id.generation);
-  if (!w) return;
-  {
-    const locked lock(*this);
-    if (!w->open()) return;
-    if (w->is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
-    w->step(worker_event::doubt);
-    take_back_all(*w);
-  }
-  pump();
-}
-
-void process_crew::trust(worker_id id) {
-  const worker_ref w = find(id.slot, id.generation);
-  if (!w) return;
-  {
-    const locked lock(*this);
-    if (w->state != worker_state::unhealthy) return;
-    if (w->in_flight() > 0) {
-      w->step(worker_event::trust);
-    } else {
-      w->step(worker_event::ready);
-      w->idle_since = owner_->time().now();
-      if (w->is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
+// The processor time of all workers, those that are gone included, never falls: what a worker started may end
+// without being waited for, and is then seen no more.
+base::time_point process_crew::look_at_processors(base::time_point until) {
+  if (!throttle_) return until;
+  const auto now = owner_->time().now();
+  if (processors_due_ <= now) {
+    duration used = cpu_used_before_;
+    for (const auto& w : snapshot_) {
+      if (w->pid != 0) w->cpu_used = std::max(w->cpu_used, base::processor_time(w->pid).value_or(duration()));
+      used += w->cpu_used;
     }
+    throttle_->look(used, now);
+    cpu_used_.store(used.count(), std::memory_order_relaxed);
+    const bool may_begin = throttle_->may_begin();
+    const duration pause = may_begin ? options_.throttle.check_every : throttle_->wait();
+    processors_due_ = base::after(now, std::min(pause, options_.throttle.check_every));
+    if (held_back_.exchange(!may_begin) && may_begin) pump();
   }
-  pump();
+  // Where nothing runs and nothing is held back the use does not change, and the next answer brings us here.
+  return !calls_under_way_ && !held_back_.load() ? until : std::min(until, processors_due_);
 }
 
-// Each of these a worker says once; one that says it again does what no worker does.
-
-bool process_crew::on_unwell(worker_process& w, const std::string& why) {
-  if (w.state == worker_state::starting || std::exchange(w.told_unwell, true)) return false;
-  owner_->worker_worn(w.id, engine::recycle_reason::health, false, why);
-  return true;
-}
-
-bool process_crew::on_leaving(worker_process& w, const std::string& why) {
-  if (w.state == worker_state::starting || std::exchange(w.leaves, true)) return false;
-  w.detail = why;
-  // One that wants to go before its first task would be replaced for ever without a pause.
-  if (w.had_tasks) owner_->worker_leaves(w.id);
-  return true;
+// How many more tasks may begin, whatever room there is: none while they are held back. Where each worker
+// gets one, there are workers beyond the maximum, so that the next is ready when one is done.
+std::size_t process_crew::may_begin() const {
+  if (held_back_.load(std::memory_order_relaxed)) return 0;
+  if (options_.lifetime != lifetime::per_task) return std::numeric_limits<std::size_t>::max();
+  const auto most = static_cast<std::size_t>(owner_->chosen().plan.max);
+  std::size_t running = 0;
+  for (const auto& w : workers_)
+    if (w) running += w->in_flight();
+  return running < most ? most - running : 0;
 }
 
 }  // namespace muster::process

@@ -24,8 +24,8 @@ bool process_crew::open_output(worker_process& w, std::uint64_t position,
     ends.emplace_back(pipe_ends[1]);
     ::fcntl(pipe_ends[0], F_SETFL, O_NONBLOCK);
   }
-  watch(made.out.get(), source::task_output, w.id);
-  watch(made.err.get(), source::task_output, w.id);
+  if (!watch(made.out.get(), source::task_output, w.id) || !watch(made.err.get(), source::task_output, w.id))
+    return false;
   w.printing.insert_or_assign(position, std::move(made));
   return true;
 }

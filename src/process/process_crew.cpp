@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <thread>
 
 #include <muster/error.hpp>
@@ -18,6 +17,7 @@
 #include "base/process_info.hpp"
 #include "base/socket.hpp"
 #include "ipc/messages.hpp"
+#include "process/births.hpp"
 #include "process/zygote.hpp"
 
 namespace muster::process {
@@ -26,12 +26,6 @@ using detail::task;
 using engine::worker_event;
 
 namespace {
-
-// A call that nobody has begun is looked at again so soon: its claim word may have been ruined since.
-constexpr duration between_looks = std::chrono::milliseconds(100);
-
-// The memory of a worker is looked at no more often than this.
-constexpr duration between_memory_looks = std::chrono::milliseconds(500);
 
 // A socket that was full is tried again so soon.
 constexpr duration between_sends = std::chrono::milliseconds(5);
@@ -70,18 +64,46 @@ process_crew::process_crew(const process_options& options)
       bell_(board_),
       epoll_(need(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_(need(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
-  const auto name_function = [this](const char* option, auto function) {
-    if (function == nullptr) return std::uint64_t{0};
-    const auto key = names_.key_of(reinterpret_cast<const void*>(function));
-    if (!key) throw invalid_options(std::string(option) + ": " + key.error());
-    return key->value;
-  };
-  orders_.init = name_function("init", options.init.get());
-  orders_.check = name_function("health.check", options.health.check.get());
-  if (!options.stop.empty() && options.stop.front().signal != SIGKILL)
-    orders_.last_signal = options.stop.front().signal;
+  editions_[0] = std::make_shared<const worker_settings>(named(options, nullptr));
+  if (options.throttle.percent)
+    throttle_.emplace(*options.throttle.percent / 100, options.throttle.check_every);
   if (!watch(wake_.get(), source::wake, {}))
     throw not_ready("no descriptor for the pool: " + base::last_os_error("epoll_ctl").text());
+}
+
+worker_settings process_crew::named(const process_options& options, void (*canary)()) {
+  const auto name = [this](const char* what, auto function) {
+    if (function == nullptr) return std::uint64_t{0};
+    const auto key = names_.key_of(reinterpret_cast<const void*>(function));
+    if (!key) throw invalid_options(std::string(what) + ": " + key.error());
+    return key->value;
+  };
+  return {.options = options,
+          .init = name("init", options.init.get()),
+          .canary = name("canary", canary),
+          .check = name("health.check", options.health.check.get())};
+}
+
+engine::edition process_crew::add_edition(const process_options& options, void (*canary)()) {
+  auto added = std::make_shared<const worker_settings>(named(options, canary));
+  const locked lock(*this);
+  std::erase_if(editions_, [this](const auto& each) { return each.first != in_force_; });
+  editions_[++last_edition_] = std::move(added);
+  return last_edition_;
+}
+
+// Its canary has done its part: who starts later does without.
+void process_crew::keep(engine::edition in_force) {
+  const locked lock(*this);
+  if (std::exchange(in_force_, in_force) == in_force) return;
+  worker_settings settled = *editions_.at(in_force);
+  settled.canary = 0;
+  editions_[in_force] = std::make_shared<const worker_settings>(std::move(settled));
+}
+
+engine::edition process_crew::in_force() {
+  const locked lock(*this);
+  return in_force_;
 }
 
 // Descriptors are told apart by what they are and whose: kind, generation and slot fit into epoll's 64 bits.
@@ -171,28 +193,17 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
     return std::unexpected(base::last_os_error("epoll_ctl").text());
   w->born = owner_->time().now();
 
-  request.birth.slot = id.slot;
-  request.birth.generation = id.generation;
-  request.birth.pool = options_.name.substr(0, 10);
-  request.birth.environment.pass = options_.env.pass;
-  request.birth.environment.set = options_.env.set;
-  if (!options_.cwd.empty()) request.birth.directory = options_.cwd;
-  const auto orders = std::as_bytes(std::span(&orders_, 1));
-  request.birth.init_call.assign(orders.begin(), orders.end());
-  for (const fault& each : options_.faults)
-    if (each.slot.value_or(id.slot) == id.slot && id.generation <= each.generations.value_or(id.generation))
-      request.birth.faults.push_back(each);
-  if (options_.limits.memory) {
-    w->limit = memory_limit::prepare(*options_.limits.memory, request.birth.pool, id.slot, id.generation);
+  {
+    const locked lock(*this);
+    w->settings = editions_.at(chosen_);
+  }
+  const limit_options& limits = w->settings->options.limits;
+  request.birth = birth_of(*w->settings, id);
+  if (limits.memory) {
+    w->limit = memory_limit::prepare(*limits.memory, request.birth.pool, id.slot, id.generation);
     w->limit->apply_to(request.birth);
   }
-  request.birth.limits.open_files = options_.limits.open_files;
-  request.birth.limits.file_bytes = options_.limits.file_size;
-  request.birth.limits.processes = options_.limits.processes;
-  if (options_.limits.cpu_time)
-    request.birth.limits.cpu_seconds = static_cast<std::uint64_t>(
-        std::chrono::ceil<std::chrono::seconds>(*options_.limits.cpu_time).count());
-  request.birth.limits.core_dumps = options_.limits.core_dumps;
+  w->one_task = options_.lifetime == lifetime::per_task;
   request.control = control->second.release();
   request.board = board_memory_.descriptor();
   request.requests = w->requests.descriptor();
@@ -242,7 +253,7 @@ void process_crew::wake() {
 
 void process_crew::wait(base::time_point until) {
   bool any = false;
-  until = look_at_memory(look_at_workers(until));
+  until = look_at_processors(look_at_memory(look_at_workers(until)));
   for (const auto& [w, why] : deaf_) violated(*w, why);
   until = std::min(until, end_those_asked());
   until = send_what_is_wanted(until);
@@ -271,55 +282,6 @@ void process_crew::wait(base::time_point until) {
              static_cast<std::uint32_t>(data >> 32U) & 0xffffffU);
   }
   for (const auto& w : snapshot_) drain(*w);
-}
-
-base::time_point process_crew::look_at_workers(base::time_point until) {
-  const locked lock(*this);
-  const auto now = owner_->time().now();
-  snapshot_.clear();
-  deaf_.clear();
-  for (const auto& w : workers_) {
-    if (!w || w->state == worker_state::dead) continue;
-    snapshot_.push_back(w);
-    if (w->in_flight() == 0 || w->killed_for) continue;
-    const std::uint64_t head = w->sender.oldest();
-    const bool is_begun = w->sender.seen_claimed(head);
-    const auto due = base::after(w->head_since, patience_.claim);
-    if (w->sender.is_ruined(head))
-      deaf_.emplace_back(w, "it wrote over the word by which it claims its next call");
-    else if (!is_begun && due <= now)
-      deaf_.emplace_back(w, "it did not take its next call, though it was awake or was rung for");
-    else if (!is_begun)
-      until = std::min({until, due, base::after(now, between_looks)});
-  }
-  if (std::exchange(gave_calls_, false)) until = std::min(until, base::after(now, patience_.claim));
-  sleeps_until_ = until;
-  return until;
-}
-
-// Reads files, so not under the lock. What is read here of a worker, this thread alone writes.
-base::time_point process_crew::look_at_memory(base::time_point until) {
-  if (!options_.limits.memory_soft) return until;
-  const std::size_t limit = *options_.limits.memory_soft;
-  const auto now = owner_->time().now();
-  for (const auto& w : snapshot_) {
-    if (w->served == w->memory_seen_at || w->pid == 0) continue;  // the zygote's word may come after its own
-    if (w->memory_due > now) {
-      until = std::min(until, w->memory_due);
-      continue;
-    }
-    w->memory_seen_at = w->served;
-    w->memory_due = base::after(now, between_memory_looks);
-    auto bytes = base::private_memory(w->pid, limit);
-    {
-      const locked lock(*this);
-      w->memory = bytes;
-    }
-    bytes = std::max(bytes, w->reported_memory());
-    if (bytes && *bytes > limit)
-      owner_->worker_worn(w->id, engine::recycle_reason::memory, *bytes / 2 > limit);
-  }
-  return until;
 }
 
 // Descriptors that did not fit into a worker's socket when it asked for them.
@@ -420,7 +382,7 @@ void process_crew::on_lost() {
 void process_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& idle) {
   const locked lock(*this);
   for (const auto& w : workers_)
-    if (w && w->state == worker_state::idle) idle.push_back({w->id, w->idle_since});
+    if (w && w->state == worker_state::idle && !w->has_had_its_task()) idle.push_back({w->id, w->idle_since});
 }
 
 std::vector<std::uint64_t> process_crew::finish() {
@@ -432,6 +394,8 @@ std::vector<std::uint64_t> process_crew::finish() {
 }
 
 void process_crew::describe(stats& into) {
+  into.throttled = held_back_.load(std::memory_order_relaxed);
+  into.cpu_time = duration(cpu_used_.load(std::memory_order_relaxed));
   const locked lock(*this);
   into.memory_limit_means = limit_means_;
   for (const auto& w : workers_)

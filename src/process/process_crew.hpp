@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -30,6 +31,7 @@
 #include "ipc/region.hpp"
 #include "module/function_key.hpp"
 #include "module/symbols.hpp"
+#include "policy/throttle.hpp"
 #include "process/worker_process.hpp"
 #include "process/zygote_link.hpp"
 
@@ -57,7 +59,15 @@ public:
   // Names functions for calls of this pool. Any thread.
   [[nodiscard]] module::module_table& names() { return names_; }
 
+  // For the next recycle: what its new workers are born with. `canary` may be null. One call at a time;
+  // forgets all editions but this one and the one in force. Throws invalid_options when a function has no
+  // name.
+  engine::edition add_edition(const process_options& options, void (*canary)());
+  [[nodiscard]] engine::edition in_force();
+
   void attach(engine::engine& owner) override { owner_ = &owner; }
+  void choose(engine::edition settings) override { chosen_ = settings; }
+  void keep(engine::edition in_force) override;
   void start(worker_id id) override;
   void report_after(worker_id id, std::uint64_t tasks) override;
   void retire(worker_id id) override;
@@ -106,6 +116,7 @@ private:
     std::vector<base::file_descriptor> handles;
     std::unique_ptr<task_output> output;
     worker_id worker;
+    bool has_memory_limit = false;
   };
   // Progress that was read and not yet told.
   struct progress_read {
@@ -117,6 +128,7 @@ private:
   // --- dispatch.cpp: the way of a task
   void pump();                                     // fills rings, by this thread or whoever holds the lock
   void fill(std::vector<worker_ref>& to_wake);     // with the lock
+  [[nodiscard]] std::size_t may_begin() const;     // with the lock
   bool place(worker_process& w, detail::task& t);  // with the lock; false: it could not be sent
   bool send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload,
                    std::string& problem);
@@ -154,6 +166,7 @@ private:
 
   // --- process_crew.cpp and deaths.cpp: the life of a worker
   bool connect(std::string& problem);
+  [[nodiscard]] worker_settings named(const process_options& options, void (*canary)());
   std::expected<worker_ref, std::string> make(worker_id id, spawn_request& request);
   // False: it could not, and errno says why.
   [[nodiscard]] bool watch(int descriptor, source what, worker_id whose, bool edge = false);
@@ -164,6 +177,9 @@ private:
   // sleep.
   base::time_point look_at_memory(base::time_point until);
   base::time_point send_what_is_wanted(base::time_point until);
+  // Looks how much of the processors the workers have used, and holds tasks back or lets them go. Returns
+  // until when to sleep.
+  base::time_point look_at_processors(base::time_point until);
   void on_event(source what, std::uint32_t slot, std::uint32_t generation);
   void on_zygote();
   void on_started(started& news);
@@ -197,19 +213,23 @@ private:
   void take_back_all(worker_process& w);          // with the lock: what it has not begun
   void end(worker_process& w);                    // SIGKILL
   [[nodiscard]] death report(worker_process& w, const ended* status) const;  // with the lock
-  [[nodiscard]] std::string limit_met(const death& how, const ended& status) const;
+  [[nodiscard]] static std::string limit_met(const limit_options& limits, const death& how,
+                                             const ended& status);
   void explain(worker_process& w, death& how);  // where it was
   std::shared_ptr<const death> settle_lost(worker_process& w, death how);
   [[nodiscard]] worker_ref find(std::uint32_t slot, std::uint32_t generation);
 
-  const process_options options_;
+  const process_options options_;  // what recycle may change is in the editions
   const patience patience_ = usual_patience;
   module::symbols symbols_;  // loop only
   engine::engine* owner_ = nullptr;
   ipc::region board_memory_;
   ipc::board& board_;
   module::module_table names_;
-  ipc::loop_orders orders_{};   // the same for all workers
+  engine::edition chosen_ = 0;    // loop only
+  engine::edition in_force_ = 0;  // guarded by mutex_, as are these
+  engine::edition last_edition_ = 0;
+  std::map<engine::edition, std::shared_ptr<const worker_settings>> editions_;
   ipc::loop_bell_waiter bell_;  // loop only
   base::file_descriptor epoll_, wake_;
   std::optional<zygote_link> link_;  // loop only
@@ -224,6 +244,11 @@ private:
   std::atomic<bool> pump_wanted_{false};  // seq_cst: who fails to get the lock leaves the work to its holder
   // Tasks that could not be sent, to be failed once the lock is let go; guarded by mutex_.
   std::vector<std::pair<detail::task*, std::exception_ptr>> refused_;
+  std::atomic<bool> held_back_{false};  // no task begins; written by the loop, which pumps when it falls
+  std::optional<policy::throttle> throttle_;  // loop only, and what follows
+  base::time_point processors_due_ = base::time_point::min();
+  duration cpu_used_before_{};                            // by workers that are gone
+  std::atomic<duration::rep> cpu_used_{0};                // by all; written by the loop (relaxed)
   base::standard_error standard_error_;                   // where theirs goes on to; the loop's own
   std::string limit_means_;                               // guarded by mutex_
   std::vector<std::pair<worker_ref, const char*>> deaf_;  // loop only: see look_at_workers; and why
@@ -237,6 +262,7 @@ private:
   std::vector<log_line> lines_;
   std::uint64_t lines_dropped_ = 0;
   std::vector<progress_read> progress_;
+  bool calls_under_way_ = false;  // loop only: when that was filled
 };
 
 }  // namespace muster::process

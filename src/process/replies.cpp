@@ -86,6 +86,7 @@ bool process_crew::take_answer(worker_process& w, answer_taken& into, std::optio
     into.status = ipc::status_of(r.status);
     if (into.status != ipc::reply_status::value) ++w.errors;
     into.worker = w.id;
+    into.has_memory_limit = w.settings->options.limits.memory.has_value();
     return true;
   }
 }
@@ -176,7 +177,7 @@ void process_crew::tell(answer_taken& given) {
     return owner_->failed(
         t, std::make_exception_ptr(decode_error("the worker's exception: " + thrown.error(), subject)),
         policy::failure::permanent);
-  if (options_.limits.memory && thrown->type_name == "std::bad_alloc") {
+  if (given.has_memory_limit && thrown->type_name == "std::bad_alloc") {
     return owner_->failed(t,
                           std::make_exception_ptr(out_of_memory(near_death(given.worker, subject), subject)),
                           policy::failure::error);
@@ -193,9 +194,9 @@ death process_crew::near_death(worker_id id, const error_subject& subject) {
             .worker = id.slot,
             .generation = id.generation,
             .detail = "an allocation failed under the memory limit; the worker lives on",
-            .memory_limit = options_.limits.memory,
             .tasks = {subject}};
   if (const worker_ref w = find(id.slot, id.generation)) {
+    how.memory_limit = w->settings->options.limits.memory;
     how.tasks_served = w->served;
     how.alive = owner_->time().now() - w->born;
     how.peak_memory = base::peak_memory(w->pid);

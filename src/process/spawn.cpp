@@ -87,6 +87,7 @@ ipc::worker_birth get_birth(reader& in) {
   birth.slot = in.number<std::uint32_t>();
   birth.generation = in.number<std::uint64_t>();
   birth.pool = in.text();
+  birth.contained = in.flag();
   birth.environment = get_environment(in);
   const bool has_directory = in.flag();
   std::string directory = in.text();
@@ -118,6 +119,7 @@ std::expected<std::vector<std::byte>, base::os_error> encode(const ipc::worker_b
   out.number(birth.slot);
   out.number(birth.generation);
   out.text(birth.pool);
+  out.number<unsigned char>(birth.contained);
   put(out, birth.environment);
   out.number<unsigned char>(birth.directory.has_value());
   out.text(birth.directory.value_or(""));

@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <muster/error.hpp>
+#include <muster/options.hpp>
 #include <muster/task.hpp>
 
 #include "base/clock.hpp"
@@ -45,6 +47,12 @@ private:
   std::uint64_t total_ = 0;
 };
 
+// The settings of a worker, and the names of what it runs before its first task; 0: nothing.
+struct worker_settings {
+  process_options options{};
+  std::uint64_t init = 0, canary = 0, check = 0;  // the keys of functions
+};
+
 struct worker_process {
   worker_process(engine::worker_id id, ipc::region request_memory, ipc::region reply_memory);
 
@@ -72,7 +80,8 @@ struct worker_process {
   // in the ring, so room in the ring is another matter than calls in flight.
   [[nodiscard]] std::size_t room(std::size_t most) const {
     const std::size_t free = ipc::slot_count - static_cast<std::size_t>(sender.next() - sender.oldest());
-    return !open() || killed_for || is_being_ended || receiver.broken() || in_flight() >= most
+    return !open() || killed_for || is_being_ended || has_had_its_task() || receiver.broken() ||
+                   in_flight() >= most
                ? 0
                : std::min(most - in_flight(), free);
   }
@@ -82,8 +91,12 @@ struct worker_process {
   [[nodiscard]] const ipc::progress_slot& progress() const {
     return replies.view<ipc::reply_memory>().progress;
   }
+  // One of those that get a single task, and it is answered or under way.
+  [[nodiscard]] bool has_had_its_task() const { return one_task && (served > 0 || in_flight() > 0); }
   // Among those that a task finds free.
-  [[nodiscard]] bool is_free() const { return state == worker_state::idle && !killed_for && !is_being_ended; }
+  [[nodiscard]] bool is_free() const {
+    return state == worker_state::idle && !killed_for && !is_being_ended && !has_had_its_task();
+  }
   // It has begun a call.
   [[nodiscard]] bool is_at_work() { return in_flight() > 0 && sender.seen_claimed(sender.oldest()); }
   [[nodiscard]] std::optional<std::size_t> reported_memory() const;
@@ -93,6 +106,7 @@ struct worker_process {
   void measure(std::size_t answered, base::time_point now);
 
   engine::worker_id id;
+  std::shared_ptr<const worker_settings> settings{};
   worker_state state = worker_state::starting;
   pid_t pid = 0;
   base::file_descriptor pidfd, control, error_output, bell;
@@ -120,7 +134,9 @@ struct worker_process {
   // Loop only: when its memory is looked at again, if it has served since.
   base::time_point memory_due{};
   std::size_t memory_seen_at = 0;  // as many it had served
+  duration cpu_used{};             // loop only: as last seen
   bool had_tasks = false;
+  bool one_task = false;  // lifetime::per_task
   bool stopping_told = false;
   std::optional<death_cause> killed_for{};
   // The signals by which it shall end, before it is killed: why it got them, which (bit n - 1 is signal n)

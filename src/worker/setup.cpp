@@ -55,7 +55,8 @@ result stand_in_line(int parent, const ipc::worker_birth& birth) {
   if (::setpgid(0, 0) != 0 && errno != EACCES) return failed("make a process group");
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return failed("tie its life to the zygote's");
   if (::getppid() != parent) ::_exit(127);  // the zygote died before the line above could tell us
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("give up new privileges");
+  if (birth.contained && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return failed("give up new privileges");
   name_process(birth.pool, birth.slot);
   return {};
 }
@@ -130,10 +131,12 @@ result allow_core_dumps() {
   return {};
 }
 
+result limit_core_dumps(const ipc::worker_birth& birth) {
+  if (birth.limits.core_dumps) return allow_core_dumps();
+  return birth.contained ? tighten(RLIMIT_CORE, 0, "turn core dumps off") : result();
+}
+
 result limit_resources(const ipc::resource_limits& limits) {
-  if (auto done = limits.core_dumps ? allow_core_dumps() : tighten(RLIMIT_CORE, 0, "turn core dumps off");
-      !done)
-    return done;
   if (limits.open_files) {
     const rlimit wanted = {.rlim_cur = *limits.open_files, .rlim_max = *limits.open_files};
     if (::setrlimit(RLIMIT_NOFILE, &wanted) != 0)
@@ -219,6 +222,7 @@ std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth b
   if (done && birth.directory && ::chdir(birth.directory->c_str()) != 0)
     done = failed("enter the directory", *birth.directory);
   if (done) done = add_nice(birth.nice);
+  if (done) done = limit_core_dumps(birth);
   if (done) done = limit_resources(birth.limits);
   if (!done) return std::unexpected(done.error());
   kept_arguments() = birth.arguments;

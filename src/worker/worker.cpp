@@ -150,19 +150,23 @@ private:
     if (is_handled) (void)::raise(signal);
   }
 
-  // The user's init function; what it throws is the reason why this worker does not come up.
   bool initialise() {
-    if (orders_.init == 0) return true;
+    return run_first("init function", orders_.init) && run_first("canary", orders_.canary);
+  }
+
+  // A function of the user's; what it throws is the reason why this worker does not come up.
+  bool run_first(const std::string& what, std::uint64_t key) {
+    if (key == 0) return true;
     try {
-      const auto address = functions_.address_of({orders_.init});
+      const auto address = functions_.address_of({key});
       if (!address) throw std::runtime_error(address.error());
       reinterpret_cast<void (*)()>(const_cast<void*>(*address))();
       return true;
     } catch (const std::exception& e) {
-      tell({.kind = ipc::control_kind::init_failed}, std::string("its init function threw: ") + e.what());
+      tell({.kind = ipc::control_kind::init_failed}, "its " + what + " threw: " + e.what());
     } catch (...) {
       tell({.kind = ipc::control_kind::init_failed},
-           "its init function threw something that is no std::exception");
+           "its " + what + " threw something that is no std::exception");
     }
     return false;
   }

@@ -153,8 +153,7 @@ int open(const char* path, int flags, ...) {
   return fails("open") ? -1 : real(path, flags, mode);
 }
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
-                const posix_spawnattr_t* attributes, char* const arguments[],
-                char* const environment[]) {
+                const posix_spawnattr_t* attributes, char* const arguments[], char* const environment[]) {
   static auto* const real = next<decltype(::posix_spawn)>("posix_spawn");
   return fails("posix_spawn") ? errno : real(pid, path, actions, attributes, arguments, environment);
 }

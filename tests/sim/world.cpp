@@ -25,6 +25,7 @@ std::string inspector::stray_timer(const plan& p) {
         break;
       case plan::timer::look: owned = p.look_at_ == at; break;
       case plan::timer::recycle: owned = p.recycle_again_at_ == at; break;
+      case plan::timer::owner_memory: owned = p.look_at_owner_at_ == at; break;
       case plan::timer::task: owned = p.tasks_.contains(key) && p.tasks_.at(key).timer == at; break;
     }
     if (!owned) return "a timer of kind " + std::to_string(static_cast<int>(which)) + " belongs to nobody";
@@ -175,6 +176,10 @@ void world::recycle() {
     what.slot = static_cast<std::uint32_t>(dice_.below(8));
     std::erase_if(old, [&](engine::worker_id w) { return w.slot != what.slot; });
   }
+  if (!what.slot && changing_ == 0 && chance(0.5)) {  // the pool lets in one of these at a time
+    what.changed = ++last_edition_;
+    changing_ = call;
+  }
   inspector::ask_recycle(*engine_, what);
   recycles_.push_back({call, std::move(old)});
 }
@@ -183,9 +188,11 @@ void world::check_recycles() {
   std::erase_if(recycles_, [this](const asked& r) {
     const auto report = inspector::recycle_end(*engine_, r.call);
     if (!report) return false;
-    ++met_["recycle: " + (report->rolled_back   ? "rolled back"
-                          : report->why.empty() ? "all done"
-                                                : report->why)];
+    const bool changed = std::exchange(changing_, changing_ == r.call ? 0 : changing_) == r.call;
+    ++met_[std::string(changed ? "recycle with changes: " : "recycle: ") +
+           (report->rolled_back   ? "rolled back"
+            : report->why.empty() ? "all done"
+                                  : report->why)];
     if (report->kept + report->leaving == 0)
       for (const engine::worker_id old : r.old)
         if (crew_->is_alive(old))
@@ -292,6 +299,8 @@ void world::settle_down() {
     fail("an idle pool at its minimum has timers");
   if (inspector::known(*engine_) != 0) fail("an idle pool knows tasks");
   if (s.degraded) fail("with no faults left, the pool stays degraded");
+  if (!ages_ && inspector::has_others(inspector::plan_of(*engine_)))
+    fail("a worker has settings that are not in force");
 }
 
 // ----------------------------------------------------------------------------------------------------------

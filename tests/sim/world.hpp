@@ -25,6 +25,13 @@ struct inspector {
   static int pairs(const plan& p) { return p.pairs(); }
   static int leaving(const plan& p) { return p.leaving_; }
   static std::size_t timers(const plan& p) { return p.timers_.size(); }
+  // A worker that was born with other settings than those in force, and is to stay.
+  static bool has_others(const plan& p) {
+    for (const auto& w : p.workers_)
+      if (w.born_with != p.edition_ && (w.state == worker_state::starting || w.state == worker_state::idle))
+        return true;
+    return false;
+  }
   // As engine::recycle, which blocks, does.
   static void ask_recycle(engine& e, happened::recycle_asked what) {
     e.recyclings_[what.call];
@@ -90,6 +97,8 @@ private:
   };
   std::vector<asked> recycles_{};  // not over
   std::uint64_t last_recycle_ = 0;
+  std::uint64_t changing_ = 0;  // the call of one with changed settings, until it is over
+  engine::edition last_edition_ = 0;
   time_point wake_at_{};
   time_point next_user_{};
   bool stopping_ = false;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <ctime>
 #include <thread>
 
 #include "base/pidfd.hpp"
@@ -118,6 +119,33 @@ TEST(process_info, private_memory_is_what_a_process_wrote_and_not_what_it_was_fo
                                    << " bytes, is not its own";
   EXPECT_GE(*quick, *exact);
   EXPECT_FALSE(private_memory(pid, 0)) << "it is gone";
+}
+
+TEST(process_info, processor_time_counts_living_children_and_those_that_were_waited_for) {
+  const auto before = processor_time(::getpid());
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::alarm(60);
+    while (::clock() < CLOCKS_PER_SEC / 5) {}
+    (void)!::write(ends[1], "x", 1);
+    for (;;) ::pause();
+  }
+  char sign = 0;
+  ASSERT_EQ(::read(ends[0], &sign, 1), 1);
+  const auto with_a_living_child = processor_time(::getpid());
+  const auto its_own = processor_time(pid);
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  const auto after = processor_time(::getpid());
+  ASSERT_TRUE(before && with_a_living_child && its_own && after);
+  EXPECT_GE(*its_own, std::chrono::milliseconds(150));
+  EXPECT_GE(*with_a_living_child - *before, std::chrono::milliseconds(150));
+  EXPECT_GE(*after - *before, std::chrono::milliseconds(150));
+  EXPECT_FALSE(processor_time(pid)) << "it is gone";
 }
 
 TEST(pidfd, a_dead_process_takes_no_signal_and_says_that_it_is_dead) {

@@ -20,7 +20,9 @@ inline std::string text_of(worker_id w) {
 
 inline std::string text_of(const action& a) {
   struct teller {
-    std::string operator()(const todo::start_worker& t) const { return "start " + text_of(t.worker); }
+    std::string operator()(const todo::start_worker& t) const {
+      return "start " + text_of(t.worker) + (t.born_with == 0 ? "" : " as " + std::to_string(t.born_with));
+    }
     std::string operator()(const todo::retire_worker& t) const { return "retire " + text_of(t.worker); }
     std::string operator()(const todo::kill_worker& t) const {
       return "kill " + text_of(t.worker) + " " + std::string(name(t.why)) +
@@ -34,6 +36,10 @@ inline std::string text_of(const action& a) {
     std::string operator()(const todo::doubt_worker& t) const { return "doubt " + text_of(t.worker); }
     std::string operator()(const todo::trust_worker& t) const { return "trust " + text_of(t.worker); }
     std::string operator()(const todo::survey_workers&) const { return "survey"; }
+    std::string operator()(const todo::look_at_owner&) const { return "look at owner"; }
+    std::string operator()(const todo::press& t) const {
+      return (t.on ? "press at " : "ease at ") + std::to_string(t.bytes);
+    }
     std::string operator()(const todo::expire_task& t) const {
       const char* const names[] = {"queue_timeout", "run_timeout", "deadline"};
       return "expire " + std::to_string(t.task) + " " + names[static_cast<std::size_t>(t.which)];
@@ -49,7 +55,8 @@ inline std::string text_of(const action& a) {
       const char* const ends[] = {"all done", "failed", "given up", "stopped", "no such worker"};
       return "recycle " + std::to_string(t.call) + " over: " + ends[static_cast<std::size_t>(t.how)] + ", " +
              std::to_string(t.replaced) + " replaced, " + std::to_string(t.leaving) + " leaving, " +
-             std::to_string(t.kept) + " kept";
+             std::to_string(t.kept) + " kept" +
+             (t.rolled_back && t.how != todo::recycle_over::end::failed ? ", rolled back" : "");
     }
     std::string operator()(const todo::announce& t) const { return "say " + std::string(name(t.kind)); }
   };

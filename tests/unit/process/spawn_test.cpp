@@ -13,6 +13,7 @@ ipc::worker_birth full_birth() {
   birth.slot = 7;
   birth.generation = 1ULL << 40;
   birth.pool = "photos";
+  birth.contained = false;
   birth.environment = {.pass_all = false, .pass = {"PATH", "LC_*"}, .set = {{"A", "1"}, {"B", ""}}};
   birth.directory = "/tmp";
   birth.arguments = {"--fast", "", "x y"};
@@ -40,6 +41,7 @@ TEST(spawn, a_birth_comes_back_as_it_was) {
   EXPECT_EQ(birth.slot, 7U);
   EXPECT_EQ(birth.generation, 1ULL << 40);
   EXPECT_EQ(birth.pool, "photos");
+  EXPECT_FALSE(birth.contained);
   EXPECT_EQ(birth.environment.pass, (std::vector<std::string>{"PATH", "LC_*"}));
   EXPECT_EQ(birth.environment.set, (std::vector<std::pair<std::string, std::string>>{{"A", "1"}, {"B", ""}}));
   EXPECT_EQ(birth.directory, "/tmp");
