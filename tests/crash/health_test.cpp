@@ -126,6 +126,25 @@ TEST(health, a_doubted_worker_gets_no_tasks_and_those_it_has_not_begun_go_to_oth
   EXPECT_EQ(pool.stats().workers_died, 0U);
 }
 
+TEST(health, what_a_doubted_worker_has_not_begun_is_queued_again_though_nobody_else_is_there) {
+  auto options = looked_at(often, 1'000);
+  options.strategy = strategy::round_robin;  // hands over more than one
+  process_pool pool(options);
+  scratch files;
+  auto begun = pool.submit(hold, files("begun"), files("gate"), 7);
+  ASSERT_TRUE(appears(files("begun")));
+  std::vector<future<int>> behind;
+  for (int i = 0; i < 3; ++i) behind.push_back(pool.submit(echo, i));
+  ASSERT_TRUE(eventually([&] { return pool.stats().queued == 0; }));
+  const int pid = first_of(pool).pid;
+  stop_and_see(pid);
+  EXPECT_TRUE(eventually([&] { return pool.stats().queued == 3; }));
+  touch(files("gate"));
+  ::kill(pid, SIGCONT);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(behind[static_cast<std::size_t>(i)].get(), i);
+  EXPECT_EQ(begun.get(), 7);
+}
+
 // T35.
 TEST(health, a_worker_that_computes_for_many_intervals_is_left_alone) {
   auto options = looked_at(often, 1);

@@ -93,6 +93,38 @@ TEST(this_worker, that_throws_ends_only_when_it_says_so) {
   EXPECT_NE(pool.submit(process_id).get(), pid);
 }
 
+void wait_for_gate_at_the_end() {
+  ::signal(SIGTERM, [](int) { (void)appears(std::getenv("TEST_GATE")); });
+}
+
+TEST(this_worker, that_ends_and_takes_its_time_for_it_gives_back_at_once_what_it_had_not_begun) {
+  scratch files;
+  auto options = quiet();
+  options.strategy = strategy::round_robin;  // hands over more than one
+  options.stop = {{.signal = SIGTERM, .patience = watchdog}};
+  options.init = wait_for_gate_at_the_end;
+  options.env.set = {{"TEST_GATE", files("end")}};
+  process_pool pool(options);
+  auto last = pool.submit(
+      [](std::string begun, std::string gate) {
+        this_worker::end_after_task("that is enough");
+        touch(begun);
+        (void)appears(gate);
+        return ::getpid();
+      },
+      files("begun"), files("gate"));
+  ASSERT_TRUE(appears(files("begun")));
+  std::vector<future<int>> behind;
+  for (int i = 0; i < 3; ++i) behind.push_back(pool.submit(process_id));
+  ASSERT_TRUE(eventually([&] { return pool.stats().queued == 0; }));
+  touch(files("gate"));
+  const int pid = last.get();
+  EXPECT_TRUE(eventually([&] { return pool.stats().queued == 3; }));
+  EXPECT_EQ(pool.stats().workers.at(0).state, worker_state::stopping);
+  touch(files("end"));
+  for (auto& f : behind) EXPECT_NE(f.get(), pid);
+}
+
 // Or it would be replaced for ever.
 TEST(this_worker, that_wants_to_go_before_its_first_task_is_replaced_after_a_pause) {
   scratch files;
