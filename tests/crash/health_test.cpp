@@ -13,6 +13,8 @@
 namespace muster::test {
 namespace {
 
+// Where nobody shall be killed, failures is so high that a worker which is not given the processor for a
+// while does not matter.
 process_options looked_at(duration interval, int failures = 3) {
   return {.workers = {1},
           .grace = 10ms,
@@ -20,7 +22,8 @@ process_options looked_at(duration interval, int failures = 3) {
           .restart = {.first = 1ms, .max = 10ms},
           .worker_stderr = worker_stderr::keep};
 }
-constexpr duration often = base::is_sanitized ? 200ms : 50ms;
+constexpr duration often = base::is_sanitized ? 400ms : 100ms;
+constexpr int nobody_dies = 1'000;
 
 // Everything a pool tells, in order.
 class tale {
@@ -49,6 +52,12 @@ private:
   std::vector<event> all_;
 };
 
+// From now on for so long, no look at the first worker finds anything.
+bool stays_well(process_pool& pool, duration by) {
+  const auto failed = [&] { return pool.stats().workers.at(0).failed_checks > 0; };
+  EXPECT_TRUE(eventually([&] { return !failed(); })) << "a look before this one may have failed";
+  return !eventually(failed, by);
+}
 worker_stats first_of(process_pool& pool) { return pool.stats().workers.at(0); }
 void stop_and_see(int pid) {
   ::kill(pid, SIGSTOP);
@@ -84,7 +93,7 @@ TEST(health, a_busy_worker_that_was_stopped_is_killed_and_its_task_fails_with_th
 }
 
 TEST(health, a_worker_that_goes_on_in_time_is_trusted_again_and_its_count_begins_anew) {
-  process_pool pool(looked_at(often, 1'000));
+  process_pool pool(looked_at(often, nobody_dies));
   tale told(pool);
   const int pid = pool.submit(process_id).get();
   for (std::size_t round = 1; round <= 3; ++round) {
@@ -101,7 +110,7 @@ TEST(health, a_worker_that_goes_on_in_time_is_trusted_again_and_its_count_begins
 }
 
 TEST(health, a_doubted_worker_gets_no_tasks_and_those_it_has_not_begun_go_to_others) {
-  auto options = looked_at(often, 1'000);
+  auto options = looked_at(often, nobody_dies);
   options.workers = {2};
   options.strategy = strategy::round_robin;
   process_pool pool(options);
@@ -117,6 +126,12 @@ TEST(health, a_doubted_worker_gets_no_tasks_and_those_it_has_not_begun_go_to_oth
     if (w.task == 2) stopped = w.pid;
   ASSERT_NE(stopped, 0) << "the second task was begun by a worker that says so";
   stop_and_see(stopped);
+  ASSERT_TRUE(eventually([&] {
+    for (const worker_stats& w : pool.stats().workers)
+      if (w.pid == stopped && w.state == worker_state::unhealthy) return true;
+    return false;
+  }));
+  for (int i = 0; i < 8; ++i) behind.push_back(pool.submit(process_id));  // round robin would take turns
   other.open();
   for (auto& f : behind) EXPECT_NE(f.get(), stopped);
   touch(files("gate"));
@@ -126,10 +141,29 @@ TEST(health, a_doubted_worker_gets_no_tasks_and_those_it_has_not_begun_go_to_oth
   EXPECT_EQ(pool.stats().workers_died, 0U);
 }
 
+TEST(health, what_a_doubted_worker_has_not_begun_is_queued_again_though_nobody_else_is_there) {
+  auto options = looked_at(often, nobody_dies);
+  options.strategy = strategy::round_robin;  // hands over more than one
+  process_pool pool(options);
+  scratch files;
+  auto begun = pool.submit(hold, files("begun"), files("gate"), 7);
+  ASSERT_TRUE(appears(files("begun")));
+  std::vector<future<int>> behind;
+  for (int i = 0; i < 3; ++i) behind.push_back(pool.submit(echo, i));
+  ASSERT_TRUE(eventually([&] { return pool.stats().queued == 0; }));
+  const int pid = first_of(pool).pid;
+  stop_and_see(pid);
+  EXPECT_TRUE(eventually([&] { return pool.stats().queued == 3; }));
+  touch(files("gate"));
+  ::kill(pid, SIGCONT);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(behind[static_cast<std::size_t>(i)].get(), i);
+  EXPECT_EQ(begun.get(), 7);
+}
+
 // T35.
 TEST(health, a_worker_that_computes_for_many_intervals_is_left_alone) {
-  auto options = looked_at(often, 1);
-  options.health.max_silence = base::is_sanitized ? 5s : 2s;
+  auto options = looked_at(often, nobody_dies);
+  options.health.max_silence = 10 * often;
   process_pool pool(options);
   const auto compute = [](std::string begun, std::string gate) {
     touch(begun);
@@ -140,22 +174,19 @@ TEST(health, a_worker_that_computes_for_many_intervals_is_left_alone) {
   const int pid = pool.submit(process_id).get();
   auto f = pool.submit(compute, files("begun"), files("gate"));
   ASSERT_TRUE(appears(files("begun")));
-  const auto begin = std::chrono::steady_clock::now();
-  EXPECT_FALSE(f.wait_for(2 * *options.health.max_silence));
-  EXPECT_GE(std::chrono::steady_clock::now() - begin, 2 * *options.health.max_silence);
+  EXPECT_TRUE(stays_well(pool, 20 * often));
   touch(files("gate"));
   EXPECT_EQ(f.get(), pid);
 }
 
 TEST(health, a_task_may_wait_for_many_intervals_where_no_silence_is_forbidden) {
-  process_pool pool(looked_at(1ms, 1));
+  process_pool pool(looked_at(1ms, nobody_dies));
   scratch files;
   auto f = pool.submit(hold, files("begun"), files("gate"), 3);
   ASSERT_TRUE(appears(files("begun")));
-  EXPECT_FALSE(f.wait_for(300ms));
+  EXPECT_TRUE(stays_well(pool, 300ms));
   touch(files("gate"));
   EXPECT_EQ(f.get(), 3);
-  EXPECT_EQ(pool.stats().workers_died, 0U);
 }
 
 void wait_for_ever() {
@@ -191,7 +222,7 @@ TEST(health, a_worker_whose_check_is_not_ok_is_replaced_without_loss_and_the_eve
       {throws_when_there_is_a_file, "its health check threw: the licence is gone"}};
   for (const auto& [check, said] : checks) {
     scratch files;
-    auto options = looked_at(often);
+    auto options = looked_at(often, nobody_dies);
     options.health.check = check;
     options.env.set = {{"TEST_GATE", files("bad")}};
     process_pool pool(options);
@@ -256,7 +287,7 @@ void wait_for_gate() { (void)appears(std::getenv("TEST_GATE")); }
 // S95.
 TEST(worker_states, all_six_can_be_seen) {
   scratch files;
-  auto options = looked_at(often);
+  auto options = looked_at(often, nobody_dies);
   options.init = wait_for_gate;
   options.env.set = {{"TEST_GATE", files("gate")}};
   options.restart = {.first = 1h, .max = 1h};
@@ -292,7 +323,7 @@ TEST(worker_states, all_six_can_be_seen) {
 // S96.
 TEST(worker_stats, tell_of_each_worker_what_it_did_and_does) {
   const auto before = std::chrono::steady_clock::now();
-  process_pool pool(looked_at(often));
+  process_pool pool(looked_at(often, nobody_dies));
   pool.start();
   EXPECT_EQ(pool.submit(echo, 1).get(), 1);
   EXPECT_ANY_THROW(pool.submit([] { throw std::runtime_error("no"); }).get());
