@@ -10,9 +10,10 @@
 ///
 ///     [muster-0 task 17 (page 3)] info: resized page-3.png
 ///
-/// To log never blocks and never fails. A line longer than 4 KiB is cut and says so. Where lines come faster
-/// than they are taken (1,024 wait for the sink of a pool, about 200 between a worker process and its owner)
-/// new ones are dropped, and the next line that gets through says how many.
+/// To log never blocks (but on a thread pool without a sink, which writes to standard error itself) and never
+/// fails. A line longer than 4 KiB is cut and says so. Where lines come faster than they are taken (1,024
+/// wait for the sink of a pool, about 200 between a worker process and its owner) new ones are dropped, and
+/// the next line that gets through says how many.
 
 #include <chrono>
 #include <cstdint>
@@ -34,7 +35,7 @@ struct log_line {
   std::string pool{};                            ///< Its options' name.
   std::optional<unsigned> worker{};              ///< The worker's slot.
   unsigned generation = 0;                       ///< Worker processes only.
-  int pid = 0;                                   ///< Worker processes only.
+  int pid = 0;                                   ///< Worker processes only; 0: not known yet.
   std::uint64_t task = 0;                        ///< The task that ran then; 0: none.
   std::string task_id{};                         ///< task_options::id.
   std::uint64_t dropped = 0;                     ///< So many lines before this one were lost.

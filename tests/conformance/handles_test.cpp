@@ -270,8 +270,9 @@ TEST(handles_of_processes, of_a_task_past_its_time_are_closed_when_it_settles) {
   process_pool pool({.workers = {1}, .retry = {.attempts = 2}});  // so that the owner keeps its own
   pipe_ends made;
   auto f = pool.submit({.run_timeout = 20ms}, [](unique_fd) { ::pause(); }, std::move(made.writes));
+  f.wait();
+  EXPECT_EQ(read_all(std::move(made.reads)), "");  // though the future is still there
   EXPECT_EQ(outcome_of(f), error_code::task_timeout);
-  EXPECT_EQ(read_all(std::move(made.reads)), "");
 }
 
 TEST(handles_of_processes, of_workers_that_die_at_any_moment_leave_nothing_open) {

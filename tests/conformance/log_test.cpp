@@ -187,6 +187,39 @@ TEST(logs_of_processes, of_the_init_function_belong_to_no_task) {
   EXPECT_EQ(line.generation, 1U);
 }
 
+// The loop is held, by a sink that runs on it, until the next task is over: so it sees the reply of that one
+// and its line together.
+TEST(logs_of_processes, have_their_task_though_its_reply_is_seen_first) {
+  scratch files;
+  std::vector<log_line> lines;  // the loop's until the pool has stopped
+  process_pool pool({.workers = {1},
+                     .strategy = strategy::round_robin,  // all are placed at once
+                     .callbacks = [](const std::function<void()>& work) { work(); },
+                     .log =
+                         [&](const log_line& line) {
+                           lines.push_back(line);
+                           if (line.text != "first") return;
+                           touch(files("heard"));
+                           (void)appears(files("third"));
+                         }});
+  std::optional<blocker<process_pool>> busy(pool);
+  pool.post(say, log_level::info, "first");
+  auto second = pool.submit(
+      [](std::string heard) {
+        (void)appears(heard);
+        log(log_level::info, "second");
+      },
+      files("heard"));
+  const auto number = second.task();
+  pool.post(touch, files("third"));
+  busy.reset();
+  second.get();
+  pool.stop();
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1].text, "second");
+  EXPECT_EQ(lines[1].task, number);
+}
+
 TEST(logs_of_processes, said_before_a_crash_arrive_with_their_task) {
   listener heard;
   process_pool pool({.workers = {1}, .worker_stderr = worker_stderr::keep, .log = heard.sink()});
@@ -288,6 +321,19 @@ TYPED_TEST(progress_of, a_task_never_goes_back_and_its_last_comes_before_its_fut
       EXPECT_EQ(each.text, "step " + std::to_string(std::lround(each.fraction * 1'000)));
       before = each.fraction;
     }
+  }
+}
+
+TYPED_TEST(progress_of, tasks_that_follow_each_other_closely_ends_with_the_last_word_of_each) {
+  TypeParam pool(1);
+  std::vector<watcher> seen(200);
+  std::vector<future<void>> all;
+  for (watcher& each : seen)
+    all.push_back(pool.submit({.on_progress = each.handler()}, go_on, 3).then([](int) {}));
+  for (auto& f : all) f.get();
+  for (watcher& each : seen) {
+    ASSERT_FALSE(each.now().empty());
+    EXPECT_EQ(each.now().back().fraction, 1.0);
   }
 }
 
