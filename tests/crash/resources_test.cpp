@@ -143,6 +143,11 @@ TEST(owner_memory, above_its_limit_is_told_once_calls_the_hook_and_refuses_tasks
     EXPECT_EQ(told, crossing);
     EXPECT_EQ(hooked, crossing);
   }
+  const ballast heavy(128_MiB);
+  EXPECT_TRUE(eventually(
+      [&] { return code_of([&] { (void)pool.submit(echo, 5); }) == error_code::memory_pressure; }));
+  pool.stop();
+  EXPECT_EQ(code_of([&] { (void)pool.submit(echo, 6); }), error_code::pool_stopped) << "that comes first";
   EXPECT_GT(pool.stats().rejected, 0U);
 }
 
