@@ -192,7 +192,7 @@ void engine::submit(task_ref<> t) {
   if ((t->flags & task::watched) == 0 && intake_.pass(*t)) return static_cast<void>(t.release());
   auto lock = intake_.lock();
   throw_unless_started();
-  if (intake_.is_set(hold::memory)) {
+  if (intake_.is_set(hold::memory) && !intake_.closed()) {
     rejected_.fetch_add(1, std::memory_order_relaxed);
     throw memory_pressure("the pool '" + settings_.name +
                           "' takes no tasks while the memory of its owner is above owner_memory.limit (" +
