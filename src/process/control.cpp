@@ -27,9 +27,11 @@ void process_crew::on_control(worker_process& w) {
     if (!got && got.error().code == EAGAIN) return;
     if (!got && got.error().code == EMSGSIZE)
       return break_off(w, "its control socket: " + got.error().text());
+    // It has died and left something unread; what it sent itself lies behind that word, which comes once.
+    if (!got && got.error().code == ECONNRESET) continue;
     if (!got || got->end()) {  // it is dying
       ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, w.control.get(), nullptr);
-      if (!got && got.error().code != ECONNRESET) w.detail = "its control socket: " + got.error().text();
+      if (!got) w.detail = "its control socket: " + got.error().text();
       return;
     }
     if (auto wrong = on_message(w, *got, {buffer.data(), got->size})) return break_off(w, std::move(*wrong));

@@ -321,6 +321,8 @@ int main(int argc, char** argv) {
   if (const std::size_t now = entries_in("/proc/self/fd"); now > descriptors + 2)
     complain(std::to_string(now) + " descriptors are open, not " + std::to_string(descriptors));
   if (shared_mappings() != 0) complain("memory of a worker is still mapped");
+  // A thread that was joined may be seen for a moment longer.
+  for (int looks = 0; looks < 2'000 && entries_in("/proc/self/task") != 1; ++looks) ::usleep(1'000);
   if (const std::size_t now = entries_in("/proc/self/task"); now != 1)
     complain(std::to_string(now) + " threads are left");
   return complaints == 0 ? 0 : 1;

@@ -119,6 +119,31 @@ TEST_P(a_worker_that_ends, fails_what_it_had_begun_once_and_nothing_else) {
   expect_all_settled(pool, 30 + more.size() - failed, failed, 0);
 }
 
+std::size_t length_of(std::string text) { return text.size(); }
+
+// A call that was taken back has left its arguments in the worker's socket. They are never read, which the
+// kernel tells us before it gives us what the worker has sent.
+TEST(a_worker_that_dies, with_mail_it_never_read_has_answered_what_it_answered) {
+  process_options options = one_worker();
+  options.strategy = strategy::fewest;
+  options.callbacks = [](std::function<void()> work) { work(); };  // by the pool's loop, which they hold up
+  options.faults = {{.at = fault_step::rung, .nth = 2}};
+  process_pool pool(options);
+  scratch files;
+  auto first = pool.submit(hold, files("begun"), files("gate"), 1);
+  ASSERT_TRUE(appears(files("begun")));
+  const pid_t worker = pool.stats().workers.at(0).pid;
+  auto answered = pool.submit(text_of, large);
+  auto taken_back = pool.submit(length_of, text_of(large));
+  ASSERT_TRUE(eventually([&] { return pool.stats().running == 3; }));
+  taken_back.cancel();
+  EXPECT_EQ(outcome_of(taken_back), error_code::cancelled);
+  auto held_up = first.then([worker](int) { return eventually([&] { return !lives(worker); }); });
+  touch(files("gate"));
+  EXPECT_TRUE(held_up.get());
+  EXPECT_EQ(answered.get().size(), large);
+}
+
 TEST(a_fault, drops_the_word_that_a_worker_is_ready_and_it_is_replaced) {
   process_options options = one_worker();
   options.ready_timeout = 300ms;
