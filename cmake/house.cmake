@@ -39,3 +39,14 @@ function(muster_house target)
     endif()
   endif()
 endfunction()
+
+# At home the headers of the standard library that nearly every file reads are compiled once for a target. A build
+# without them (as a part of someone else's, or for clang-tidy) shows where a file forgets to include what it uses.
+function(muster_common_headers target)
+  if(PROJECT_IS_TOP_LEVEL)
+    target_precompile_headers(${target} PRIVATE
+      <algorithm> <array> <atomic> <chrono> <condition_variable> <deque> <exception> <expected> <functional> <map>
+      <memory> <mutex> <optional> <set> <span> <stop_token> <string> <string_view> <thread> <unordered_map> <utility>
+      <variant> <vector>)
+  endif()
+endfunction()

@@ -467,6 +467,13 @@ TYPED_TEST(pools, round_robin_spreads_tasks_over_idle_workers) {
   TypeParam pool(options_of<TypeParam>{.workers = {3}, .strategy = strategy::round_robin});
   pool.start();
   ASSERT_TRUE(eventually([&] { return ready_workers(pool) == 3; }));
+  // A thread that has just started is not yet among those that wait for a task: all have had one.
+  ASSERT_TRUE(eventually([&] {
+    (void)pool.submit(who).get();
+    const auto s = pool.stats();
+    return std::all_of(s.workers.begin(), s.workers.end(),
+                       [](const worker_stats& w) { return w.tasks_done > 0; });
+  }));
   for (int lap = 0; lap < 3; ++lap) {
     std::set<int> seen;
     // One after the other: at each moment all three are idle.

@@ -78,7 +78,8 @@ process_options for_liars() {
 TEST(hostile_stream, that_floods_its_reader_is_ended_for_it) {
   process_pool pool(for_liars());
   auto numbers = pool.stream({.chunks_ahead = 4}, yield_too_much);
-  // What it was allowed to yield came; a chunk of no bytes is no int.
+  // Nobody reads until the flood is over. What it was allowed to yield came; a chunk of no bytes is no int.
+  EXPECT_TRUE(eventually([&] { return pool.stats().workers_died == 1; }));
   for (int i = 0; i < 4; ++i) EXPECT_EQ(code_of([&] { (void)numbers.next(); }), error_code::decode_error);
   EXPECT_FALSE(numbers.next());
   try {
