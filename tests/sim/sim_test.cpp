@@ -40,7 +40,6 @@ const char* const must_be_met[] = {
     "ignores that it was told, serving",
     "ignores that it was told, stopping",
     "ignores that it shall end, serving",
-    "ignores that it shall end, stopping",
     "slow, serving",
     "answers late, serving",
     "its worker is killed after it settled",

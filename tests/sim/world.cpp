@@ -67,7 +67,7 @@ world::world(std::uint64_t seed, fake_crew::coverage& met) : dice_(seed), met_(m
     crew.bad.dies_idle = rate(0.4);
     crew.bad.dies_at_work = rate(0.3);
     crew.bad.dies_before_claim = rate(0.2);
-    crew.bad.ignores_retire = rate(0.9);
+    crew.bad.ignores_retire = rate(0.5);
     crew.bad.falls_silent = rate(0.1);
     crew.bad.leaves = rate(0.1);
     crew.bad.ignores_signals = rate(0.8);
