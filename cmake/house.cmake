@@ -31,12 +31,10 @@ function(muster_house target)
   if(PROJECT_IS_TOP_LEVEL)
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Werror)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-      # GCC 12 sees writes and reads past short strings in std::string operator+ that are not there.
+      # GCC 12 sees writes and reads past short strings in std::string operator+ that are not there, and, with full
+      # optimisation or under sanitizers, members without a value in temporaries that have one.
       target_compile_options(${target} PRIVATE
-        -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
-      if(MUSTER_SANITIZE)  # and, under sanitizers, variables without a value that have one
-        target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
-      endif()
+        -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-maybe-uninitialized)
     endif()
   endif()
 endfunction()
