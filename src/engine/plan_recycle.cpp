@@ -93,9 +93,12 @@ int plan::pairs() const {
   return static_cast<int>(std::ranges::count(exchanges_, false, &exchange::old_gone));
 }
 
+// A replacement that was told to end before it was ready is leaving already.
 int plan::extra() const {
-  return static_cast<int>(std::ranges::count_if(
-      exchanges_, [](const exchange& e) { return !e.old_gone && !e.old_leaves && !e.old_left; }));
+  return static_cast<int>(std::ranges::count_if(exchanges_, [this](const exchange& e) {
+    return !e.old_gone && !e.old_leaves && !e.old_left &&
+           workers_[e.new_slot].state != worker_state::stopping;
+  }));
 }
 
 int plan::under_way(recycle_reason why) const {

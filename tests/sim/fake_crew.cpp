@@ -60,6 +60,11 @@ int fake_crew::placed() const {
   return static_cast<int>(all);
 }
 
+bool fake_crew::hits(worker& w, std::string_view fault, double rate) {
+  const std::uint64_t who = std::uint64_t{w.id.slot} << 32U | w.id.generation;
+  return rate > 0 && fate_.happens(fault, rate, who, w.asked[std::hash<std::string_view>{}(fault) % 16]++);
+}
+
 // -----------------------------------------------------------------------------------------------------------
 // steps
 
@@ -83,36 +88,38 @@ void fake_crew::plan_step(worker& w) {
   fall_silent(w);
   if (w.leaves) {
     w.step = next_step::leave;
-    w.at = clock_.at + some(1ms);
+    w.at = clock_.at + some(w, 1ms);
   } else if (!w.tasks.empty()) {
-    w.step = chance(set_.bad.dies_before_claim) ? next_step::die : next_step::claim;
-    w.at = clock_.at + some(1ms);
+    w.step = hits(w, "dies before it claims", set_.bad.dies_before_claim) ? next_step::die : next_step::claim;
+    w.at = clock_.at + some(w, 1ms);
   } else if (w.state == worker_state::stopping) {
     w.step = next_step::leave;
-    w.at = clock_.at + some(1ms);
-  } else if (chance(set_.bad.dies_idle)) {
+    w.at = clock_.at + some(w, 1ms);
+  } else if (hits(w, "dies idle", set_.bad.dies_idle)) {
     w.step = next_step::die;
-    w.at = clock_.at + some(200ms);
+    w.at = clock_.at + some(w, 200ms);
   }
 }
 
 void fake_crew::fall_silent(worker& w) {
-  if (!chance(set_.bad.falls_silent)) return;
+  if (!hits(w, "falls silent", set_.bad.falls_silent)) return;
+  write(w, [] { return "falls silent"; });
   meet("falls silent, " + phase);
-  w.silent_until = clock_.at + some(300ms);
+  w.silent_until = clock_.at + some(w, 300ms);
 }
 
 void fake_crew::do_step(worker& w) {
   const bool can_wait =
       w.step == next_step::claim || w.step == next_step::answer || w.step == next_step::leave;
   if (can_wait && w.silent_until > clock_.at) {
-    w.at = w.silent_until + some(50ms);
+    w.at = w.silent_until + some(w, 50ms);
     return;
   }
   switch (std::exchange(w.step, next_step::none)) {
     case next_step::none: return;
     case next_step::come_up:
       if (w.state == worker_state::stopping) meet("ready late while stopping");
+      write(w, [] { return "comes up"; });
       w.idle_since = clock_.at;
       move_worker(w, worker_event::ready);
       owner_->worker_ready(w.id);
@@ -120,6 +127,7 @@ void fake_crew::do_step(worker& w) {
       return pump();
     case next_step::fail_to_come_up:
       meet("does not come up, " + phase);
+      write(w, [] { return "does not come up"; });
       return ended(w, "as the dice would have it");
     case next_step::claim: return claim(w);
     case next_step::answer: return answer(w);
@@ -132,9 +140,10 @@ void fake_crew::do_step(worker& w) {
                  : others ? "dies with tasks not begun, "
                           : "dies idle, ") +
              phase);
+      write(w, [&] { return std::string("dies") + (w.killed_for ? ", killed" : ""); });
       return ended(w, w.state == worker_state::starting ? "killed before it was ready" : "");
     }
-    case next_step::leave: return ended(w, "");
+    case next_step::leave: write(w, [] { return "ends"; }); return ended(w, "");
   }
 }
 
@@ -146,16 +155,19 @@ void fake_crew::claim(worker& w) {
   ++t.begun;
   if (t.settled()) broken("task " + std::to_string(t.id) + " begins after it has settled");
   if (!t.may_begin) broken("task " + std::to_string(t.id) + " begins though it was cancelled before");
+  if (t.most_attempts > 0 && t.begun > t.most_attempts)
+    broken("task " + std::to_string(t.id) + " had too many attempts");
   t.plays = write_script(t);
-  if (chance(set_.bad.slow)) {
+  write(w, [&] { return "begins task " + std::to_string(t.id); });
+  if (hits(w, "is slow", set_.bad.slow)) {
     meet("slow, " + phase);
     t.plays.takes *= 100;
   }
   w.step = next_step::answer;
   w.at = clock_.at + t.plays.takes;
-  if (chance(set_.bad.dies_at_work)) {
+  if (hits(w, "dies at work", set_.bad.dies_at_work)) {
     w.step = next_step::die;
-    w.at = clock_.at + some(t.plays.takes);
+    w.at = clock_.at + some(w, t.plays.takes);
   }
 }
 
@@ -163,14 +175,19 @@ void fake_crew::answer(worker& w) {
   sim_task& t = *w.tasks.front().task;
   w.tasks.pop_front();
   if (t.settled()) meet("answers late, " + phase);
+  write(w, [&] {
+    return (t.plays.throws ? "fails task " : "gives task ") + std::to_string(t.id) +
+           (t.settled() ? ", late" : "");
+  });
   if (w.tasks.empty() && w.state == worker_state::busy) {
     move_worker(w, worker_event::rest);
     w.idle_since = clock_.at;
   }
   const worker_id id = w.id;
   w.has_signal = false;
-  if (chance(set_.bad.leaves) && w.state != worker_state::stopping) {
+  if (w.state != worker_state::stopping && hits(w, "leaves", set_.bad.leaves)) {
     meet("leaves, " + phase);
+    write(w, [] { return "wants to leave"; });
     w.leaves = true;
     owner_->worker_leaves(id);
   }
@@ -188,7 +205,8 @@ void fake_crew::answer(worker& w) {
   context about(t.id, t.attempt, {});
   switch (t.ops->run(t, about, false, error)) {
     case detail::ran::stored: return owner_->succeeded(t);
-    case detail::ran::late: return owner_->too_late(t);
+    case detail::ran::late:
+      return set_.planted == plant::a_double_settle ? owner_->succeeded(t) : owner_->too_late(t);
     case detail::ran::threw: return owner_->failed(t, std::move(error), policy::failure::error);
   }
 }
@@ -202,10 +220,12 @@ void fake_crew::ended(worker& w, const std::string& problem) {
   move_worker(w, worker_event::end);
   for (sim_task* t : lost) {
     if (t->settled()) meet("its worker is killed after it settled");
+    if (set_.planted == plant::a_retry_too_many) --t->attempt;
     owner_->failed(*t, std::make_exception_ptr(std::runtime_error("its worker died")),
                    policy::failure::crash);
   }
-  owner_->worker_ended(w.id, w.had_tasks, nullptr, problem);
+  if (set_.planted != plant::a_worker_never_replaced || lost.empty())
+    owner_->worker_ended(w.id, w.had_tasks, nullptr, problem);
   pump();
 }
 
@@ -261,6 +281,10 @@ void fake_crew::note_head(worker& w) {
 
 bool fake_crew::take_back(worker& w, std::size_t index) {
   if (w.tasks[index].claimed) return false;
+  if (set_.planted == plant::a_start_after_cancel && index == 1) {
+    detail::acquire(*w.tasks[index].task);
+    return true;
+  }
   --w.tasks[index].task->attempt;
   w.tasks.erase(w.tasks.begin() + static_cast<long>(index));
   if (w.tasks.empty() && w.state == worker_state::busy) {
@@ -275,6 +299,9 @@ bool fake_crew::take_back(worker& w, std::size_t index) {
 }
 
 void fake_crew::take_back_unclaimed(worker& w) {
+  if (set_.planted == plant::a_lost_task_on_recycle && w.state == worker_state::stopping &&
+      !w.tasks.empty() && !w.tasks.back().claimed)
+    w.tasks.pop_back();
   for (std::size_t i = w.tasks.size(); i > 0; --i) {
     sim_task* t = w.tasks[i - 1].task;
     if (w.tasks[i - 1].claimed) continue;
@@ -294,13 +321,18 @@ void fake_crew::start(worker_id id) {
   worker& w = workers_[id.slot];
   if (w.state != worker_state::dead) broken("a slot is filled twice");
   w = worker{.id = id, .state = worker_state::starting};
-  if (chance(set_.bad.start_refused)) {
+  w.dice = fate_.dice("worker", id.slot, id.generation);
+  write(w, [] { return "starts"; });
+  if (hits(w, "cannot be started", set_.bad.start_refused)) {
     meet("cannot be started, " + phase);
+    write(w, [] { return "cannot be started"; });
     return ended(w, "refused");
   }
-  w.step = chance(set_.bad.start_fails) ? next_step::fail_to_come_up : next_step::come_up;
-  w.at = clock_.at + some(5ms);
-  if (set_.can_kill && chance(set_.bad.never_ready)) {
+  w.step =
+      hits(w, "does not come up", set_.bad.start_fails) ? next_step::fail_to_come_up : next_step::come_up;
+  w.at = clock_.at + some(w, 5ms);
+  if (set_.can_kill && hits(w, "is never ready", set_.bad.never_ready)) {
+    write(w, [] { return "hangs before it is ready"; });
     meet("never ready, " + phase);
     w.step = next_step::none;
     w.hangs = true;
@@ -316,9 +348,12 @@ void fake_crew::retire(worker_id id) {
   if (w == nullptr) return;
   if (!w->tasks.empty()) meet("is told to end while it has tasks, " + phase);
   const bool starting = w->state == worker_state::starting;
+  write(*w, [] { return "is told to end"; });
   move_worker(*w, worker_event::retire);
   if (set_.can_kill) take_back_unclaimed(*w);
-  if (set_.can_kill && chance(set_.bad.ignores_retire) && w->tasks.empty() && !starting) {
+  if (set_.can_kill && w->tasks.empty() && !starting &&
+      hits(*w, "ignores that it shall end", set_.bad.ignores_retire)) {
+    write(*w, [] { return "hangs at its end"; });
     meet("ignores that it shall end, " + phase);
     w->hangs = true;
     w->step = next_step::none;
@@ -332,9 +367,10 @@ void fake_crew::kill(worker_id id, death_cause why) {
   worker* w = find(id);
   if (w == nullptr || w->killed_for) return;
   meet("killed: " + std::string(name(why)));
+  write(*w, [&] { return "is killed: " + std::string(name(why)); });
   w->killed_for = why;
   w->step = next_step::die;
-  w->at = clock_.at + some(2ms);  // the news of it travels
+  w->at = clock_.at + some(*w, 2ms);  // the news of it travels
 }
 
 void fake_crew::signal(worker_id id, int number, death_cause why) {
@@ -343,10 +379,11 @@ void fake_crew::signal(worker_id id, int number, death_cause why) {
   if (why != death_cause::stopped && w->tasks.empty()) broken("a signal for a task that is over");
   w->has_signal = !w->tasks.empty();
   take_back_unclaimed(*w);
-  if (chance(set_.bad.ignores_signals)) return meet("ignores a signal, " + phase);
+  write(*w, [&] { return "gets signal " + std::to_string(number); });
+  if (hits(*w, "ignores a signal", set_.bad.ignores_signals)) return meet("ignores a signal, " + phase);
   meet("ends by signal " + std::to_string(number));
   w->step = next_step::die;
-  w->at = clock_.at + some(2ms);
+  w->at = clock_.at + some(*w, 2ms);
 }
 
 void fake_crew::look(std::vector<engine::happened::worker_looked_at>& seen) {
@@ -361,6 +398,7 @@ void fake_crew::doubt(worker_id id) {
   worker* w = find(id);
   if (w == nullptr || (w->state != worker_state::idle && w->state != worker_state::busy)) return;
   meet(std::string("is doubted while it is ") + (w->state == worker_state::busy ? "busy" : "idle"));
+  write(*w, [] { return "is doubted"; });
   move_worker(*w, worker_event::doubt);
   take_back_unclaimed(*w);
   if (w->tasks.empty()) plan_step(*w);
@@ -382,6 +420,7 @@ revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {
       if (w.tasks[i].task != &t) continue;
       if (take_back(w, i)) {
         meet("taken back, " + phase);
+        write(w, [&] { return "loses task " + std::to_string(t.id) + ", which it has not begun"; });
         pump();
         return revoked::taken_back;
       }
@@ -389,11 +428,12 @@ revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {
       on = w.id;
       w.tasks[i].told = true;
       meet("told to stop, " + phase);
-      if (chance(set_.bad.ignores_stop)) {
+      write(w, [&] { return "is told to stop task " + std::to_string(t.id); });
+      if (hits(w, "ignores that it was told", set_.bad.ignores_stop)) {
         meet("ignores that it was told, " + phase);
         if (w.step == next_step::answer) w.at += 10s;
       } else if (w.step == next_step::answer) {
-        w.at = std::min(w.at, clock_.at + some(20ms));
+        w.at = std::min(w.at, clock_.at + some(w, 20ms));
       }
       return revoked::told;
     }

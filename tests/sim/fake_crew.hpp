@@ -5,7 +5,11 @@
 // rules as the real crews do (a task is placed, claimed, run, answered; a worker becomes ready, is retired,
 // ends) and does everything a worker may do to us: never come up, die at the worst moment, be slow, ignore
 // orders, answer late. One thread. The world moves it by next_event() and advance().
+//
+// A new fault: a rate in `faults`, a draw for it in draws.cpp, and `hits(worker, "its name", rate)` where it
+// strikes.
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
@@ -15,12 +19,14 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "diary.hpp"
 #include "engine/crew.hpp"
 #include "engine/engine.hpp"
+#include "fate.hpp"
+#include "plants.hpp"
 
 namespace muster::sim {
 
-using base::time_point;
 using engine::worker_id;
 using namespace std::chrono_literals;
 
@@ -45,7 +51,7 @@ struct faults {
   double ignores_signals = 0;
 };
 
-// What a task does when it is run; a pure function of task and attempt would do, dice do too.
+// What a task does when it is run.
 struct script {
   duration takes{};
   bool throws = false;
@@ -54,8 +60,10 @@ struct script {
 struct sim_task : detail::value_task<int> {
   sim_task() : value_task(operations) {}
   script plays{};
-  int begun = 0;          // attempts that began
-  int settled_times = 0;  // seen by its continuation
+  std::uint64_t number = 0;  // which of the users' acts it came from
+  int most_attempts = 0;     // 0: nobody counts
+  int begun = 0;             // attempts that began
+  int settled_times = 0;     // seen by its continuation
   bool cancel_asked = false;
   bool may_begin = true;  // false once it settled
   static detail::ran run(task& t, context&, bool, std::exception_ptr& error);
@@ -69,12 +77,20 @@ public:
     std::size_t window = 1;  // tasks a worker may have
     faults bad{};
     std::uint64_t seed = 1;
+    plant planted = plant::nothing;
   };
-  // What was met: fault or event, and the state it met.
-  using coverage = std::map<std::string, std::size_t>;
+  using coverage = sim::coverage;
 
-  fake_crew(const settings& chosen, virtual_clock& clock, coverage& met)
-      : set_(chosen), clock_(clock), met_(met), dice_(chosen.seed) {}
+  // `whose` and `writes`: of the world it is in; without one it has its own.
+  fake_crew(const settings& chosen, virtual_clock& clock, coverage& met, fate* whose = nullptr,
+            diary* writes = nullptr)
+      : set_(chosen),
+        clock_(clock),
+        met_(met),
+        own_fate_(chosen.seed),
+        own_diary_(clock.at),
+        fate_(whose != nullptr ? *whose : own_fate_),
+        diary_(writes != nullptr ? *writes : own_diary_) {}
 
   // --- the world
   [[nodiscard]] time_point next_event() const;
@@ -134,7 +150,9 @@ private:
     bool worn_told = false;
     time_point silent_until{};
     bool leaves = false;
-    bool has_signal = false;  // and gets no task until the one it has is over
+    bool has_signal = false;                // and gets no task until the one it has is over
+    base::random dice{0};                   // its own, for durations
+    std::array<std::uint32_t, 16> asked{};  // how often each kind of fault could have hit it
   };
 
   void pump();
@@ -152,16 +170,27 @@ private:
     if (broken_.empty()) broken_ = what;
   }
   void meet(const std::string& what) { ++met_[what]; }
-  bool chance(double p) { return dice_.fraction() < p; }
-  duration some(duration most) {
-    return duration(static_cast<duration::rep>(dice_.below(static_cast<std::uint64_t>(most.count()) + 1)));
+  // Whether this fault hits it now. Each worker has a fate of its own, whatever the others do.
+  bool hits(worker& w, std::string_view fault, double rate);
+  static duration some(worker& w, duration most) {
+    return duration(static_cast<duration::rep>(w.dice.below(static_cast<std::uint64_t>(most.count()) + 1)));
+  }
+  template <class Text>
+  void write(const worker& w, Text text) {
+    diary_.write(clock_.at, [&] { return "worker " + name_of(w.id) + " " + text(); });
+  }
+  static std::string name_of(worker_id id) {
+    return std::to_string(id.slot) + "." + std::to_string(id.generation);
   }
   [[nodiscard]] worker* find(worker_id id);
 
   settings set_;
   virtual_clock& clock_;
   coverage& met_;
-  base::random dice_;
+  fate own_fate_;
+  diary own_diary_;
+  fate& fate_;
+  diary& diary_;
   engine::engine* owner_ = nullptr;
   std::vector<worker> workers_;
   bool woken_ = false;

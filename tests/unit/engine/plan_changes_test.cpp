@@ -64,6 +64,22 @@ TEST(plan_changes, of_two_at_once_the_failure_of_one_ends_the_other_before_it_is
   EXPECT_EQ(s.decides.live(), 2);
 }
 
+TEST(plan_changes, a_new_one_that_ends_before_it_is_ready_does_not_keep_the_pool_from_shrinking) {
+  plan_settings settings = processes(1, 2);
+  settings.idle_timeout = 1s;
+  story s(settings);
+  s.serving(1);
+  s.tell(happened::backlog{1});
+  s.ready(1);
+  s.pass(999ms);
+  s.tell(changed(2));
+  EXPECT_EQ(s.ended(2), (lines{"retire 3.1"}));
+  EXPECT_EQ(s.pass(1ms), (lines{"1000 survey"}));
+  s.tell(happened::surveyed{{{{0, 1}, s.now}, {{1, 1}, s.now}}});
+  s.ended(3);
+  EXPECT_EQ(s.pass(1s), (lines{"2000 survey"}));
+}
+
 TEST(plan_changes, who_starts_before_they_are_in_force_is_replaced_as_well) {
   story s(processes(2, 2));
   s.serving(2);

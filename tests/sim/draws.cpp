@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "draws.hpp"
+
+namespace muster::sim {
+
+namespace {
+
+std::string ms(duration d) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g ms", std::chrono::duration<double, std::milli>(d).count());
+  return text;
+}
+
+// Which faults there are at all, and how often.
+void draw_faults(fake_crew::settings& crew, fate& chance) {
+  const auto rate = [&](std::string_view fault, double most) {
+    base::random dice = chance.dice(fault);
+    return chance.happens(fault, 0.5) ? dice.fraction() * most : 0.0;
+  };
+  crew.bad.start_refused = rate("workers cannot be started", 0.3);
+  crew.bad.slow = rate("runs are slow", 0.2);
+  crew.bad.ignores_stop = rate("tasks ignore that they were told", 0.6);
+  if (!crew.can_kill) return;
+  crew.bad.start_fails = rate("workers do not come up", 0.6);
+  crew.bad.never_ready = rate("workers are never ready", 0.3);
+  crew.bad.dies_idle = rate("workers die idle", 0.4);
+  crew.bad.dies_at_work = rate("workers die at work", 0.3);
+  crew.bad.dies_before_claim = rate("workers die before they claim", 0.2);
+  crew.bad.ignores_retire = rate("workers ignore that they shall end", 0.5);
+  crew.bad.falls_silent = rate("workers fall silent", 0.1);
+  crew.bad.leaves = rate("workers leave", 0.1);
+  crew.bad.ignores_signals = rate("workers ignore signals", 0.8);
+}
+
+engine::plan_settings draw_workers(drawn_world& w, fate& chance) {
+  const bool can_kill = w.crew.can_kill;
+  base::random dice = chance.dice("workers");
+  const int max = 1 + static_cast<int>(chance.happens("several workers", 0.85) ? dice.below(6) : 0);
+  engine::plan_settings plan{
+      .min = static_cast<int>(dice.below(static_cast<std::uint64_t>(max) + 1)),
+      .max = max,
+      .idle_timeout = 1ms + some(dice, 300ms),
+      .grace = chance.happens("no grace", 0.15) ? duration::zero() : some(dice, 100ms),
+      .restart = {.first = 1ms + some(dice, 50ms), .max = 500ms, .jitter = chance.happens("jitter", 0.5)},
+      .can_kill = can_kill,
+      .seed = dice.next()};
+  if (can_kill) plan.ready_timeout = 6ms + some(dice, 500ms);
+
+  if (chance.happens("limits.tasks", 0.4)) plan.life.tasks = 1 + chance.dice("limits.tasks").below(30);
+  dice = chance.dice("limits.age");
+  w.ages = chance.happens("limits.age", 0.3);
+  // Longer than an idle worker above the minimum is kept.
+  if (w.ages) plan.life.age = 4 * plan.idle_timeout + 50ms + some(dice, 500ms);
+  plan.life.jitter = chance.happens("no jitter of limits", 0.3) ? 0 : dice.fraction() / 2;
+
+  dice = chance.dice("health");
+  w.looks = can_kill && chance.happens("health", 0.5);
+  if (w.looks)
+    plan.health = {.interval = 1ms + some(dice, 60ms), .failures = 1 + static_cast<int>(dice.below(4))};
+  for (const int signal : {SIGTERM, SIGINT})
+    if (can_kill && chance.happens("stop signals", 0.5, static_cast<std::uint64_t>(signal))) {
+      plan.stop.push_back({.signal = signal, .patience = some(dice, 60ms)});
+      w.ladder += plan.stop.back().patience;
+    }
+  return plan;
+}
+
+}  // namespace
+
+drawn_world draw_world(std::uint64_t seed, fate& chance) {
+  drawn_world w;
+  w.crew.can_kill = chance.happens("processes", 0.65);
+  w.crew.seed = seed;
+  if (w.crew.can_kill && chance.happens("windows", 0.6)) w.crew.window = 1 + chance.dice("windows").below(4);
+  draw_faults(w.crew, chance);
+  w.pool.plan = draw_workers(w, chance);
+  w.pool.queue = {.capacity = 1 + chance.dice("queue.capacity").below(40), .when_full = when_full::reject};
+  base::random dice = chance.dice("retry");
+  if (chance.happens("retry", 0.5))
+    w.pool.retry = {.attempts = 1 + static_cast<int>(dice.below(4)),
+                    .backoff = {.first = some(dice, 20ms), .max = 100ms},
+                    .on_crash = dice.fraction() < 0.8,
+                    .on_error = dice.fraction() < 0.5};
+  w.pool.callbacks = [](const std::function<void()>& f) { f(); };
+  dice = chance.dice("tasks");
+  w.longest_run = 1ms + some(dice, 60ms);
+  w.throws = chance.happens("tasks throw", 0.5) ? dice.fraction() * 0.5 : 0;
+  return w;
+}
+
+void draw_task(sim_task& t, std::uint64_t act, time_point now, fate& chance) {
+  base::random dice = chance.dice("task", act);
+  const int priority = static_cast<int>(dice.below(3));
+  if (chance.happens("priority", 0.67, act)) t.priority = priority;
+  if (!chance.happens("extras", 0.5, act)) return;
+  t.extras = std::make_unique<detail::task_extras>();
+  t.extras->stop = std::stop_source();
+  const duration queue = 1ms + some(dice, 100ms), run = 1ms + some(dice, 100ms),
+                 all = 1ms + some(dice, 300ms);
+  if (chance.happens("queue timeout", 0.3, act)) t.extras->queue_timeout = queue;
+  if (chance.happens("run timeout", 0.3, act)) t.extras->run_timeout = run;
+  if (chance.happens("deadline", 0.2, act)) t.extras->settle_by = now + all;
+  if (t.extras->queue_timeout || t.extras->run_timeout || t.extras->settle_by)
+    t.flags |= detail::task::watched;
+  if (!chance.happens("its own retry", 0.3, act)) return;
+  t.extras->retry = retry_options{.attempts = 1 + static_cast<int>(dice.below(4)),
+                                  .backoff = {.first = some(dice, 30ms), .max = 1s},
+                                  .on_error = dice.fraction() < 0.7};
+}
+
+std::string text_of(const drawn_world& world) {
+  const engine::plan_settings& plan = world.pool.plan;
+  std::string text = world.crew.can_kill ? "processes" : "threads";
+  const auto add = [&](const std::string& what) { text += ", " + what; };
+  add(std::to_string(plan.min) + " to " + std::to_string(plan.max) + " workers");
+  add("queue of " + std::to_string(*world.pool.queue.capacity));
+  add("grace " + ms(plan.grace));
+  if (world.crew.window > 1) add(std::to_string(world.crew.window) + " tasks a worker");
+  if (world.pool.retry.attempts > 1) add(std::to_string(world.pool.retry.attempts) + " attempts");
+  if (plan.life.tasks) add("replaced after " + std::to_string(*plan.life.tasks) + " tasks");
+  if (plan.life.age) add("replaced after " + ms(*plan.life.age));
+  if (plan.health.interval) add("looked at every " + ms(*plan.health.interval));
+  return text;
+}
+
+std::string wishes_of(const sim_task& t, time_point now) {
+  std::string text;
+  const auto add = [&](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
+  if (t.priority != 0) add("priority " + std::to_string(t.priority));
+  if (t.extras) {
+    if (t.extras->queue_timeout) add("queue timeout " + ms(*t.extras->queue_timeout));
+    if (t.extras->run_timeout) add("run timeout " + ms(*t.extras->run_timeout));
+    if (t.extras->settle_by) add("within " + ms(*t.extras->settle_by - now));
+    if (t.extras->retry) add("up to " + std::to_string(t.extras->retry->attempts) + " attempts");
+  }
+  return text.empty() ? "" : " (" + text + ")";
+}
+
+}  // namespace muster::sim

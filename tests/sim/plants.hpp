@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Bugs that the simulation's own tests plant, each in what stands around the engine (its crew, what the world
+// tells it), so that the engine as a whole breaks a promise. The simulation must find each of them and cut
+// the world in which it did down to a short one. A simulation that finds nothing in a broken engine proves
+// nothing about a sound one.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace muster::sim {
+
+enum class plant : std::uint8_t {
+  nothing,
+  a_retry_too_many,
+  a_worker_never_replaced,
+  a_double_settle,
+  a_lost_task_on_recycle,
+  a_queue_over_its_bound,
+  a_start_after_cancel,
+  a_worker_too_many,
+};
+
+struct planted_bug {
+  plant which;
+  std::string_view name, what;
+};
+
+inline constexpr std::array planted_bugs{
+    planted_bug{plant::a_retry_too_many, "retry_too_many", "attempts that a crash ended are not counted"},
+    planted_bug{plant::a_worker_never_replaced, "worker_never_replaced",
+                "the death of a busy worker is not heard of"},
+    planted_bug{plant::a_double_settle, "double_settle", "a task that has settled takes its late answer too"},
+    planted_bug{plant::a_lost_task_on_recycle, "lost_task_on_recycle",
+                "of the tasks that a worker told to end has not begun, one is forgotten"},
+    planted_bug{plant::a_queue_over_its_bound, "queue_over_its_bound", "the queue takes one task too many"},
+    planted_bug{plant::a_start_after_cancel, "start_after_cancel",
+                "a task that was taken back from a worker begins there all the same"},
+    planted_bug{plant::a_worker_too_many, "worker_too_many", "the pool grows by one worker too many"},
+};
+
+inline std::optional<plant> plant_named(std::string_view name) {
+  for (const planted_bug& bug : planted_bugs)
+    if (bug.name == name) return bug.which;
+  return std::nullopt;
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// What the users of a world do. Each act has a number of its own, from which all that is drawn for it is
+// drawn; one that is left out leaves the others as they were, and at their time.
+#include <algorithm>
+
+#include "world.hpp"
+
+namespace muster::sim {
+
+using engine::inspector;
+
+namespace {
+constexpr std::uint64_t most_acts_a_turn = 32;
+constexpr std::uint64_t reach = 40 * most_acts_a_turn;  // how far back a cancel looks
+}  // namespace
+
+// Counts how often a task settles, where it does.
+struct world::counter : detail::continuation {
+  counter(sim_task& t, std::size_t& all) : task(t), settled(all) {
+    at_once = true;
+    run = [](detail::continuation* c, detail::task&) noexcept {
+      const std::unique_ptr<counter> self(static_cast<counter*>(c));
+      ++self->task.settled_times;
+      ++self->settled;
+      self->task.may_begin = false;
+    };
+  }
+  sim_task& task;
+  std::size_t& settled;
+};
+
+void world::users_act() {
+  const std::uint64_t turn = turns_++;
+  base::random dice = fate_.dice("turn", turn);
+  const std::uint64_t burst = dice.fraction() < 0.2 ? 1 + dice.below(20) : 1;
+  for (std::uint64_t i = 0; i < burst; ++i) submit(turn * most_acts_a_turn + i);
+  const std::uint64_t last = turn * most_acts_a_turn + most_acts_a_turn - 1;
+  cancel(last);
+  recycle(last);
+  next_user_ = clock_->at + (dice.fraction() < 0.05 ? some(dice, 2s) : some(dice, 15ms));
+}
+
+void world::submit(std::uint64_t act) {
+  if (!fate_.happens("submit", 1, act)) return;
+  auto made = std::make_unique<sim_task>();
+  sim_task& t = *made;
+  t.number = act;
+  draw_task(t, act, clock_->at, fate_);
+  t.most_attempts = t.extras && t.extras->retry ? t.extras->retry->attempts : drawn_.pool.retry.attempts;
+  user_task entry{detail::task_ref<>::adopt(made.release()), &t};
+  detail::attach(t, new counter(t, settled_));
+  try {
+    engine_->submit(entry.ref);
+    write([&] { return "user submits task " + std::to_string(t.id) + wishes_of(t, clock_->at); });
+    tasks_.push_back(std::move(entry));
+  } catch (const queue_full&) {
+    ++met_["refused: the queue is full"];
+    write([] { return "user is refused: the queue is full"; });
+    delete static_cast<counter*>(t.continuations.exchange(nullptr));
+  }
+}
+
+// One of the latest.
+void world::cancel(std::uint64_t act) {
+  if (!fate_.happens("cancel", 0.2, act)) return;
+  const std::uint64_t back = fate_.dice("cancel", act).below(reach);
+  const std::uint64_t wanted = act > back ? act - back : 0;
+  const auto found =
+      std::ranges::lower_bound(tasks_, wanted, {}, [](const user_task& t) { return t.task->number; });
+  if (found == tasks_.end()) return;
+  sim_task& t = *found->task;
+  if (t.settled()) return;
+  ++met_["cancelled while " + std::string(engine::name(t.state.load()))];
+  write([&] { return "user cancels task " + std::to_string(t.id); });
+  if (t.state.load() == detail::task_state::queued) t.may_begin = false;
+  engine_->cancel(t);
+  if (!t.may_begin && !t.settled()) fail("a queued task was cancelled and has not settled");
+}
+
+void world::recycle(std::uint64_t act) {
+  if (!fate_.happens("recycle", 0.02, act)) return;
+  if (recycles_.empty() || !fate_.happens("gives up a recycle", 0.3, act)) return start_recycle(act);
+  const std::uint64_t call = recycles_[fate_.dice("gives up a recycle", act).below(recycles_.size())].call;
+  write([&] { return "user gives up recycle " + std::to_string(call); });
+  inspector::give_up_recycle(*engine_, call);
+}
+
+void world::start_recycle(std::uint64_t act) {
+  base::random dice = fate_.dice("recycle", act);
+  const std::uint64_t call = ++last_recycle_;
+  engine::happened::recycle_asked what{.call = call, .at_once = 1 + static_cast<int>(dice.below(3))};
+  std::vector<engine::worker_id> old = crew_->staying();
+  const auto slot = static_cast<std::uint32_t>(dice.below(8));
+  if (fate_.happens("recycle of one", 0.2, act)) {
+    what.slot = slot;
+    std::erase_if(old, [&](engine::worker_id w) { return w.slot != slot; });
+  }
+  // The pool lets in one of these at a time.
+  if (!what.slot && changing_ == 0 && fate_.happens("recycle with changes", 0.5, act)) {
+    what.changed = ++last_edition_;
+    changing_ = call;
+  }
+  write([&] { return "user asks for recycle " + std::to_string(call); });
+  inspector::ask_recycle(*engine_, what);
+  recycles_.push_back({call, std::move(old)});
+}
+
+}  // namespace muster::sim
