@@ -49,7 +49,18 @@ struct error_subject {
   std::string task_id{};             ///< task_options::id.
   std::optional<unsigned> worker{};  ///< The worker's slot.
   int attempt = 0;                   ///< The attempt that failed; 0: it never began.
+  std::string label{};               ///< task_options::label.
 };
+
+namespace detail {
+/// How its submitter calls a task, in brackets after its number: " (label: id)", or one of them, or nothing.
+inline std::string in_brackets(std::string_view label, std::string_view id) {
+  if (label.empty() && id.empty()) return {};
+  std::string text = " (";
+  text.append(label).append(label.empty() || id.empty() ? "" : ": ").append(id);
+  return text + ")";
+}
+}  // namespace detail
 
 class error : public std::runtime_error {
 public:
@@ -65,7 +76,7 @@ private:
   static std::string sentence(const std::string& what, const error_subject& subject) {
     if (subject.task == 0) return what;
     std::string where = "task " + std::to_string(subject.task);
-    if (!subject.task_id.empty()) where += " (" + subject.task_id + ")";
+    where += detail::in_brackets(subject.label, subject.task_id);
     if (subject.attempt > 1) where += ", attempt " + std::to_string(subject.attempt);
     if (subject.worker) where += ", worker " + std::to_string(*subject.worker);
     return where + ": " + what;

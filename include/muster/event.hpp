@@ -58,6 +58,7 @@ struct event {
   std::shared_ptr<const muster::death> death{};  ///< worker_died, worker_stopped (processes).
   std::exception_ptr error{};                    ///< task_failed, task_retried.
   std::size_t bytes = 0;                         ///< memory_pressure: the owner's private memory.
+  std::string label{};                           ///< task_options::label.
 };
 
 using event_handler = std::function<void(const event&)>;

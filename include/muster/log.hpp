@@ -39,8 +39,9 @@ struct log_line {
   std::uint64_t task = 0;                        ///< The task that ran then; 0: none.
   std::string task_id{};                         ///< task_options::id.
   std::uint64_t dropped = 0;                     ///< So many lines before this one were lost.
+  std::string label{};                           ///< task_options::label.
 
-  /// "[pool-slot task 17 (id)] level: text", without a line break at its end.
+  /// "[pool-slot task 17 (label: id)] level: text", without a line break at its end.
   [[nodiscard]] std::string line() const;
 };
 

@@ -21,4 +21,5 @@
 #include <muster/stats.hpp>
 #include <muster/stream.hpp>
 #include <muster/this_worker.hpp>
+#include <muster/trace.hpp>
 #include <muster/version.hpp>

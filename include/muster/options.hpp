@@ -28,6 +28,7 @@
 
 #include <muster/fault.hpp>
 #include <muster/log.hpp>
+#include <muster/trace.hpp>
 
 namespace muster {
 
@@ -479,6 +480,11 @@ struct task_options {
   progress_handler on_progress{};
   /// For pool.stream: how many chunks may be unread before the task waits. Range 1..65535.
   std::size_t chunks_ahead = 16;
+  /// What kind of work this is ("thumbnail"), for grouping: comes back in errors, events, log lines and
+  /// metrics, and in the task by context::label. At most 256 bytes.
+  std::string label{};
+  /// The trace it belongs to, see trace.hpp. Default: that of the task which submits it, if any.
+  trace_context trace{};
 };
 
 }  // namespace muster

@@ -36,6 +36,7 @@
 
 #include <muster/handle.hpp>
 #include <muster/options.hpp>
+#include <muster/trace.hpp>
 
 namespace muster {
 class context;
@@ -179,6 +180,8 @@ struct task_extras {
   std::unique_ptr<task_output> output{};
   std::shared_ptr<progress_desk> progress{};  // for task::tells_progress
   std::shared_ptr<chunk_line> chunks{};       // of a stream
+  std::string label{};
+  trace_context trace{};
 };
 
 /// Memory for tasks that one thread makes and another one ends. Any thread may call.

@@ -88,7 +88,7 @@ std::string names_of(const std::vector<error_subject>& tasks) {
   std::string text;
   for (std::size_t i = 0; i < tasks.size() && i < most; ++i) {
     text += fmt::format("{}{}", i == 0 ? "" : ", ", tasks[i].task);
-    if (!tasks[i].task_id.empty()) text += fmt::format(" ({})", tasks[i].task_id);
+    text += detail::in_brackets(tasks[i].label, tasks[i].task_id);
   }
   if (tasks.size() > most) text += fmt::format(" and {} more", tasks.size() - most);
   return text;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <muster/error.hpp>
 #include <muster/log.hpp>
 
 namespace muster {
@@ -14,7 +15,7 @@ std::string_view name(log_level level) noexcept {
 }
 
 std::string log_line::line() const {
-  std::string made = base::place_tag(pool, worker ? static_cast<long>(*worker) : -1, task, task_id);
+  std::string made = base::place_tag(pool, worker ? static_cast<long>(*worker) : -1, task, task_id, label);
   if (dropped > 0) made += " (" + std::to_string(dropped) + " lines before this one were lost)";
   return made.append(" ").append(name(level)).append(": ").append(text);
 }
@@ -30,11 +31,12 @@ std::string cut_text(std::string_view text) {
   return std::string(text.substr(0, end)) + "… [cut: " + std::to_string(text.size() - end) + " bytes]";
 }
 
-std::string place_tag(std::string_view pool, long worker, unsigned long long task, std::string_view id) {
+std::string place_tag(std::string_view pool, long worker, unsigned long long task, std::string_view id,
+                      std::string_view label) {
   std::string tag = "[" + std::string(pool);
   if (worker >= 0) tag += "-" + std::to_string(worker);
   if (task != 0) tag += " task " + std::to_string(task);
-  if (task != 0 && !id.empty()) tag.append(" (").append(id).append(")");
+  if (task != 0) tag += detail::in_brackets(label, id);
   return tag + "]";
 }
 

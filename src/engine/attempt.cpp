@@ -12,12 +12,9 @@
 namespace muster::engine {
 
 namespace {
-thread_local const inside* here_now = nullptr;
 thread_local const engine* counting_for = nullptr;
 thread_local tally* counted_here = nullptr;
 }  // namespace
-
-const inside* here() { return here_now; }
 
 bool engine::run(task& t, worker_id worker) {
   const retry_options& retry = retry_of(t);
@@ -26,7 +23,8 @@ bool engine::run(task& t, worker_id worker) {
   began(t, worker);
   thread_voice voice(*this, t, worker.slot);
   context about(t.id, t.attempt, t.extras ? t.extras->stop.get_token() : std::stop_token{},
-                t.extras ? std::string_view(t.extras->id) : std::string_view(), &voice);
+                t.extras ? std::string_view(t.extras->id) : std::string_view(), &voice,
+                t.extras ? std::string_view(t.extras->label) : std::string_view(), trace_of(t));
   const inside* outer = here_now;
   const inside now{this, worker.slot, outer != nullptr ? outer->depth + 1 : 1, outer, &t, &voice};
   here_now = &now;
@@ -44,8 +42,7 @@ bool engine::run(task& t, worker_id worker) {
 
 std::string name_of(const task& t) {
   std::string name = "task " + std::to_string(t.id);
-  if (t.extras && !t.extras->id.empty()) name += " (" + t.extras->id + ")";
-  return name;
+  return t.extras ? name + detail::in_brackets(t.extras->label, t.extras->id) : name;
 }
 
 std::optional<unsigned> worker_of(std::uint32_t slot) {
@@ -92,7 +89,8 @@ void engine::note_began(task& t, worker_id worker) {
          .worker = worker_of(worker.slot),
          .generation = worker.generation,
          .task = t.id,
-         .task_id = t.extras->id});
+         .task_id = t.extras->id,
+         .label = t.extras->label});
 }
 
 void engine::put_back(task& t) {
@@ -149,7 +147,10 @@ const retry_options& engine::retry_of(const task& t) const {
 
 error_subject engine::subject_of(const task& t) const {
   error_subject subject{.task = t.id, .attempt = t.attempt};
-  if (t.extras) subject.task_id = t.extras->id;
+  if (t.extras) {
+    subject.task_id = t.extras->id;
+    subject.label = t.extras->label;
+  }
   if (t.attempt > 0) subject.worker = worker_of(t.worker.load(std::memory_order_relaxed));
   return subject;
 }
@@ -174,7 +175,8 @@ void engine::tell_of_failed_post(const task& t) {
             .worker = t.attempt > 0 ? worker_of(t.worker.load(std::memory_order_relaxed)) : std::nullopt,
             .task = t.id,
             .task_id = t.extras ? t.extras->id : std::string(),
-            .error = t.error});
+            .error = t.error,
+            .label = t.extras ? t.extras->label : std::string()});
   if (!ends) return;
   std::fprintf(stderr, "muster: %s; on_post_error is terminate\n", text.c_str());
   std::terminate();

@@ -360,7 +360,13 @@ struct inside {
   const task* running = nullptr;
   detail::voice* voice = nullptr;
 };
-const inside* here();
+inline constinit thread_local const inside* here_now = nullptr;
+inline const inside* here() { return here_now; }
+
+// The trace that t belongs to; null: none.
+inline const trace_context* trace_of(const task& t) {
+  return t.extras && !t.extras->trace.empty() ? &t.extras->trace : nullptr;
+}
 
 // The slot number of threads that are no worker but run a task themselves (caller_runs).
 inline constexpr std::uint32_t no_slot = ~std::uint32_t{0};

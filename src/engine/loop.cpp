@@ -259,7 +259,8 @@ void engine::perform(const todo::give_up_task& a) {
                 .text = "the task was told to stop and has not returned",
                 .worker = worker_of(a.worker.slot),
                 .task = t->id,
-                .task_id = subject_of(*t).task_id});
+                .task_id = subject_of(*t).task_id,
+                .label = subject_of(*t).label});
     }
   }
   if ((t->flags & task::watched) == 0) forget(a.task, now_);
@@ -276,7 +277,8 @@ void engine::perform(const todo::retry_task& a) {
             .text = "runs again after attempt " + std::to_string(t.attempt),
             .task = t.id,
             .task_id = subject_of(t).task_id,
-            .error = std::move(error)});
+            .error = std::move(error),
+            .label = subject_of(t).label});
   const bool watched = (t.flags & task::watched) != 0;
   const task_ref<> keep = task_ref<>::share(t);
   {

@@ -51,7 +51,8 @@ void thread_voice::log(log_level level, std::string_view text) noexcept {
                   .pool = home_.chosen().name,
                   .worker = worker_of(slot_),
                   .task = task_.id,
-                  .task_id = task_.extras ? task_.extras->id : std::string()};
+                  .task_id = task_.extras ? task_.extras->id : std::string(),
+                  .label = task_.extras ? task_.extras->label : std::string()};
     if (!home_.chosen().log)
       std::fprintf(stderr, "%s\n", line.line().c_str());
     else

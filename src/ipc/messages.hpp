@@ -99,6 +99,7 @@ inline constexpr std::uint32_t wants_stop =
 inline constexpr std::uint32_t has_handles = 2;     // descriptors go beside its arguments: ask for them
 inline constexpr std::uint32_t is_captured = 4;     // what it prints is kept: ask for where to print to
 inline constexpr std::uint32_t tells_progress = 8;  // somebody wants to hear of its progress
+inline constexpr std::uint32_t has_about = 16;      // what is to be known of it goes ahead of its arguments
 // And in the upper half how many chunks it may be ahead of its reader; 0: it is no stream.
 constexpr std::uint32_t ahead_flag(std::size_t chunks) { return static_cast<std::uint32_t>(chunks) << 16U; }
 constexpr std::uint64_t ahead_of(std::uint32_t flags) { return flags >> 16U; }

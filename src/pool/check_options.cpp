@@ -14,6 +14,7 @@
 
 #include <muster/error.hpp>
 
+#include "policy/trace_text.hpp"
 #include "pool/usable_cpus.hpp"
 
 namespace muster::pool {
@@ -333,6 +334,24 @@ void check(const recycle_options& o, const std::string& pool) {
   bad.throw_if_any(pool);
 }
 
+namespace {
+void check_names(problems& bad, const task_options& o) {
+  if (o.label.size() > 256)
+    bad.add("label", fmt::format("{} bytes", o.label.size()),
+            "at most 256; it names a kind of work, and `id` a single task");
+  if (!o.trace.empty() && !policy::is_traceparent(o.trace.traceparent))
+    bad.add("trace.traceparent", "'" + o.trace.traceparent.substr(0, 80) + "'",
+            "is no W3C traceparent: 00-<32 digits>-<16 digits>-<2 digits>, lower-case hexadecimal, no id all "
+            "zero; leave it out where there is no trace");
+  if (o.trace.empty() && !o.trace.tracestate.empty())
+    bad.add("trace.tracestate", "'" + o.trace.tracestate.substr(0, 80) + "'",
+            "means nothing without trace.traceparent; give both or none");
+  else if (!policy::is_tracestate(o.trace.tracestate))
+    bad.add("trace.tracestate", "'" + o.trace.tracestate.substr(0, 80) + "'",
+            "is no W3C tracestate: at most 32 entries key=value with commas between, at most 512 bytes");
+}
+}  // namespace
+
 std::string problems_of(const task_options& o, bool can_capture) {
   problems bad;
   bad.positive("queue_timeout", o.queue_timeout);
@@ -344,6 +363,7 @@ std::string problems_of(const task_options& o, bool can_capture) {
   else if (o.capture != capture::off && !can_capture)
     bad.add("capture", o.capture == capture::keep ? "keep" : "forward",
             "all threads of a process print to one standard output; use a process_pool");
+  check_names(bad, o);
   return bad.text();
 }
 

@@ -7,6 +7,7 @@
 #include "engine/engine.hpp"
 #include "engine/progress_desk.hpp"
 #include "pool/check_options.hpp"
+#include "pool/trace.hpp"
 
 namespace muster {
 
@@ -93,7 +94,8 @@ void apply(detail::task& t, const task_options& o, bool can_capture) {
   t.priority = o.priority.value;
   const bool timed = o.queue_timeout || o.run_timeout || o.deadline;
   const bool heard = o.capture != capture::off || o.on_progress;
-  if (!timed && !o.stop.stop_possible() && o.id.empty() && !o.retry && !o.report && !heard) return;
+  const bool named = !o.id.empty() || !o.label.empty() || !o.trace.empty() || !o.trace.tracestate.empty();
+  if (!timed && !o.stop.stop_possible() && !named && !o.retry && !o.report && !heard) return;
   if (const auto bad = pool::problems_of(o, can_capture); !bad.empty())
     throw invalid_options("the options of the task are not usable:\n" + bad);
   if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
@@ -102,6 +104,8 @@ void apply(detail::task& t, const task_options& o, bool can_capture) {
   if (o.deadline) t.extras->settle_by = base::after(std::chrono::steady_clock::now(), *o.deadline);
   t.extras->retry = o.retry;
   t.extras->id = o.id;
+  t.extras->label = o.label;
+  t.extras->trace = o.trace;
   t.extras->outer_stop = o.stop;
   if (timed) t.flags |= detail::task::watched;
   if (o.report) t.flags |= detail::task::reported;
@@ -130,6 +134,10 @@ void pool_base::accept(detail::task_ref<> task, const task_options* options, boo
     t.extras->stop = std::stop_source();
   }
   if (options != nullptr) apply(t, *options, engine_->chosen().can_capture);
+  if (const trace_context* outer = pool::trace_here(); outer != nullptr && engine::trace_of(t) == nullptr) {
+    if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
+    t.extras->trace = *outer;
+  }
   if (chunks) {
     if (const auto bad = pool::problems_of_stream(options); !bad.empty())
       throw invalid_options("the options of the stream are not usable:\n" + bad);

@@ -163,6 +163,7 @@ std::optional<std::string> process_crew::on_line(worker_process& w, const ipc::c
     const error_subject subject = owner_->subject_of(*w.at(message.position).task);
     line.task = subject.task;
     line.task_id = subject.task_id;
+    line.label = subject.label;
   }
   lines_.push_back(std::move(line));
   return std::nullopt;

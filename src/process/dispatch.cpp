@@ -10,6 +10,7 @@
 #include "base/assert.hpp"
 #include "base/socket.hpp"
 #include "engine/lifecycle.hpp"
+#include "ipc/call_about.hpp"
 #include "ipc/messages.hpp"
 #include "ipc/parcel.hpp"
 #include "policy/choose.hpp"
@@ -26,8 +27,16 @@ using engine::worker_event;
 using use = engine::happened::worker_used::use;
 
 namespace {
-std::uint32_t flags_of(const task& t) {
-  return ((t.flags & task::wants_stop) != 0 ? ipc::wants_stop : 0) |
+// Its submitter's names for it, and its trace: see ipc/call_about.hpp. A call that is nearly as large as one
+// may be goes without.
+bool has_about(task& t) {
+  constexpr std::size_t most = ipc::payload_limit - (std::size_t{1} << 12U);
+  return t.extras && !(t.extras->id.empty() && t.extras->label.empty() && t.extras->trace.empty()) &&
+         t.ops->call(t).data.view().size() <= most;
+}
+
+std::uint32_t flags_of(task& t) {
+  return (has_about(t) ? ipc::has_about : 0) | ((t.flags & task::wants_stop) != 0 ? ipc::wants_stop : 0) |
          ((t.flags & task::has_handles) != 0 ? ipc::has_handles : 0) |
          ((t.flags & task::captured) != 0 ? ipc::is_captured : 0) |
          ((t.flags & task::tells_progress) != 0 ? ipc::tells_progress : 0) |
@@ -120,12 +129,17 @@ bool process_crew::place(worker_process& w, task& t) {
                                 .target = call.target,
                                 .attempt = t.attempt + std::uint32_t{1},
                                 .flags = flags_of(t)};
-  const auto prepared = w.sender.prepare(header, call.data.view());
+  std::vector<std::byte> told;
+  if (has_about(t))
+    told = ipc::with_about(t.extras->id, t.extras->label, t.extras->trace.traceparent,
+                           t.extras->trace.tracestate, call.data.view());
+  const std::span<const std::byte> payload =
+      has_about(t) ? std::span<const std::byte>(told) : call.data.view();
+  const auto prepared = w.sender.prepare(header, payload);
   MUSTER_ASSERT(prepared.has_value());
   t.worker.store(w.id.slot, std::memory_order_relaxed);
   std::string problem;
-  if (prepared->payload == ipc::carrier::parcel &&
-      !send_parcel(w, prepared->position, call.data.view(), problem)) {
+  if (prepared->payload == ipc::carrier::parcel && !send_parcel(w, prepared->position, payload, problem)) {
     w.sender.abandon(prepared->position);
     ++t.attempt;
     refused_.emplace_back(

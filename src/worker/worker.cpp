@@ -17,7 +17,9 @@
 #include <muster/context.hpp>
 
 #include "base/socket.hpp"
+#include "base/trace_here.hpp"
 #include "ipc/board.hpp"
+#include "ipc/call_about.hpp"
 #include "ipc/last_words.hpp"
 #include "ipc/loop_bell.hpp"
 #include "ipc/messages.hpp"
@@ -184,6 +186,12 @@ private:
     } else {
       arguments = calls_.payload(call);
     }
+    ipc::call_about told;
+    if ((call.header.flags & ipc::has_about) != 0) {
+      auto taken = ipc::take_about(arguments);
+      if (!taken) return refuse(call.position, "what is to be known about the call is not whole");
+      told = std::move(*taken);
+    }
     std::vector<base::file_descriptor> handles;
     if ((call.header.flags & (ipc::has_handles | ipc::is_captured)) != 0) {
       auto received = mail_.ask_handles(call.position);
@@ -198,12 +206,15 @@ private:
 
     reader in(arguments, handles);
     const bool watched = (call.header.flags & ipc::wants_stop) != 0;
+    const trace_context trace{std::move(told.traceparent), std::move(told.tracestate)};
     speech_.begin(call.position, call.header.flags);
     yields_ = {.position = call.position, .ahead = ipc::ahead_of(call.header.flags)};
     context about(call.header.task, static_cast<int>(call.header.attempt),
-                  watched ? stops_.begin(call.position) : std::stop_token(), {}, this);
+                  watched ? stops_.begin(call.position) : std::stop_token(), told.id, this, told.label,
+                  trace.empty() ? nullptr : &trace);
     detail::call_site site{*target, in, result_, about.stop(), &about};
     faults::reach(fault_step::calling);
+    const base::within_trace within(trace.empty() ? nullptr : &trace);
     const auto status = perform(reinterpret_cast<detail::thunk_function>(const_cast<void*>(*thunk)), site);
     faults::reach(fault_step::returned);
     if (watched) stops_.end();
