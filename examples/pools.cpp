@@ -104,11 +104,11 @@ void maps() {
 }
 
 void queue() {
+  std::atomic<bool> go_on = false;  // outlives the pool, whose last tasks wait for it
   muster::thread_pool pool({
       .workers = {1},
       .queue = {.capacity = 1, .when_full = muster::when_full::reject},
   });
-  std::atomic<bool> go_on = false;
   std::vector<muster::future<void>> accepted;
   try {
     for (;;) accepted.push_back(pool.submit([&] { go_on.wait(false); }));
