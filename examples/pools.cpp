@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every piece of code in docs/guide/pools.md, in its order; a test compares the two.
+#include <unistd.h>
+
 #include <atomic>
 #include <coroutine>
 #include <cstdio>
@@ -18,6 +20,7 @@ namespace {
 
 int square(int x) { return x * x; }
 int shrink(const std::string& path, int width) { return static_cast<int>(path.size()) * width; }
+int process_id() { return ::getpid(); }
 bool step() {
   std::this_thread::sleep_for(1ms);
   return true;
@@ -101,6 +104,17 @@ void maps() {
 
   std::vector<muster::future<int>> all = pool.map(square, std::vector<int>{1, 2, 3}).futures();
   std::printf("futures of a map: %zu, the last %d\n", all.size(), all.back().get());
+}
+
+void choosing() {
+  muster::process_pool pool({
+      .workers = {2},
+      .strategy = muster::strategy::key,
+      .choose = {.affinity = muster::affinity::hard},
+  });
+  auto one = pool.submit({.key = "customer 7"}, process_id);
+  auto two = pool.submit({.key = "customer 7"}, process_id);
+  std::printf("choosing: the same worker %d\n", one.get() == two.get());
 }
 
 void queue() {
@@ -216,6 +230,7 @@ int main(int argc, char** argv) {
   futures();
   coroutines();
   maps();
+  choosing();
   queue();
   task_options();
   retries();

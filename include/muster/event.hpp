@@ -5,8 +5,8 @@
 /// Handlers run on the pool's callback executor, one after the other and never under a lock of ours, so they
 /// may call back into the pool. What a handler throws is reported on standard error and goes no further.
 ///
-/// Of two kinds the first in a pool is also one line on standard error when nobody listens to that kind:
-/// task_failed and degraded. A handler for the kind, even one that does nothing, silences it.
+/// Of three kinds the first in a pool is also one line on standard error when nobody listens to that kind:
+/// task_failed, degraded and chooser_failed. A handler for the kind, even one that does nothing, silences it.
 
 #include <chrono>
 #include <cstddef>
@@ -42,6 +42,7 @@ enum class event_kind : std::uint8_t {
   task_retried,     ///< An attempt failed and the task will run again.
   task_stuck,       ///< A thread task was told to stop and has not returned.
   memory_pressure,  ///< The owner's memory is above owner_memory_options::limit: see event::bytes.
+  chooser_failed,   ///< choose_options::chooser threw or chose nobody there is; the pool goes on without it.
 };
 
 std::string_view name(event_kind kind) noexcept;

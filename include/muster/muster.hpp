@@ -18,6 +18,7 @@
 #include <muster/module_calls.hpp>
 #include <muster/options.hpp>
 #include <muster/pool.hpp>
+#include <muster/sizes.hpp>
 #include <muster/stats.hpp>
 #include <muster/stream.hpp>
 #include <muster/this_worker.hpp>

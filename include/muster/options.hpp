@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/choose_options.hpp>
 #include <muster/fault.hpp>
 #include <muster/log.hpp>
 #include <muster/trace.hpp>
@@ -70,13 +71,6 @@ struct worker_options {
   std::optional<int> max{};
   /// A worker above `min` that had nothing to do for so long is stopped. Above 0.
   duration idle_timeout = 10s;
-};
-
-/// Who gets the next task when several workers could take it.
-enum class strategy : std::uint8_t {
-  pull,         ///< A worker takes the next task when it is free: the best choice unless you need another.
-  fewest,       ///< Handed to the worker with the fewest tasks; ties go to the lowest slot.
-  round_robin,  ///< Handed to each worker in turn; what would wait behind a slow task goes to a free worker.
 };
 
 /// What a submit does when the queue is full.
@@ -352,6 +346,7 @@ enum class worker_stderr : std::uint8_t {
 struct thread_options {
   worker_options workers{};
   muster::strategy strategy = muster::strategy::pull;
+  choose_options choose{};
   queue_options queue{};
   retry_options retry{};
   /// A running task that was cancelled or is past its time is told by its stop token; when it has not
@@ -373,6 +368,7 @@ struct thread_options {
 struct process_options {
   worker_options workers{};
   muster::strategy strategy = muster::strategy::pull;
+  choose_options choose{};
   queue_options queue{};
   retry_options retry{};
   limit_options limits{};
@@ -485,6 +481,8 @@ struct task_options {
   std::string label{};
   /// The trace it belongs to, see trace.hpp. Default: that of the task which submits it, if any.
   trace_context trace{};
+  /// For strategy::key: tasks with one key go to one worker, see affinity. Empty: none.
+  std::string key{};
 };
 
 }  // namespace muster

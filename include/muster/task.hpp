@@ -182,6 +182,7 @@ struct task_extras {
   std::shared_ptr<chunk_line> chunks{};       // of a stream
   std::string label{};
   trace_context trace{};
+  std::string key{};  // constant after submit
 };
 
 /// Memory for tasks that one thread makes and another one ends. Any thread may call.

@@ -154,8 +154,10 @@ void describe_run(CLI::App& app, run_command& run, texts& given) {
       ->check(CLI::Range(0, 999));
   app.add_option("--memory", given.memory, "The most that a worker may use: 512MiB, 2GiB, 500MB")
       ->option_text("SIZE");
-  app.add_option("--strategy", given.strategy,
-                 "Who gets the next call: pull (the default), fewest, round_robin")
+  app.add_option(
+         "--strategy", given.strategy,
+         "Who gets the next call: pull (the default), fewest, fewest_served, round_robin, fill, random, "
+         "two_choices")
       ->option_text("NAME");
   app.add_option("--results", run.results_path, "Write results there, not to standard output")
       ->option_text("FILE");

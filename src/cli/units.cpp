@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include <muster/error.hpp>
+
 namespace muster::cli {
 namespace {
 
@@ -83,11 +85,10 @@ std::expected<worker_options, std::string> parse_workers(std::string_view text) 
       text));
 }
 
-std::expected<strategy, std::string> parse_strategy(std::string_view text) {
-  if (text == "pull") return strategy::pull;
-  if (text == "fewest") return strategy::fewest;
-  if (text == "round_robin") return strategy::round_robin;
-  return std::unexpected(fmt::format("'{}' is not a strategy: write pull, fewest or round_robin", text));
+std::expected<strategy, std::string> parse_strategy(std::string_view text) try {
+  return strategy_named(text);
+} catch (const invalid_options& e) {
+  return std::unexpected(e.what());
 }
 
 }  // namespace muster::cli

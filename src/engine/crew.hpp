@@ -83,8 +83,9 @@ public:
   // The worker in this slot is about to block: what it has taken and not begun goes back. With the intake's
   // lock.
   virtual void surrender(std::uint32_t /*slot*/) {}
-  // No worker is free for another task. With the intake's lock.
-  [[nodiscard]] virtual bool saturated() const = 0;
+  // How many workers are free for another task; 0 or less: none. With the intake's lock.
+  [[nodiscard]] virtual int free_workers() const = 0;
+  [[nodiscard]] bool saturated() const { return free_workers() <= 0; }
   // The workers' part of a snapshot.
   virtual void describe(stats& into) = 0;
   [[nodiscard]] virtual bool can_kill() const = 0;

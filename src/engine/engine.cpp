@@ -320,14 +320,22 @@ void engine::off(subscription which) {
 
 // What must not go unheard: the first of these that nobody listens to is told on standard error.
 void engine::tell_unheard(const event& e) {
-  const bool failed = e.kind == event_kind::task_failed;
-  if (!failed && e.kind != event_kind::degraded) return;
-  if ((failed ? failure_told_ : degraded_told_).exchange(true)) return;
+  const bool is_known = e.kind == event_kind::task_failed      ? failure_told_.exchange(true)
+                        : e.kind == event_kind::degraded       ? degraded_told_.exchange(true)
+                        : e.kind == event_kind::chooser_failed ? chooser_told_.exchange(true)
+                                                               : true;
+  if (is_known) return;
   const std::string kind(name(e.kind));
   std::fprintf(stderr,
                "muster: the pool '%s': %s (nobody listens to event_kind::%s, so only the first is told; "
                "pool.on(muster::event_kind::%s, handler) silences this)\n",
                settings_.name.c_str(), e.text.c_str(), kind.c_str(), kind.c_str());
+}
+
+void engine::chooser_failed(const std::string& how) {
+  announce({.kind = event_kind::chooser_failed,
+            .text = "choose.chooser failed and is not asked again, workers take tasks when they are free: " +
+                    how});
 }
 
 void engine::announce(event e) {

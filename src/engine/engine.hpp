@@ -146,6 +146,8 @@ public:
   // The attempt failed: another follows, or it settles with `error`. Lets go of the task.
   void failed(task& t, std::exception_ptr error, policy::failure why);
   void announce(event e);
+  // The user's chooser threw, or answered nonsense. Not under a lock.
+  void chooser_failed(const std::string& how);
   // A line for the sink. False: there is none, so the caller prints it. Not under a lock.
   [[nodiscard]] bool log(log_line line);
   // What t said, which somebody asked for. Not under a lock.
@@ -339,7 +341,7 @@ private:
   std::vector<std::shared_ptr<listener>> listeners_;  // guarded by listeners_mutex_
   std::uint64_t last_subscription_ = 0;               // guarded by listeners_mutex_
   std::atomic<bool> listened_to_{false};
-  std::atomic<bool> failure_told_{false}, degraded_told_{false};  // on standard error
+  std::atomic<bool> failure_told_{false}, degraded_told_{false}, chooser_told_{false};  // on standard error
 
   // Who of this pool's workers waits for which task, for would_deadlock; and which tasks run beside the crew.
   std::mutex waits_mutex_;

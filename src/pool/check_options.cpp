@@ -222,6 +222,31 @@ void check_process(problems& bad, const process_options& o) {
       bad.add("env.set", "'" + name + "'", "a variable's name is not empty and holds no '='");
 }
 
+void check(problems& bad, strategy how, const choose_options& o, int most_workers) {
+  if (name(how).empty())
+    bad.add("strategy", std::to_string(static_cast<int>(how)),
+            "is none; strategy_named gives one by its name, and lists them where there is none of that name");
+  for (std::size_t slot = 0; slot < o.weights.size(); ++slot)
+    if (o.weights[slot] < 0 || o.weights[slot] > 1'000'000)
+      bad.add(fmt::format("choose.weights[{}]", slot), std::to_string(o.weights[slot]),
+              "range 0..1'000'000; 0 is never given a task");
+  if (o.weights.size() > static_cast<std::size_t>(std::max(0, most_workers)))
+    bad.add("choose.weights", fmt::format("{} of them", o.weights.size()),
+            fmt::format("there are at most {} workers (workers.max); leave the others out", most_workers));
+  else if (o.weights.size() == static_cast<std::size_t>(std::max(0, most_workers)) &&
+           std::ranges::count(o.weights, 0) == std::ssize(o.weights))
+    bad.add("choose.weights", "all 0", "no worker would ever be given a task; give one of them more");
+  if (!o.weights.empty() && how != strategy::weighted)
+    bad.add("choose.weights", fmt::format("{} of them", o.weights.size()),
+            "go with strategy::weighted; choose that, or leave them out");
+  if (o.full < 1 || o.full > 1'000'000) bad.add("choose.full", std::to_string(o.full), "range 1..1'000'000");
+  if (o.affinity > affinity::hard)
+    bad.add("choose.affinity", std::to_string(static_cast<int>(o.affinity)), "known: soft, hard");
+  if (o.chooser && how != strategy::pull)
+    bad.add("choose.chooser", "a function",
+            "it decides instead of a strategy; leave `strategy` as it is, or leave the chooser out");
+}
+
 struct size {
   int min, max;
 };
@@ -252,8 +277,7 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
   check(bad, "retry", o.retry);
   bad.not_negative("grace", o.grace);
   bad.not_negative("close.patience", o.close.patience);
-  if (o.strategy > strategy::round_robin)
-    bad.add("strategy", std::to_string(static_cast<int>(o.strategy)), "known: pull, fewest, round_robin");
+  check(bad, o.strategy, o.choose, s.max);
   engine::settings chosen{
       .plan = {.min = s.min, .max = s.max, .idle_timeout = o.workers.idle_timeout, .grace = o.grace},
       .queue = o.queue,

@@ -94,7 +94,8 @@ void apply(detail::task& t, const task_options& o, bool can_capture) {
   t.priority = o.priority.value;
   const bool timed = o.queue_timeout || o.run_timeout || o.deadline;
   const bool heard = o.capture != capture::off || o.on_progress;
-  const bool named = !o.id.empty() || !o.label.empty() || !o.trace.empty() || !o.trace.tracestate.empty();
+  const bool named =
+      !o.id.empty() || !o.key.empty() || !o.label.empty() || !o.trace.empty() || !o.trace.tracestate.empty();
   if (!timed && !o.stop.stop_possible() && !named && !o.retry && !o.report && !heard) return;
   if (const auto bad = pool::problems_of(o, can_capture); !bad.empty())
     throw invalid_options("the options of the task are not usable:\n" + bad);
@@ -106,6 +107,7 @@ void apply(detail::task& t, const task_options& o, bool can_capture) {
   t.extras->id = o.id;
   t.extras->label = o.label;
   t.extras->trace = o.trace;
+  t.extras->key = o.key;
   t.extras->outer_stop = o.stop;
   if (timed) t.flags |= detail::task::watched;
   if (o.report) t.flags |= detail::task::reported;

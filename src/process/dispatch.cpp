@@ -9,11 +9,11 @@
 
 #include "base/assert.hpp"
 #include "base/socket.hpp"
+#include "engine/ask_chooser.hpp"
 #include "engine/lifecycle.hpp"
 #include "ipc/call_about.hpp"
 #include "ipc/messages.hpp"
 #include "ipc/parcel.hpp"
-#include "policy/choose.hpp"
 #include "process/process_crew.hpp"
 
 namespace muster::process {
@@ -58,7 +58,11 @@ void process_crew::pump() {
     std::unique_lock lock(mutex_, std::try_to_lock);
     if (!lock) return;
     pump_wanted_.store(false);
-    fill(to_wake);
+    if (chooser_)
+      fill_as_told(lock);
+    else
+      fill();
+    ring(to_wake);
     auto refused = std::exchange(refused_, {});
     lock.unlock();
     for (const auto& w : to_wake) w->sender.wake();
@@ -67,19 +71,34 @@ void process_crew::pump() {
   }
 }
 
-void process_crew::fill(std::vector<worker_ref>& to_wake) {
+void process_crew::ring(std::vector<worker_ref>& to_wake) {
+  for (const auto& w : workers_)
+    if (w && std::exchange(w->fresh, false) && w->sender.ring()) to_wake.push_back(w);
+}
+
+// How many calls this worker may have at a time. Where tasks are held back each has to wait for its turn, not
+// behind another; who pulls gets as many as it can take.
+std::size_t process_crew::most_each(const worker_process& w) const {
+  if (throttle_) return 1;
+  return chooses_.how == strategy::pull && !chooser_ ? w.window : ipc::slot_count;
+}
+
+void process_crew::fill() {
   std::array<policy::load, 64> few;
   std::vector<policy::load> many;
   if (workers_.size() > few.size()) many.resize(workers_.size());
   const std::span<policy::load> loads =
       many.empty() ? std::span(few).first(workers_.size()) : std::span<policy::load>(many);
-  // 0: as many as it can take. Where tasks are held back each has to wait for its turn, not behind another.
-  const std::size_t most = throttle_ ? 1 : options_.strategy == strategy::pull ? 0 : ipc::slot_count;
   std::size_t room = 0;
-  const auto look = [&](std::size_t slot) {
+  const auto look = [&](std::size_t slot) -> std::size_t {
+    loads[slot] = {};
     const worker_process* w = workers_[slot].get();
-    const std::size_t left = w == nullptr ? 0 : w->room(most == 0 ? w->window : most);
-    loads[slot] = {left > 0, left > 0 ? static_cast<std::uint32_t>(w->in_flight()) : 0};
+    if (w == nullptr) return 0;
+    const std::size_t left = w->room(most_each(*w));
+    loads[slot] = {.open = left > 0,
+                   .in_flight = left > 0 ? static_cast<std::uint32_t>(w->in_flight()) : 0,
+                   .stays = w->open() || w->state == worker_state::starting,
+                   .generation = w->id.generation};
     return left;
   };
   const auto look_at_all = [&] {
@@ -91,13 +110,12 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
 
   std::array<task*, 64> batch;
   engine::intake& intake = owner_->queue();
-  for (;;) {
+  for (bool placed_all = true; placed_all;) {
     std::size_t count = 0;
     {
       const auto lock = intake.lock();
-      // Where a worker is idle the urgent task goes there, except that round_robin may choose a busy one.
-      const bool overtakes =
-          options_.strategy == strategy::round_robin || idle_workers_.load(std::memory_order_relaxed) == 0;
+      // Where a worker is idle the urgent task goes there, except that some strategies may choose a busy one.
+      const bool overtakes = chooses_.may_prefer_busy() || idle_workers_.load(std::memory_order_relaxed) == 0;
       if (const auto top = intake.top_priority(); overtakes && top && *top > lowest_placed_) {
         recall_for(*top);
         look_at_all();
@@ -109,17 +127,71 @@ void process_crew::fill(std::vector<worker_ref>& to_wake) {
       }
     }
     if (count == 0) break;
+    std::size_t left_over = 0;  // those whose worker has no room: strategy::key, hard
     for (std::size_t i = 0; i < count; ++i) {
-      const auto chosen = policy::choose(options_.strategy, loads, cursor_);
-      worker_process& w = *workers_[*chosen];
-      place(w, *batch[i]);
+      if (chooses_.how == strategy::key)
+        chooses_.key = batch[i]->extras ? policy::key_of(batch[i]->extras->key) : 0;
+      const auto chosen = policy::choose(loads, chooses_);
+      if (!chosen) {
+        batch[left_over++] = batch[i];
+        continue;
+      }
+      place(*workers_[*chosen], *batch[i]);
       look(*chosen);
       --room;
     }
+    placed_all = left_over == 0;
+    if (placed_all) continue;
+    const auto lock = intake.lock();
+    while (left_over > 0) owner_->put_back(*batch[--left_over]);
   }
-  if (idle_workers_.load(std::memory_order_relaxed) > 0) steal();
-  for (const auto& w : workers_)
-    if (w && std::exchange(w->fresh, false) && w->sender.ring()) to_wake.push_back(w);
+  if (!chooses_.is_hard() && idle_workers_.load(std::memory_order_relaxed) > 0) steal();
+}
+
+bool process_crew::anything_waits() {
+  const auto intake = owner_->queue().lock();
+  return owner_->queue().size() > 0;
+}
+
+// While somebody asks, others leave it to that one to look once more.
+void process_crew::fill_as_told(std::unique_lock<std::mutex>& lock) {
+  if (std::exchange(asking_, true)) {
+    asked_meanwhile_ = true;
+    return;
+  }
+  std::vector<candidate> candidates;
+  std::vector<worker_ref> seen;
+  while (chooser_) {
+    asked_meanwhile_ = false;
+    candidates.clear();
+    seen.clear();
+    for (const auto& w : workers_) {
+      if (!w || w->room(most_each(*w)) == 0) continue;
+      candidates.push_back({w->id.slot, w->in_flight(), w->served, w->in_flight() == 0});
+      seen.push_back(w);
+    }
+    if (candidates.empty() || may_begin() == 0 || !anything_waits()) {
+      if (asked_meanwhile_) continue;
+      break;
+    }
+    lock.unlock();
+    const auto answer = engine::ask_chooser(chooser_, candidates);
+    if (!answer) owner_->chooser_failed(answer.error());
+    lock.lock();
+    if (!answer) chooser_ = nullptr;
+    if (!answer || (!*answer && !asked_meanwhile_)) break;
+    if (!*answer) continue;
+    worker_process& w = *seen[**answer];
+    if (workers_[w.id.slot].get() != &w || w.room(most_each(w)) == 0) continue;
+    task* t = nullptr;
+    {
+      const auto intake = owner_->queue().lock();
+      t = owner_->queue().take();
+    }
+    if (t != nullptr) place(w, *t);
+  }
+  asking_ = false;
+  if (!chooser_) fill();  // it has failed
 }
 
 bool process_crew::place(worker_process& w, task& t) {

@@ -63,7 +63,9 @@ process_crew::process_crew(const process_options& options)
       names_(rows_of(board_)),
       bell_(board_),
       epoll_(need(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
-      wake_(need(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
+      wake_(need(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
+      chooses_(options.strategy, options.choose, 0),
+      chooser_(options.choose.chooser) {
   editions_[0] = std::make_shared<const worker_settings>(named(options, nullptr));
   if (options.throttle.percent)
     throttle_.emplace(*options.throttle.percent / 100, options.throttle.check_every);
@@ -204,6 +206,7 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
     w->limit->apply_to(request.birth);
   }
   w->one_task = options_.lifetime == lifetime::per_task;
+  w->never_chosen = chooses_.weight(id.slot) == 0;  // weights do not change
   request.control = control->second.release();
   request.board = board_memory_.descriptor();
   request.requests = w->requests.descriptor();

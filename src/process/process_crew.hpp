@@ -31,6 +31,7 @@
 #include "ipc/region.hpp"
 #include "module/function_key.hpp"
 #include "module/symbols.hpp"
+#include "policy/choose.hpp"
 #include "policy/throttle.hpp"
 #include "process/worker_process.hpp"
 #include "process/zygote_link.hpp"
@@ -65,7 +66,10 @@ public:
   engine::edition add_edition(const process_options& options, void (*canary)());
   [[nodiscard]] engine::edition in_force();
 
-  void attach(engine::engine& owner) override { owner_ = &owner; }
+  void attach(engine::engine& owner) override {
+    owner_ = &owner;
+    chooses_.dice = base::random(owner.chosen().plan.seed);
+  }
   void choose(engine::edition settings) override { chosen_ = settings; }
   void keep(engine::edition in_force) override;
   void start(worker_id id) override;
@@ -85,7 +89,7 @@ public:
 
   void wake() override;
   void queued(std::unique_lock<std::mutex>& intake_lock) override;
-  [[nodiscard]] bool saturated() const override { return idle_workers_.load(std::memory_order_relaxed) <= 0; }
+  [[nodiscard]] int free_workers() const override { return idle_workers_.load(std::memory_order_relaxed); }
   void describe(stats& into) override;
   void chunks_taken(detail::task& t, std::uint64_t count) override;
   [[nodiscard]] bool can_kill() const override { return true; }
@@ -126,8 +130,13 @@ private:
   };
 
   // --- dispatch.cpp: the way of a task
-  void pump();                                     // fills rings, by this thread or whoever holds the lock
-  void fill(std::vector<worker_ref>& to_wake);     // with the lock
+  void pump();  // fills rings, by this thread or whoever holds the lock
+  void fill();  // with the lock
+  [[nodiscard]] std::size_t most_each(const worker_process& w) const;  // with the lock
+  void ring(std::vector<worker_ref>& to_wake);                         // with the lock: who got calls
+  // The user's chooser places them. With the lock, which it lets go meanwhile.
+  void fill_as_told(std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] bool anything_waits();
   [[nodiscard]] std::size_t may_begin() const;     // with the lock
   bool place(worker_process& w, detail::task& t);  // with the lock; false: it could not be sent
   bool send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload,
@@ -237,7 +246,10 @@ private:
 
   std::mutex mutex_;
   std::vector<worker_ref> workers_;  // by slot; guarded by mutex_; null where there never was one
-  std::size_t cursor_ = 0;           // of round_robin; guarded by mutex_
+  policy::chooser_memory chooses_;   // guarded by mutex_
+  chooser chooser_;                  // the user's; guarded by mutex_, called by one thread at a time without
+  bool asking_ = false;              // that thread is about it; guarded by mutex_
+  bool asked_meanwhile_ = false;     // something has changed since it began; guarded by mutex_
   int lowest_placed_ =
       std::numeric_limits<int>::max();    // no placed task has a lower priority; guarded by mutex_
   std::atomic<int> idle_workers_{0};      // open workers without a call; written with the lock

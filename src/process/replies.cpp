@@ -36,8 +36,9 @@ bool process_crew::drain(worker_process& w) {
       note_served(w, answers.size());
       w.measure(answers.size(), owner_->time().now());
       note_load(w);
-      pump_wanted_.store(false);
-      fill(to_wake);
+      pump_wanted_.store(chooser_ != nullptr);  // which is asked without the lock
+      if (!chooser_) fill();
+      ring(to_wake);
       note_head(w);
     }
     more = answers.size() == 256 && !broken;

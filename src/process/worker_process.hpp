@@ -80,8 +80,8 @@ struct worker_process {
   // in the ring, so room in the ring is another matter than calls in flight.
   [[nodiscard]] std::size_t room(std::size_t most) const {
     const std::size_t free = ipc::slot_count - static_cast<std::size_t>(sender.next() - sender.oldest());
-    return !open() || killed_for || is_being_ended || has_had_its_task() || receiver.broken() ||
-                   in_flight() >= most
+    return !open() || never_chosen || killed_for || is_being_ended || has_had_its_task() ||
+                   receiver.broken() || in_flight() >= most
                ? 0
                : std::min(most - in_flight(), free);
   }
@@ -95,7 +95,8 @@ struct worker_process {
   [[nodiscard]] bool has_had_its_task() const { return one_task && (served > 0 || in_flight() > 0); }
   // Among those that a task finds free.
   [[nodiscard]] bool is_free() const {
-    return state == worker_state::idle && !killed_for && !is_being_ended && !has_had_its_task();
+    return state == worker_state::idle && !never_chosen && !killed_for && !is_being_ended &&
+           !has_had_its_task();
   }
   // It has begun a call.
   [[nodiscard]] bool is_at_work() { return in_flight() > 0 && sender.seen_claimed(sender.oldest()); }
@@ -136,7 +137,8 @@ struct worker_process {
   std::size_t memory_seen_at = 0;  // as many it had served
   duration cpu_used{};             // loop only: as last seen
   bool had_tasks = false;
-  bool one_task = false;  // lifetime::per_task
+  bool one_task = false;      // lifetime::per_task
+  bool never_chosen = false;  // its weight is 0
   bool stopping_told = false;
   std::optional<death_cause> killed_for{};
   // The signals by which it shall end, before it is killed: why it got them, which (bit n - 1 is signal n)

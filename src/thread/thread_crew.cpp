@@ -8,7 +8,6 @@
 #include <system_error>
 
 #include "base/assert.hpp"
-#include "policy/choose.hpp"
 
 namespace muster::thread {
 
@@ -48,12 +47,12 @@ void thread_crew::work(worker& me) {
     const std::size_t count = refill(me);
     if (count == 0 && finished.empty()) {
       if (me.retiring) {
-        if (queue().size() == 0 || sleeping_.empty()) break;
+        if (queue().size() == 0 || sleeping_.empty() || binds()) break;
         wake_one(lock);  // it may have been woken for a task, which another shall take
         queue().lock(lock);
         break;
       }
-      if (how_ == strategy::pull && !std::exchange(looked, true)) {
+      if (pulls() && !std::exchange(looked, true)) {
         look_around(lock);
       } else {
         sleep(me, lock);
@@ -62,7 +61,7 @@ void thread_crew::work(worker& me) {
     }
     if (count > 0 && me.state == worker_state::idle) set_state(me, worker_event::begin);
     owner_->tell_backlog();
-    if ((count > 1 || queue().size() > 0) && !sleeping_.empty() && !wake_on_its_way_)
+    if ((count > 1 || queue().size() > 0) && !sleeping_.empty() && !wake_on_its_way_ && !binds())
       wake_one(lock);
     else
       lock.unlock();
@@ -77,6 +76,7 @@ void thread_crew::work(worker& me) {
     queue().lock(lock);
   }
   set_state(me, worker_event::end);
+  if (binds()) hand_out(lock);  // what was to wait for it
   const bool had_tasks = me.done.load(std::memory_order_relaxed) > 0;
   lock.unlock();
   owner_->worker_ended(me.id, had_tasks);
@@ -86,7 +86,7 @@ void thread_crew::work(worker& me) {
 // what waits.
 std::size_t thread_crew::share(const worker& me) const {
   constexpr duration target = std::chrono::microseconds(10);
-  if (me.per_task == duration::zero() || how_ != strategy::pull) return 1;
+  if (me.per_task == duration::zero() || !pulls()) return 1;
   const auto fits = static_cast<std::size_t>(target / me.per_task);
   return std::clamp(fits, std::size_t{1}, std::min(longest_batch, 1 + queue().size() / workers_.size()));
 }
@@ -94,7 +94,8 @@ std::size_t thread_crew::share(const worker& me) const {
 std::size_t thread_crew::refill(worker& me) {
   me.running.store(nullptr, std::memory_order_relaxed);
   if (me.batch[0].load(std::memory_order_relaxed) != nullptr) return 1;  // it was handed one
-  if (me.retiring) return 0;
+  if (take_bound(me)) return 1;
+  if (me.retiring || binds()) return 0;
   engine::intake& intake = queue();
   const std::size_t wanted = intake.size() == 0 ? 0 : share(me);
   std::size_t count = 0;
@@ -174,7 +175,7 @@ void thread_crew::surrender(std::uint32_t slot) {
     if (task* t = entry.exchange(nullptr, std::memory_order_acq_rel)) back.push_back(t);
   if (back.empty()) return;
   give_back(back);
-  if (!sleeping_.empty()) call_sleeper().wake.notify_one();
+  if (!sleeping_.empty() && !binds()) call_sleeper().wake.notify_one();
 }
 
 // Waking a worker costs the submitter several microseconds; so a worker that had work looks on for about as
@@ -192,13 +193,14 @@ void thread_crew::look_around(std::unique_lock<std::mutex>& lock) {
 void thread_crew::sleep(worker& me, std::unique_lock<std::mutex>& lock) {
   sleeping_.push_back(&me);
   mind_the_door();
-  if (queue().size() > 0) {  // it came through the door just now
+  if (queue().size() > 0 && !binds()) {  // it came through the door just now
     sleeping_.pop_back();
     return mind_the_door();
   }
   if (me.state == worker_state::busy) set_state(me, worker_event::rest);
   me.idle_since = owner_->time().now();
   me.woken = false;
+  if (binds()) hand_out(lock);  // perhaps to this one
   me.wake.wait(lock, [&me] { return me.woken; });
   queue().bring_in();
   if (me.batch[0].load(std::memory_order_relaxed) == nullptr) wake_on_its_way_ = false;
@@ -207,7 +209,7 @@ void thread_crew::sleep(worker& me, std::unique_lock<std::mutex>& lock) {
 
 // Who submits must tell us where somebody sleeps whom nobody has woken yet, or where a worker is chosen.
 void thread_crew::mind_the_door() {
-  queue().set(engine::hold::crew, how_ != strategy::pull || (!sleeping_.empty() && !wake_on_its_way_));
+  queue().set(engine::hold::crew, !pulls() || (!sleeping_.empty() && !wake_on_its_way_));
 }
 
 // The worker that fell asleep last, whose caches are warmest. It is still to be notified.
@@ -229,27 +231,18 @@ void thread_crew::wake_one(std::unique_lock<std::mutex>& lock) {
 void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
   if (lowest_in_batches_ != std::numeric_limits<int>::max() && queue().top_priority() > lowest_in_batches_)
     recall();
-  if (how_ != strategy::pull) return hand_out(lock);
+  if (binds()) {
+    hand_out(lock);
+    return lock.unlock();
+  }
+  if (!pulls()) {
+    const auto handed = hand_one();
+    lock.unlock();
+    if (handed && *handed != nullptr) (*handed)->wake.notify_one();
+    return;
+  }
   if (sleeping_.empty() || wake_on_its_way_) return lock.unlock();
   wake_one(lock);
-}
-
-// To the chosen one of those who have nothing to do; where nobody is, whoever is free first takes it.
-void thread_crew::hand_out(std::unique_lock<std::mutex>& lock) {
-  std::vector<policy::load> loads(workers_.size());
-  for (const auto& w : workers_)
-    if (w && w->state == worker_state::idle && w->batch[0].load(std::memory_order_relaxed) == nullptr)
-      loads[w->id.slot].open = true;
-  const auto chosen = policy::choose(how_, loads, cursor_);
-  task* t = chosen ? queue().take() : nullptr;
-  if (t == nullptr) return lock.unlock();
-  worker& next = *workers_[*chosen];
-  t->worker.store(next.id.slot, std::memory_order_relaxed);
-  next.batch[0].store(t, std::memory_order_relaxed);
-  const bool asleep = std::erase(sleeping_, &next) > 0;  // or just about to
-  if (asleep) next.woken = true;
-  lock.unlock();
-  if (asleep) next.wake.notify_one();
 }
 
 // --------------------------------------------------------------------------------------------------------
@@ -270,25 +263,27 @@ void thread_crew::start(worker_id id) {
     w.thread = std::thread([this, &w] { work(w); });
   } catch (const std::system_error& e) {
     {
-      const auto lock = queue().lock();
+      auto lock = queue().lock();
       set_state(w, worker_event::end);
+      if (binds()) hand_out(lock);
     }
     owner_->worker_ended(id, false, nullptr, std::string("a thread could not be started: ") + e.what());
   }
 }
 
 void thread_crew::retire(worker_id id) {
-  const auto lock = queue().lock();
+  auto lock = queue().lock();
   worker& w = *workers_[id.slot];
   if (w.id != id || w.state == worker_state::dead) return;
   set_state(w, worker_event::retire);
   w.retiring = true;
-  const auto asleep = std::find(sleeping_.begin(), sleeping_.end(), &w);
-  if (asleep == sleeping_.end()) return;
-  sleeping_.erase(asleep);
-  mind_the_door();
-  w.woken = true;
-  w.wake.notify_one();
+  give_back_bound(w);
+  if (std::erase(sleeping_, &w) > 0) {
+    mind_the_door();
+    w.woken = true;
+    w.wake.notify_one();
+  }
+  if (binds()) hand_out(lock);  // what was bound to it
 }
 
 revoked thread_crew::revoke(task& t, bool tell, worker_id& on) {
@@ -300,6 +295,7 @@ revoked thread_crew::revoke(task& t, bool tell, worker_id& on) {
       if (entry.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel))
         return revoked::taken_back;
     }
+    if (std::erase(w->bound, &t) > 0) return revoked::taken_back;
     if (w->running.load(std::memory_order_relaxed) != &t) continue;
     on = w->id;
     return tell && t.state.load(std::memory_order_relaxed) == detail::task_state::running ? revoked::told
@@ -313,6 +309,7 @@ void thread_crew::held(std::vector<task_ref<>>& into) {
   for (const auto& w : workers_) {
     if (!w) continue;
     if (task* t = w->running.load(std::memory_order_relaxed)) into.push_back(task_ref<>::share(*t));
+    for (task* t : w->bound) into.push_back(task_ref<>::share(*t));
     for (auto& entry : w->batch) {
       // Taken for a moment, so that its worker does not begin and drop it meanwhile.
       task* t = entry.exchange(nullptr, std::memory_order_acq_rel);

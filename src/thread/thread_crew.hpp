@@ -12,12 +12,14 @@
 //
 // Waking costs more than a short task, so at most one wake is on its way at a time: who wakes up and finds
 // more work than its own wakes the next. With strategies other than pull the submitter hands the task to the
-// chosen sleeper.
+// chosen sleeper (hand_out.cpp). Where a strategy binds tasks to workers, or the user's chooser decides, no
+// worker takes what it finds: all is handed out, by who submits and by who becomes free.
 
 #include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -28,6 +30,7 @@
 
 #include "engine/crew.hpp"
 #include "engine/engine.hpp"
+#include "policy/choose.hpp"
 
 namespace muster::thread {
 
@@ -35,10 +38,14 @@ using engine::worker_id;
 
 class thread_crew final : public engine::crew {
 public:
-  thread_crew(strategy how, std::string name) : how_(how), name_(std::move(name)) {}
+  thread_crew(strategy how, const choose_options& chosen, std::string name)
+      : name_(std::move(name)), chooses_(how, chosen, 0), chooser_(chosen.chooser) {}
   ~thread_crew() override = default;
 
-  void attach(engine::engine& owner) override { owner_ = &owner; }
+  void attach(engine::engine& owner) override {
+    owner_ = &owner;
+    chooses_.dice = base::random(owner.chosen().plan.seed);
+  }
   void start(worker_id worker) override;
   void retire(worker_id worker) override;
   void kill(worker_id, death_cause) override {}
@@ -53,12 +60,13 @@ public:
   void wake() override;
   void queued(std::unique_lock<std::mutex>& intake_lock) override;
   void surrender(std::uint32_t slot) override;
-  [[nodiscard]] bool saturated() const override { return sleeping_.empty() && looking_ == 0; }
+  [[nodiscard]] int free_workers() const override;
   void describe(stats& into) override;
   [[nodiscard]] bool can_kill() const override { return false; }
 
 private:
   static constexpr std::size_t longest_batch = 16;
+  static constexpr std::size_t most_bound = 64;  // tasks that wait for one worker; also in choose_options.hpp
 
   struct worker {
     worker_id id{};
@@ -77,6 +85,7 @@ private:
     bool retiring = false;
     bool woken = false;
     base::time_point idle_since{};
+    std::deque<detail::task*> bound{};  // strategy::key, hard: tasks that wait for it; the most urgent first
   };
 
   void work(worker& me);
@@ -89,15 +98,29 @@ private:
   worker& call_sleeper();
   void wake_one(std::unique_lock<std::mutex>& lock);  // and lets go of it
   void mind_the_door();
-  void hand_out(std::unique_lock<std::mutex>& lock);  // and lets go of it
   void recall();  // what is less urgent than what was queued now, and the rest with it
   void give_back(std::vector<detail::task*>& tasks);
+
+  // --- hand_out.cpp: strategies other than pull. With the lock.
+  [[nodiscard]] bool pulls() const { return chooses_.how == strategy::pull && !chooser_; }
+  // All tasks are handed out; no worker takes what it finds.
+  [[nodiscard]] bool binds() const { return chooser_ || chooses_.binds(); }
+  // May let go of the lock and takes it again, where the user's chooser is asked.
+  void hand_out(std::unique_lock<std::mutex>& lock);
+  // None: there is none, or nobody for it. A worker: it is to be notified.
+  std::optional<worker*> hand_one();
+  worker* hand_to(worker& w, detail::task& t);
+  void hand_out_as_told(std::unique_lock<std::mutex>& lock);
+  std::optional<std::size_t> ask(std::unique_lock<std::mutex>& lock, std::vector<candidate>& candidates);
+  [[nodiscard]] bool is_free(const worker& w) const;
+  void bind(worker& w, detail::task& t);
+  [[nodiscard]] bool take_bound(worker& me);
+  void give_back_bound(worker& w);
 
   void run_batch(worker& me, std::size_t count, std::vector<detail::task*>& finished);
   void set_state(worker& w, engine::worker_event event);
   [[nodiscard]] engine::intake& queue() const { return owner_->queue(); }
 
-  const strategy how_;
   const std::string name_;
   engine::engine* owner_ = nullptr;
 
@@ -107,7 +130,10 @@ private:
   int looking_ = 0;                               // workers that look for a moment longer before they sleep
   bool wake_on_its_way_ = false;
   int lowest_in_batches_ = std::numeric_limits<int>::max();  // no batch holds a lower priority
-  std::size_t cursor_ = 0;
+  policy::chooser_memory chooses_;
+  chooser chooser_;         // the user's; empty where there is none, or none any more
+  bool asking_ = false;     // somebody asks it, without the lock
+  bool ask_again_ = false;  // something has changed since
 
   std::mutex bell_mutex_;
   std::condition_variable bell_;

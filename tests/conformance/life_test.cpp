@@ -508,7 +508,9 @@ TYPED_TEST(pools, fewest_gives_the_next_task_to_a_worker_that_has_none) {
 
 // T44: no task waits behind a slow one while another worker is free.
 TYPED_TEST(pools, let_a_free_worker_take_what_was_placed_behind_a_slow_task) {
-  for (const auto how : {strategy::pull, strategy::fewest, strategy::round_robin}) {
+  for (const auto how :
+       {strategy::pull, strategy::fewest, strategy::round_robin, strategy::fewest_served, strategy::weighted,
+        strategy::fill, strategy::random, strategy::two_choices, strategy::key}) {
     TypeParam pool(options_of<TypeParam>{.workers = {2}, .strategy = how});
     pool.start();
     scratch files;

@@ -32,6 +32,17 @@ void draw_faults(fake_crew::settings& crew, fate& chance) {
   crew.bad.ignores_signals = rate("workers ignore signals", 0.8);
 }
 
+void draw_strategy(fake_crew::settings& crew, int most_workers, fate& chance) {
+  if (!chance.happens("strategy", 0.6)) return;
+  base::random dice = chance.dice("strategy");
+  const auto all = policy::strategies();
+  crew.how = all[dice.below(all.size())].how;
+  crew.choose.full = 1 + dice.below(4);
+  if (dice.fraction() < 0.5) crew.choose.affinity = affinity::hard;
+  if (crew.how == strategy::weighted && most_workers > 1)  // somebody must get tasks
+    crew.choose.weights = {static_cast<int>(dice.below(4))};
+}
+
 engine::plan_settings draw_workers(drawn_world& w, fate& chance) {
   const bool can_kill = w.crew.can_kill;
   base::random dice = chance.dice("workers");
@@ -74,6 +85,7 @@ drawn_world draw_world(std::uint64_t seed, fate& chance) {
   if (w.crew.can_kill && chance.happens("windows", 0.6)) w.crew.window = 1 + chance.dice("windows").below(4);
   draw_faults(w.crew, chance);
   w.pool.plan = draw_workers(w, chance);
+  draw_strategy(w.crew, w.pool.plan.max, chance);
   w.pool.queue = {.capacity = 1 + chance.dice("queue.capacity").below(40), .when_full = when_full::reject};
   base::random dice = chance.dice("retry");
   if (chance.happens("retry", 0.5))
@@ -102,6 +114,7 @@ void draw_task(sim_task& t, std::uint64_t act, time_point now, fate& chance) {
   if (chance.happens("deadline", 0.2, act)) t.extras->settle_by = now + all;
   if (t.extras->queue_timeout || t.extras->run_timeout || t.extras->settle_by)
     t.flags |= detail::task::watched;
+  if (chance.happens("key", 0.5, act)) t.extras->key = std::to_string(chance.dice("key", act).below(3));
   if (!chance.happens("its own retry", 0.3, act)) return;
   t.extras->retry = retry_options{.attempts = 1 + static_cast<int>(dice.below(4)),
                                   .backoff = {.first = some(dice, 30ms), .max = 1s},
@@ -117,6 +130,7 @@ std::string text_of(const drawn_world& world) {
   add("grace " + ms(plan.grace));
   if (world.crew.window > 1) add(std::to_string(world.crew.window) + " tasks a worker");
   if (world.pool.retry.attempts > 1) add(std::to_string(world.pool.retry.attempts) + " attempts");
+  if (world.crew.how != strategy::pull) add("strategy " + std::string(name(world.crew.how)));
   if (plan.life.tasks) add("replaced after " + std::to_string(*plan.life.tasks) + " tasks");
   if (plan.life.age) add("replaced after " + ms(*plan.life.age));
   if (plan.health.interval) add("looked at every " + ms(*plan.health.interval));

@@ -232,9 +232,10 @@ void fake_crew::ended(worker& w, const std::string& problem) {
 // -------------------------------------------------------------------------------------------------- the way
 // of a task
 
-bool fake_crew::saturated() const {
-  return std::none_of(workers_.begin(), workers_.end(),
-                      [](const worker& w) { return w.state == worker_state::idle; });
+int fake_crew::free_workers() const {
+  return static_cast<int>(std::ranges::count_if(workers_, [this](const worker& w) {
+    return w.state == worker_state::idle && chooses_.weight(w.id.slot) > 0;
+  }));
 }
 
 void fake_crew::queued(std::unique_lock<std::mutex>& lock) {
@@ -244,34 +245,50 @@ void fake_crew::queued(std::unique_lock<std::mutex>& lock) {
 
 void fake_crew::pump() {
   if (std::exchange(pumping_, true)) return;
-  for (;;) {
-    worker* best = nullptr;
-    for (worker& w : workers_)
-      if ((w.state == worker_state::idle || w.state == worker_state::busy) && !w.killed_for &&
-          !w.has_signal && w.tasks.size() < set_.window &&
-          (best == nullptr || w.tasks.size() < best->tasks.size()))
-        best = &w;
-    if (best == nullptr) break;
-    auto lock = owner_->queue().lock();
-    task* taken = owner_->queue().take();
-    if (taken == nullptr) break;
-    auto& t = static_cast<sim_task&>(*taken);
-    if (const auto top = owner_->queue().top_priority(); top && *top > t.priority)
-      broken("a lower priority went first");
-    if (taken_once_.insert(t.id).second && std::exchange(last_taken_[t.priority], t.id) > t.id)
-      broken("task " + std::to_string(t.id) + " was overtaken by an equal");
-    lock.unlock();
-    ++t.attempt;
-    t.worker.store(best->id.slot, std::memory_order_relaxed);
-    best->tasks.push_back({&t});
-    best->had_tasks = true;
-    if (best->state == worker_state::idle) move_worker(*best, worker_event::begin);
-    if (best->tasks.size() == 1) {
-      note_head(*best);
-      plan_step(*best);
-    }
-  }
+  while (place_one()) {}
   pumping_ = false;
+}
+
+policy::load fake_crew::load_of(const worker& w) const {
+  const bool serves = (w.state == worker_state::idle || w.state == worker_state::busy) && !w.has_signal;
+  return {.open = serves && !w.killed_for && w.tasks.size() < set_.window && chooses_.weight(w.id.slot) > 0,
+          .in_flight = static_cast<std::uint32_t>(w.tasks.size()),
+          .stays = !w.killed_for && (serves || w.state == worker_state::starting),
+          .generation = w.id.generation};
+}
+
+bool fake_crew::place_one() {
+  std::vector<policy::load> loads;
+  for (const worker& w : workers_) loads.push_back(load_of(w));
+  if (std::ranges::none_of(loads, &policy::load::open)) return false;
+  auto lock = owner_->queue().lock();
+  task* taken = owner_->queue().take();
+  if (taken == nullptr) return false;
+  auto& t = static_cast<sim_task&>(*taken);
+  chooses_.key = t.extras ? policy::key_of(t.extras->key) : 0;
+  const auto chosen = policy::choose(loads, chooses_);
+  if (!chosen) {
+    meet("waits for the worker of its key, " + phase);
+    owner_->put_back(t);
+    return false;
+  }
+  worker& w = workers_[*chosen];
+  if (!loads[*chosen].open) broken("a worker was chosen that takes no task");
+  if (const auto top = owner_->queue().top_priority(); top && *top > t.priority)
+    broken("a lower priority went first");
+  if (taken_once_.insert(t.id).second && std::exchange(last_taken_[t.priority], t.id) > t.id)
+    broken("task " + std::to_string(t.id) + " was overtaken by an equal");
+  lock.unlock();
+  ++t.attempt;
+  t.worker.store(w.id.slot, std::memory_order_relaxed);
+  w.tasks.push_back({&t});
+  w.had_tasks = true;
+  if (w.state == worker_state::idle) move_worker(w, worker_event::begin);
+  if (w.tasks.size() == 1) {
+    note_head(w);
+    plan_step(w);
+  }
+  return true;
 }
 
 // Its run time counts from when it could begin, as the process crew has it.

@@ -24,6 +24,7 @@
 #include "engine/engine.hpp"
 #include "fate.hpp"
 #include "plants.hpp"
+#include "policy/choose.hpp"
 
 namespace muster::sim {
 
@@ -75,6 +76,8 @@ public:
   struct settings {
     bool can_kill = true;    // as processes; else as threads
     std::size_t window = 1;  // tasks a worker may have
+    strategy how = strategy::pull;
+    choose_options choose{};
     faults bad{};
     std::uint64_t seed = 1;
     plant planted = plant::nothing;
@@ -90,7 +93,8 @@ public:
         own_fate_(chosen.seed),
         own_diary_(clock.at),
         fate_(whose != nullptr ? *whose : own_fate_),
-        diary_(writes != nullptr ? *writes : own_diary_) {}
+        diary_(writes != nullptr ? *writes : own_diary_),
+        chooses_(chosen.how, chosen.choose, chosen.seed) {}
 
   // --- the world
   [[nodiscard]] time_point next_event() const;
@@ -124,7 +128,7 @@ public:
   std::vector<std::uint64_t> finish() override;
   void wake() override { woken_ = true; }
   void queued(std::unique_lock<std::mutex>& lock) override;
-  [[nodiscard]] bool saturated() const override;
+  [[nodiscard]] int free_workers() const override;
   void describe(stats&) override {}
   [[nodiscard]] bool can_kill() const override { return set_.can_kill; }
 
@@ -156,6 +160,8 @@ private:
   };
 
   void pump();
+  bool place_one();  // false: there is none, or nobody for it
+  [[nodiscard]] policy::load load_of(const worker& w) const;
   void note_head(worker& w);
   void plan_step(worker& w);
   void do_step(worker& w);
@@ -191,6 +197,7 @@ private:
   diary own_diary_;
   fate& fate_;
   diary& diary_;
+  policy::chooser_memory chooses_;
   engine::engine* owner_ = nullptr;
   std::vector<worker> workers_;
   bool woken_ = false;

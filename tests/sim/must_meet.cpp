@@ -61,6 +61,7 @@ const char* const must_be_met[] = {
     "recycle: the pool was stopped",
     "recycle: there is no worker in that slot",
     "refused: the queue is full",
+    "waits for the worker of its key, serving",
     "stop was forced",
     "stop names stuck tasks",
 };

@@ -5,7 +5,6 @@
 #include <array>
 
 #include "policy/backoff.hpp"
-#include "policy/choose.hpp"
 #include "policy/retry.hpp"
 
 namespace muster::policy {
@@ -66,39 +65,6 @@ TEST(retry, counts_attempts_and_asks_what_failed) {
 }
 
 TEST(retry, the_default_is_never_again) { EXPECT_FALSE(run_again({}, failure::crash, 1)); }
-
-TEST(choose, round_robin_goes_in_laps_and_skips_who_is_not_open) {
-  std::array<load, 4> workers{{{true, 9}, {false, 0}, {true, 0}, {true, 5}}};
-  std::size_t cursor = 0;
-  for (int lap = 0; lap < 3; ++lap)
-    for (const std::size_t wanted : {0u, 2u, 3u})
-      EXPECT_EQ(choose(strategy::round_robin, workers, cursor), wanted);
-}
-
-TEST(choose, round_robin_survives_a_crew_that_shrinks) {
-  std::array<load, 2> workers{{{true, 0}, {true, 0}}};
-  std::size_t cursor = 7;
-  EXPECT_EQ(choose(strategy::round_robin, workers, cursor), 1u);
-  EXPECT_EQ(choose(strategy::round_robin, workers, cursor), 0u);
-}
-
-TEST(choose, fewest_takes_the_emptiest_and_ties_go_to_the_lowest_slot) {
-  std::size_t cursor = 0;
-  for (const strategy how : {strategy::fewest, strategy::pull}) {
-    EXPECT_EQ(choose(how, std::array<load, 4>{{{true, 3}, {true, 1}, {true, 1}, {false, 0}}}, cursor), 1u);
-    EXPECT_EQ(choose(how, std::array<load, 3>{{{true, 2}, {true, 2}, {true, 2}}}, cursor), 0u);
-  }
-}
-
-TEST(choose, nobody_when_none_is_open) {
-  std::size_t cursor = 3;
-  const std::array<load, 2> closed{{{false, 0}, {false, 0}}};
-  for (const strategy how : {strategy::pull, strategy::fewest, strategy::round_robin}) {
-    EXPECT_EQ(choose(how, closed, cursor), std::nullopt);
-    EXPECT_EQ(choose(how, {}, cursor), std::nullopt);
-  }
-  EXPECT_EQ(cursor, 3u);
-}
 
 }  // namespace
 }  // namespace muster::policy
