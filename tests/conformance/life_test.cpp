@@ -474,16 +474,18 @@ TYPED_TEST(pools, round_robin_spreads_tasks_over_idle_workers) {
     return std::all_of(s.workers.begin(), s.workers.end(),
                        [](const worker_stats& w) { return w.tasks_done > 0; });
   }));
+  const auto all_idle = [&] {
+    const auto s = pool.stats();
+    return std::all_of(s.workers.begin(), s.workers.end(),
+                       [](const worker_stats& w) { return w.state == worker_state::idle; });
+  };
+  ASSERT_TRUE(eventually(all_idle));  // who has just answered is about to be
   for (int lap = 0; lap < 3; ++lap) {
     std::set<int> seen;
     // One after the other: at each moment all three are idle.
     for (int i = 0; i < 3; ++i) {
       seen.insert(pool.submit(who).get());
-      ASSERT_TRUE(eventually([&] {
-        const auto s = pool.stats();
-        return std::all_of(s.workers.begin(), s.workers.end(),
-                           [](const worker_stats& w) { return w.state == worker_state::idle; });
-      }));
+      ASSERT_TRUE(eventually(all_idle));
     }
     EXPECT_EQ(seen.size(), 3U) << lap;
   }
