@@ -86,7 +86,9 @@ drawn_world draw_world(std::uint64_t seed, fate& chance) {
   draw_faults(w.crew, chance);
   w.pool.plan = draw_workers(w, chance);
   draw_strategy(w.crew, w.pool.plan.max, chance);
-  w.pool.queue = {.capacity = 1 + chance.dice("queue.capacity").below(40), .when_full = when_full::reject};
+  const std::uint64_t capacity = chance.dice("queue.capacity").below(40);
+  w.pool.queue = {.capacity = 1 + (chance.happens("a long queue", 0.8) ? capacity : capacity % 4),
+                  .when_full = when_full::reject};
   base::random dice = chance.dice("retry");
   if (chance.happens("retry", 0.5))
     w.pool.retry = {.attempts = 1 + static_cast<int>(dice.below(4)),

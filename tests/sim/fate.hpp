@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "base/random.hpp"
 
@@ -30,7 +31,7 @@ public:
     const part key = key_of(what, who, when);
     if (base::random(key).fraction() >= chance) return false;
     if (allowed_ != nullptr && !allowed_->contains(key)) return false;
-    if (records_) happened_.insert(key);
+    if (records_ && recorded_.insert(key).second) happened_.push_back(key);
     return true;
   }
   // For what must be drawn, whatever happens: sizes, durations.
@@ -39,9 +40,9 @@ public:
     return base::random(key_of(what, who, when) + 1);
   }
 
-  // What happened since.
+  // What happened since, in order.
   void record() { records_ = true; }
-  [[nodiscard]] const parts& happened() const { return happened_; }
+  [[nodiscard]] const std::vector<part>& happened() const { return happened_; }
 
 private:
   [[nodiscard]] part key_of(std::string_view what, std::uint64_t who, std::uint64_t when) const {
@@ -53,7 +54,8 @@ private:
   std::uint64_t seed_;
   const parts* allowed_ = nullptr;  // none: all
   bool records_ = false;
-  parts happened_;
+  parts recorded_;
+  std::vector<part> happened_;
 };
 
 }  // namespace muster::sim

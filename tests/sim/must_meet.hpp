@@ -3,10 +3,16 @@
 
 // What many worlds together must have met: a simulation that never gets there proves nothing about it.
 
-#include <span>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace muster::sim {
 
-std::span<const char* const> must_meet();
+// The states of a pool in which a fault can meet it.
+inline constexpr const char* pool_states[] = {"serving", "degraded", "recycling", "stopping"};
+
+// By so many: a few hundred meet each fault, some thousands each fault in each state.
+std::vector<std::string> must_meet(std::uint64_t worlds);
 
 }  // namespace muster::sim

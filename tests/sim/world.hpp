@@ -39,7 +39,7 @@ public:
 
   // Of one that is written down.
   [[nodiscard]] const diary& written() const { return diary_; }
-  [[nodiscard]] const fate::parts& happened() const { return fate_.happened(); }
+  [[nodiscard]] const std::vector<fate::part>& happened() const { return fate_.happened(); }
 
 private:
   struct user_task {

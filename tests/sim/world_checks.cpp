@@ -85,7 +85,7 @@ void world::check_recycles() {
     ++met_[std::string(changed ? "recycle with changes: " : "recycle: ") +
            (report->rolled_back   ? "rolled back"
             : report->why.empty() ? "all done"
-                                  : report->why)];
+                                  : report->why.substr(0, report->why.find(" while ")))];
     write([&] { return "recycle " + std::to_string(r.call) + " is over: " + report->why; });
     if (report->kept + report->leaving == 0)
       for (const engine::worker_id old : r.old)
