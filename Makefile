@@ -14,6 +14,12 @@ TRIES ?= 1
 CHECK_LABELS ?= house|refused|unit|conformance
 # What `make test-long` runs.
 LONG_LABELS ?= sim|stress|crash|model
+# What `make sim` and `make mutants` run.
+SEEDS ?= 20000
+FIRST ?= 1
+SIM_SECONDS ?= 1800
+MUTANTS ?= 200
+SEED ?= 1
 # What bench/run.py is asked for. QUICK=1: small sizes, to see that it works.
 BENCH_OPTIONS = $(if $(WORKLOAD),--workload "$(WORKLOAD)") $(if $(QUICK),--quick)
 
@@ -33,6 +39,16 @@ matrix: needs-build-test-matrix  ## the same with clang++, under the address, un
 .PHONY: test-long
 test-long: needs-build-test  ## the randomised and stress tests, for much longer
 	@$(MAKE) tested-long TEST_OPTIONS='-L "$(LONG_LABELS)"'
+
+.PHONY: sim
+sim: needs-build-test  ## simulated worlds by the thousand; SEEDS=n FIRST=seed SIM_SECONDS=most
+	@$(MAKE) built-long BUILD_OPTIONS="--target sim"
+	@build/long/tests/sim --seeds $(SEEDS) --first $(FIRST) --jobs 2 --seconds $(SIM_SECONDS)
+
+.PHONY: mutants
+mutants: needs-build-test  ## change the plan in small ways and see that tests notice; MUTANTS=n SEED=s
+	@$(MAKE) built-dev BUILD_OPTIONS="--target plan_mutant_tests"
+	@python3 tools/mutate.py build/dev --mutants $(MUTANTS) --seed $(SEED)
 
 .PHONY: check
 check: needs-build-test-check  ## the quick gate before a commit
@@ -67,7 +83,7 @@ clean:  ## remove everything that was built
 # Configures when there is no build yet; afterwards the build itself notices what has to be configured again.
 built-%:
 	@test -f build/$*/build.ninja || cmake --preset $*
-	@cmake --build --preset $*
+	@cmake --build --preset $* $(BUILD_OPTIONS)
 
 tested-%:
 	@$(MAKE) built-$*
