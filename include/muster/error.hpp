@@ -39,6 +39,7 @@ enum class error_code : std::uint8_t {
   decode_error,
   encode_error,
   memory_pressure,
+  unknown_pool,
 };
 
 std::string_view name(error_code code) noexcept;
@@ -206,6 +207,10 @@ struct invalid_call : detail::plain_error<error_code::invalid_call> {
 };
 /// Bytes that came from another process are not the value that was promised.
 struct decode_error : detail::plain_error<error_code::decode_error> {
+  using plain_error::plain_error;
+};
+/// A pool_group has no pool of that name; the text lists those it has.
+struct unknown_pool : detail::plain_error<error_code::unknown_pool> {
   using plain_error::plain_error;
 };
 /// A value has no encoding: containers and pointers nest in it more than 256 deep, or a variant has no value.

@@ -120,7 +120,10 @@ private:
   }
 
   static T take(detail::task& task) {
-    if (task.error) std::rethrow_exception(std::move(task.error));  // read once; it ends where it is caught
+    if (task.error) {
+      if (task.extras && task.extras->shares_error) std::rethrow_exception(task.error);
+      std::rethrow_exception(std::move(task.error));  // read once; it ends where it is caught
+    }
     if constexpr (std::is_void_v<T>) {
       task.ops->take(task, nullptr);
     } else {

@@ -21,6 +21,18 @@
 /// queue_options::when_full says. When one cannot be submitted at all (the pool was stopped or is gone, the
 /// input's iterator throws), everything that was accepted is read first; then comes one element that throws
 /// the reason, and the range ends.
+///
+/// The input of a map may be another map, of another pool: that makes stages, in order or not, each with a
+/// bounded number of elements under way:
+///
+///     auto pages = net.map_unordered(download, addresses);
+///     auto texts = parsers.map(parse, std::move(pages));     // the elements are moved from stage to stage
+///     for (report& r : cpu.map(digest, std::move(texts))) show(r);
+///
+/// Reading the last one moves the elements on, through all of them; while nobody reads, each stage goes on
+/// with what it has, and no further. An element that fails in an earlier stage ends the later ones: what they
+/// had accepted is read first, then one element throws that error, and what is under way in the earlier
+/// stages is cancelled. Dropping the last range cancels them all.
 
 #include <algorithm>
 #include <atomic>
@@ -31,16 +43,23 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <muster/codec.hpp>
+#include <muster/detail/follower.hpp>
 #include <muster/future.hpp>
 #include <muster/task.hpp>
 
 namespace muster {
 
+template <class R>
+class map_range;
+
 namespace detail {
+
+struct map_access;
 
 /// Which of several tasks have settled, in the order in which they did.
 class completion_queue : public std::enable_shared_from_this<completion_queue> {
@@ -51,6 +70,8 @@ public:
   void watch(task& t, std::size_t key);
   /// Blocks until there is one. In a worker of the tasks' own pool it helps, as future::wait does.
   std::size_t pop();
+  /// Whether it would not block.
+  [[nodiscard]] bool ready();
 
 private:
   struct state;
@@ -82,10 +103,28 @@ private:
   std::atomic<std::uint32_t> word_{0};
 };
 
+/// Rung for each task that settles in a map of maps, whichever stage it is of.
+class chain_bell final : public follower {
+public:
+  [[nodiscard]] std::uint64_t rung();
+  /// Nothing is under way that could ring.
+  [[nodiscard]] bool is_quiet();
+  /// Blocks until it was rung more often than that. In a worker of one of the pools it helps.
+  void wait_beyond(std::uint64_t seen);
+
+private:
+  void settled(task_ref<>) override { ++rung_; }
+  std::uint64_t rung_ = 0;  // guarded by mutex_
+};
+
 /// Submits the elements of a map one after the other.
 template <class R>
 class map_source {
 public:
+  /// False: `next` would wait for an element of another map. Moves that one on.
+  virtual bool ready() { return true; }
+  /// Where it reads from another map, that tells this bell of its tasks from now on. False: it does not.
+  virtual bool ring(const std::shared_ptr<chain_bell>&) { return false; }
   map_source() = default;
   map_source(const map_source&) = delete;
   virtual ~map_source() = default;
@@ -119,8 +158,11 @@ public:
   map_state(std::unique_ptr<map_source<R>> source, std::size_t window, bool as_done)
       : source_(std::move(source)), window_(window) {
     if (as_done) completed_ = std::make_shared<completion_queue>();
+    const auto bell = std::make_shared<chain_bell>();
+    if (source_->ring(bell)) bell_ = bell;
     fill();
-    if (live_ == 0 && failure_) std::rethrow_exception(failure_);  // not even the first was accepted
+    if (live_ == 0 && failure_ && !bell_)
+      std::rethrow_exception(failure_);  // not even the first was accepted
   }
   map_state(const map_state&) = delete;
   ~map_state() {
@@ -128,7 +170,11 @@ public:
       if (f.valid()) f.cancel();
   }
 
-  [[nodiscard]] bool done() const { return live_ == 0 && !taken_ && !failure_; }
+  /// Of a map of a map this may wait, for the first element or the end of the other.
+  [[nodiscard]] bool done() {
+    if (bell_ && !taken_) await([this] { return live_ > 0 || exhausted_; });
+    return live_ == 0 && !taken_ && !failure_;
+  }
 
   R& current() {
     if (!taken_) take();
@@ -136,7 +182,22 @@ public:
     return *value_;
   }
 
+  /// Neither done() nor current() would wait.
+  [[nodiscard]] bool ready() {
+    if (taken_) return true;
+    fill();
+    return has_next();
+  }
+  /// See map_source::ring: this map is the other.
+  void ring(const std::shared_ptr<chain_bell>& bell) {
+    bell_ = bell;
+    (void)source_->ring(bell);
+    for (auto& f : under_way_)
+      if (f.valid()) bell_->follow(future_access::task_of(f));
+  }
+
   void advance() {
+    if (!taken_ && bell_) await([this] { return has_next(); });
     if (!taken_ && live_ > 0)
       next_result().wait();
     else if (!taken_)
@@ -169,13 +230,30 @@ public:
   }
 
 private:
+  // The next element can be read, or it is known that there is none.
+  bool has_next() {
+    if (live_ == 0) return exhausted_;
+    return completed_ ? completed_->ready() : under_way_.front().ready();
+  }
+  // Of a map of a map: reads on, in all stages, until `is_so` holds.
+  template <class Done>
+  void await(Done is_so) {
+    for (;;) {
+      const std::uint64_t seen = bell_->rung();
+      fill();
+      if (is_so()) return;
+      bell_->wait_beyond(seen);
+    }
+  }
+
   void fill() {
-    while (!exhausted_ && live_ < window_) {
+    while (!exhausted_ && live_ < window_ && source_->ready()) {
       std::exception_ptr refused;
       if (auto f = submit_next(refused)) {
         add(std::move(*f));
       } else if (refused) {
-        if (live_ == 0) fail(std::move(refused));
+        // The earlier stages may be what fills the queue.
+        if (live_ == 0 && (!bell_ || bell_->is_quiet())) fail(std::move(refused));
         return;
       }
     }
@@ -195,6 +273,7 @@ private:
   void fail(std::exception_ptr why) noexcept {
     failure_ = std::move(why);
     exhausted_ = true;
+    if (bell_) source_.reset();  // cancels what the earlier stages have under way
   }
 
   // In the order of the input the tasks form a queue; otherwise each has a slot, by which it is told.
@@ -209,6 +288,7 @@ private:
     }
     ++live_;
     if (completed_) completed_->watch(future_access::task_of(under_way_[slot]), slot);
+    if (bell_) bell_->follow(future_access::task_of(under_way_[slot]));
   }
   future<R> next_result() {
     const std::size_t slot = completed_ ? completed_->pop() : 0;
@@ -222,6 +302,7 @@ private:
   }
 
   void take() {
+    if (bell_) await([this] { return has_next(); });
     taken_ = true;
     if (live_ == 0) {
       error_ = std::exchange(failure_, nullptr);
@@ -242,7 +323,8 @@ private:
   std::unique_ptr<map_source<R>> source_;
   std::shared_ptr<completion_queue> completed_{};
   std::deque<future<R>> under_way_{};
-  std::vector<std::size_t> unused_{};  // slots of under_way_, of map_unordered
+  std::vector<std::size_t> unused_{};   // slots of under_way_, of map_unordered
+  std::shared_ptr<chain_bell> bell_{};  // of a map of a map, or one that another reads from
   std::size_t window_;
   std::size_t live_ = 0;          // valid futures in under_way_
   bool exhausted_ = false;        // nothing more is submitted
@@ -254,6 +336,27 @@ private:
 
 template <class Pool>
 class pool_calls;
+
+/// For a map that reads from another.
+struct map_access {
+  template <class R>
+  static map_state<R>* state_of(map_range<R>& of) {
+    return of.state_.get();
+  }
+};
+/// What a map takes from its input: an element of a map that was moved in is moved on.
+template <class Range>
+struct input_of {
+  using element = decltype(*std::begin(std::declval<Range&>()));
+};
+template <class R>
+struct input_of<map_range<R>> {
+  using element = R&&;
+};
+template <class Range>
+inline constexpr bool is_map = false;
+template <class R>
+inline constexpr bool is_map<map_range<R>> = !std::is_void_v<R>;
 
 }  // namespace detail
 
@@ -280,6 +383,7 @@ public:
 
   private:
     friend class map_range;
+    friend struct detail::map_access;
     explicit iterator(detail::map_state<R>* state) : state_(state) {}
     [[nodiscard]] bool at_end() const { return state_ == nullptr || state_->done(); }
     detail::map_state<R>* state_ = nullptr;
@@ -313,6 +417,7 @@ public:
 private:
   template <class>
   friend class detail::pool_calls;
+  friend struct detail::map_access;
   explicit map_range(std::unique_ptr<detail::map_state<R>> state) : state_(std::move(state)) {}
 
   std::unique_ptr<detail::map_state<R>> state_;  // none: moved from

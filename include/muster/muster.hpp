@@ -18,9 +18,12 @@
 #include <muster/module_calls.hpp>
 #include <muster/options.hpp>
 #include <muster/pool.hpp>
+#include <muster/pool_group.hpp>
+#include <muster/results.hpp>
 #include <muster/sizes.hpp>
 #include <muster/stats.hpp>
 #include <muster/stream.hpp>
+#include <muster/task_group.hpp>
 #include <muster/this_worker.hpp>
 #include <muster/trace.hpp>
 #include <muster/version.hpp>

@@ -57,6 +57,26 @@ namespace process {
 class process_crew;
 }
 
+namespace detail {
+
+struct pool_access;
+
+/// A worker as broadcast finds it.
+struct worker_place {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+};
+
+}  // namespace detail
+
+/// What one worker answers to a broadcast.
+template <class R>
+struct worker_future {
+  unsigned worker = 0;  ///< Its slot.
+  unsigned generation = 0;
+  future<R> result{};
+};
+
 /// What both pools can do besides taking tasks.
 class pool_base {
 public:
@@ -76,6 +96,16 @@ public:
   /// Cancels the tasks that have not begun, also those that wait for another attempt; what runs goes on. Does
   /// not block: their futures settle soon.
   void cancel_queued();
+
+  /// No more tasks: from now on submit throws pool_stopped, also in those who wait for room in the queue, and
+  /// in tasks of this pool. Does not block. What was accepted is finished, however long it takes, retries
+  /// included; when all has settled the workers end (event_kind::stopped). A `muster::results` that is fed by
+  /// this pool ends after the last of them. Idempotent; in any state of the pool, also inside its tasks.
+  /// There is no way back.
+  ///
+  /// wait_idle then waits for the last task, and stop for the end of the workers as well, with a deadline.
+  /// The destructor does what it always does.
+  void close();
 
   /// Refuses new tasks at once, finishes those there are, ends the workers, and returns when nothing is left.
   /// At the deadline it settles what waits as pool_stopped, tells what runs to stop, and after `grace` ends
@@ -112,11 +142,19 @@ protected:
   /// Hands a task over: throws what submit throws. `again`: it can run more than once.
   void accept(detail::task_ref<> task, const task_options* options, bool again,
               std::shared_ptr<detail::chunk_line> chunks = {});
+  /// For broadcast: the workers there are, once the first are ready; throws what submit throws.
+  std::vector<detail::worker_place> everyone();
+  /// Hands the task to this worker alone. Where that is not possible any more the task says why.
+  void give(detail::task_ref<> task, const task_options* options, detail::worker_place to);
 
   std::size_t window_ = 1'000;  // tasks that map keeps in flight
   const std::shared_ptr<detail::pool_life> life_ = std::make_shared<detail::pool_life>();
 
 private:
+  friend struct detail::pool_access;
+  // Puts the options into the task.
+  void prepare(detail::task& t, const task_options* options);
+
   std::unique_ptr<engine::engine> engine_;
   close_options close_{};
   duration ready_timeout_ = 10s;
@@ -130,6 +168,7 @@ template <class Pool>
 class pool_calls : public pool_base {
   pool_calls() = default;
   friend Pool;
+  friend struct pool_access;
 
 public:
   /// Runs f(args...) on a worker. Blocks only while the queue is full (queue_options::when_full). Throws, and
@@ -180,9 +219,10 @@ public:
 
   /// Calls f(element, extra...) for each element and gives the results in the order of the input, as a range
   /// to read once (see map.hpp, also for how to go on after an element that failed). Elements are submitted a
-  /// bounded number ahead of the reader. An element whose task failed throws when it is read. `inputs` must
-  /// outlive the result unless it is moved in. What was not read when the result is destroyed is cancelled.
-  /// Throws what submit throws when not even the first element is accepted.
+  /// bounded number ahead of the reader. An element whose task failed throws when it is read. `inputs` may be
+  /// what another map gives (see map.hpp), and must outlive the result unless it is moved in. What was not
+  /// read when the result is destroyed is cancelled. Throws what submit throws when not even the first
+  /// element is accepted.
   template <class F, class Range, class... Extra>
     requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
   auto map(F f, Range&& inputs, Extra... extra) {
@@ -203,6 +243,26 @@ public:
   template <class F, class Range, class... Extra>
   auto map_unordered(const task_options& options, F f, Range&& inputs, Extra... extra) {
     return map_with(true, &options, std::move(f), std::forward<Range>(inputs), std::move(extra)...);
+  }
+
+  /// Runs f(args...) once on every worker there is now, and returns a future for each, by slot: to load a
+  /// configuration, to empty a cache, to ask each what it has. Waits until the first workers are ready. Each
+  /// worker runs it before what is queued, after the task it has; no other worker may do it for one, and it
+  /// is not retried. It needs no room in the queue. Arguments are copied for each.
+  ///
+  /// Workers that start later do not run it: what every worker shall do is process_options::init. A worker
+  /// that dies first gives unexpected_exit; one that ends first because the pool shrinks or replaces it, or
+  /// stops by force, gives cancelled or pool_stopped. Throws not_started and pool_stopped, and
+  /// invalid_options where workers serve one task (lifetime::per_task).
+  template <class F, class... Args>
+    requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
+  auto broadcast(F f, Args... args) {
+    return broadcast_with(nullptr, f, args...);
+  }
+  /// The same with options; `priority`, `queue_timeout` and `retry` mean nothing here.
+  template <class F, class... Args>
+  auto broadcast(const task_options& options, F f, Args... args) {
+    return broadcast_with(&options, f, args...);
   }
 
   /// Calls a function of a module (see module.hpp), which is loaded in the worker:
@@ -268,9 +328,27 @@ private:
     }
   }
   template <class F, class... Args>
+  auto broadcast_with(const task_options* options, const F& f, const Args&... args) {
+    check_not_a_stream<F>();
+    using made_type = decltype(Pool::make_task(static_cast<Pool&>(*this), f, args...));
+    using result = typename made_type::result;
+    std::vector<worker_future<result>> all;
+    for (const worker_place at : everyone()) {
+      made_type made = Pool::make_task(static_cast<Pool&>(*this), f, args...);
+      all.push_back({at.slot, at.generation, future_access::make<result>(task_ref<>(made.task))});
+      give(std::move(made.task), options, at);
+    }
+    return all;
+  }
+  // SharesError: somebody beside the future will look how the task failed.
+  template <bool SharesError = false, class F, class... Args>
   auto submit_with(const task_options* options, F&& f, Args&&... args) {
     check_not_a_stream<std::decay_t<F>>();
     auto made = Pool::make_task(static_cast<Pool&>(*this), std::forward<F>(f), std::forward<Args>(args)...);
+    if constexpr (SharesError) {
+      made.task->extras = std::make_unique<task_extras>();
+      made.task->extras->shares_error = true;
+    }
     auto result = future_access::make<typename decltype(made)::result>(task_ref<>(made.task));
     accept(std::move(made.task), options, made.again);
     return result;
@@ -290,6 +368,19 @@ private:
 
 /// Throws invalid_options for 0, which as an option means workers on demand.
 worker_options fixed_size(int workers);
+
+/// For what is built on pools: results.hpp, task_group.hpp, pool_group.hpp.
+struct pool_access {
+  static task_home& home(pool_base& pool);
+  /// The first half of stop: does not block. Throws would_deadlock inside a task of this pool.
+  static void begin_stop(pool_base& pool, time_point deadline);
+  /// Submits a task whose error others read beside its future.
+  template <class Pool, class F, class... Args>
+  static auto submit_sharing_error(Pool& pool, const task_options* options, F&& f, Args&&... args) {
+    return static_cast<pool_calls<Pool>&>(pool).template submit_with<true>(options, std::forward<F>(f),
+                                                                           std::forward<Args>(args)...);
+  }
+};
 
 }  // namespace detail
 
@@ -427,6 +518,21 @@ public:
     id_ = options->id;
   }
 
+  bool ready() override {
+    if constexpr (reads_a_map) {
+      if (made_) return true;
+      map_state<typename std::remove_reference_t<Range>::iterator::value_type>* other =
+          map_access::state_of(range_);
+      return other == nullptr || other->ready();
+    }
+    return true;
+  }
+  bool ring(const std::shared_ptr<chain_bell>& bell) override {
+    if constexpr (reads_a_map)
+      if (auto* other = map_access::state_of(range_)) other->ring(bell);
+    return reads_a_map;
+  }
+
   std::optional<future<R>> next(std::exception_ptr& refused) override {
     if (!made_ && at_ == std::end(range_)) return std::nullopt;
     const visit inside(*life_);
@@ -448,6 +554,7 @@ public:
   }
 
 private:
+  static constexpr bool reads_a_map = is_map<std::remove_cvref_t<Range>>;
   struct visit {
     explicit visit(pool_life& pool) : life(pool) {
       if (!life.enter()) throw pool_stopped("the pool that this map submits to is gone");
@@ -460,7 +567,8 @@ private:
   void make() {
     made_.emplace(std::apply(
         [this](const auto&... extra) {
-          return Pool::make_task(pool_, std::as_const(function_), *at_, extra...);
+          return Pool::make_task(pool_, std::as_const(function_),
+                                 static_cast<typename input_of<Range>::element>(*at_), extra...);
         },
         extra_));
     if (!id_.empty()) options_->id = id_ + "[" + std::to_string(index_++) + "]";
@@ -482,7 +590,7 @@ template <class Pool>
 template <class F, class Range, class... Extra>
 auto detail::pool_calls<Pool>::map_with(bool as_done, const task_options* options, F f, Range&& inputs,
                                         Extra... extra) {
-  using element = decltype(*std::begin(inputs));
+  using element = typename detail::input_of<Range>::element;
   using call = typename Pool::template call_of<F, element, const Extra&...>;
   if constexpr (!call::allowed) {
     return map_range<void>();

@@ -78,7 +78,8 @@ struct stop_report {
   std::size_t cancelled = 0;  ///< Tasks that were settled as cancelled or pool_stopped.
   std::size_t killed = 0;     ///< Worker processes that had to be killed.
   std::vector<std::uint64_t>
-      stuck{};  ///< Thread tasks that ignore their stop token; their threads are not joined yet.
+      stuck{};             ///< Thread tasks that ignore their stop token; their threads are not joined yet.
+  std::size_t unread = 0;  ///< Results of this pool that lie unread in a muster::results, where they stay.
 };
 
 }  // namespace muster

@@ -182,7 +182,9 @@ struct task_extras {
   std::shared_ptr<chunk_line> chunks{};       // of a stream
   std::string label{};
   trace_context trace{};
-  std::string key{};  // constant after submit
+  std::string key{};                       // constant after submit
+  std::optional<std::uint32_t> only_on{};  // of a broadcast: the slot of the one worker that may run it
+  bool shares_error = false;               // others than its future read it
 };
 
 /// Memory for tasks that one thread makes and another one ends. Any thread may call.

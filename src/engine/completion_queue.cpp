@@ -54,6 +54,26 @@ void completion_queue::watch(task& t, std::size_t key) {
   attach(t, node);
 }
 
+bool completion_queue::ready() {
+  const std::lock_guard lock(state_->mutex);
+  return !state_->keys.empty();
+}
+
+std::uint64_t chain_bell::rung() {
+  const std::lock_guard lock(mutex_);
+  return rung_;
+}
+
+bool chain_bell::is_quiet() {
+  const std::lock_guard lock(mutex_);
+  return unsettled_.empty();
+}
+
+void chain_bell::wait_beyond(std::uint64_t seen) {
+  std::unique_lock lock(mutex_);
+  wait(lock, std::nullopt, [&] { return rung_ != seen; });
+}
+
 std::size_t completion_queue::pop() {
   std::unique_lock lock(state_->mutex);
   const auto* here = engine::here();

@@ -86,6 +86,15 @@ public:
   // How many workers are free for another task; 0 or less: none. With the intake's lock.
   [[nodiscard]] virtual int free_workers() const = 0;
   [[nodiscard]] bool saturated() const { return free_workers() <= 0; }
+  // Workers that can be given a task of their own: those that are up or coming up.
+  [[nodiscard]] virtual std::vector<worker_id> everyone() { return {}; }
+  // Gives t, which is placed, to this worker alone; it runs it before what is queued. False: that worker is
+  // not there any more, or told to end, and t is the caller's. What the worker does not begin any more is
+  // abandoned (engine::abandon), or failed by its death.
+  [[nodiscard]] virtual bool give(detail::task& /*t*/, worker_id /*to*/) { return false; }
+  // The next task of its own of the worker in this slot, whose thread calls; null: none. It is the caller's.
+  // With the intake's lock. For crews that run tasks in threads.
+  virtual detail::task* take_own(std::uint32_t /*slot*/) { return nullptr; }
   // The workers' part of a snapshot.
   virtual void describe(stats& into) = 0;
   [[nodiscard]] virtual bool can_kill() const = 0;

@@ -87,17 +87,43 @@ bool engine::begin_stop(base::time_point deadline, bool at_once) {
   for (const inside* at = here(); at != nullptr; at = at->outer)
     if (at->home == this)
       throw would_deadlock("stop was called inside a task of the pool that it would wait for");
+  return shut(deadline, at_once);
+}
+
+void engine::close() { (void)shut(base::never, false); }
+
+bool engine::shut(base::time_point deadline, bool at_once) {
   bool started = false;
   {
     const auto lock = intake_.lock();
     intake_.close();
     started = started_;
   }
+  for (const auto& watcher : close_watchers()) watcher->closed(*this);
   if (!started) return false;
   tell({.what = happened::stop_asked{deadline, at_once}});
   stopping_.store(true);  // after the note above: who sees it may say that all is drained
   look_idle();
   return true;
+}
+
+bool engine::watch_close(std::weak_ptr<detail::close_watcher> who) {
+  const auto lock = intake_.lock();
+  if (intake_.closed()) return false;
+  if (close_watchers_.size() >= prune_watchers_at_) {
+    std::erase_if(close_watchers_, [](const auto& each) { return each.expired(); });
+    prune_watchers_at_ = 2 * close_watchers_.size() + 16;
+  }
+  close_watchers_.push_back(std::move(who));
+  return true;
+}
+
+std::vector<std::shared_ptr<detail::close_watcher>> engine::close_watchers() {
+  std::vector<std::shared_ptr<detail::close_watcher>> living;
+  const auto lock = intake_.lock();
+  for (const auto& each : close_watchers_)
+    if (auto watcher = each.lock()) living.push_back(std::move(watcher));
+  return living;
 }
 
 stop_report engine::stop(base::time_point deadline, bool at_once) {
@@ -106,10 +132,11 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
   std::unique_lock lock(notes_mutex_);
   changed_.wait(lock, [this] { return concluded_; });
   ending = std::move(thread_);
-  const stop_report report = report_;
+  stop_report report = report_;
   lock.unlock();
   if (ending.joinable()) ending.join();
   callbacks_->settle(std::max(deadline, base::after(time_->now(), settings_.plan.grace)));
+  for (const auto& watcher : close_watchers()) report.unread += watcher->unread_of(*this);
   return report;
 }
 

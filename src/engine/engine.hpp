@@ -21,6 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <muster/detail/follower.hpp>
 #include <muster/detail/voice.hpp>
 #include <muster/event.hpp>
 #include <muster/options.hpp>
@@ -81,6 +82,13 @@ public:
 
   bool wait_idle(std::optional<base::time_point> until);
   void cancel_queued();
+  // Refuses new tasks; the workers end when all that were accepted have settled. Does not block.
+  void close();
+  // Who wants to know when the pool takes no more tasks. False: it is so already.
+  bool watch_close(std::weak_ptr<detail::close_watcher> who);
+  // Of a broadcast. `everyone` throws not_started and pool_stopped; a task that cannot be given settles.
+  [[nodiscard]] std::vector<worker_id> everyone();
+  void give(task_ref<> t, worker_id to);
   // Blocks until the pool is done. See pool.hpp.
   stop_report stop(base::time_point deadline, bool at_once);
   // The first half of it: refuses new tasks and tells the loop. False: it was never started, so nothing is to
@@ -139,6 +147,9 @@ public:
   [[nodiscard]] bool may_run_again(const task& t) const { return t.attempt < retry_of(t).attempts; }
   // What an error about t says of it.
   [[nodiscard]] error_subject subject_of(const task& t) const;
+  // It was meant for one worker, which ends without having begun it: settles it as cancelled. Not under a
+  // lock.
+  void abandon(task& t, const std::string& why);
   // Its value is stored and claimed: publishes it and lets go of the task.
   void succeeded(task& t);
   // Its run came too late: only lets go.
@@ -206,6 +217,9 @@ private:
     bool active = true;  // guarded by running
   };
 
+  // Refuses new tasks, and tells the loop until when the rest may take. False: it was never started.
+  bool shut(base::time_point deadline, bool at_once);
+  [[nodiscard]] std::vector<std::shared_ptr<detail::close_watcher>> close_watchers();
   void start_loop();  // throws not_ready
   void loop();
   void send(const std::shared_ptr<const muster::event>& what);
@@ -265,7 +279,8 @@ private:
   void end_wait(known_task& known);
   // True: it was queued, and is now the caller's.
   bool unqueue(task& t);
-  bool take_unbegun(task& t);  // the same, or a worker had it and had not begun it
+  bool take_unbegun(task& t);          // the same, or a worker had it and had not begun it
+  task* take_own(std::uint32_t slot);  // what was given to the worker in this slot alone
   bool wait_for_callback(task& t, std::optional<base::time_point> until);
   // Something changed for the workers that wait for a callback: they look again. With the intake's lock.
   void nudge_callback_waiters();
@@ -293,8 +308,10 @@ private:
   std::shared_ptr<callbacks> callbacks_;
   const std::shared_ptr<log_desk> log_desk_;
   intake intake_;
-  bool started_ = false;     // guarded by the intake's lock
-  int blocked_workers_ = 0;  // guarded by the intake's lock
+  bool started_ = false;                                                // guarded by the intake's lock
+  std::vector<std::weak_ptr<detail::close_watcher>> close_watchers_{};  // guarded by the intake's lock
+  std::size_t prune_watchers_at_ = 16;                                  // guarded by the intake's lock
+  int blocked_workers_ = 0;                                             // guarded by the intake's lock
   // What workers wait for that a callback must settle; each keeps it alive. Guarded by the intake's lock.
   std::vector<task*> callback_waiters_{};
 

@@ -15,7 +15,9 @@ void plan::on(const happened::stop_asked& event, time_point now) {
     return;
   }
   phase_ = phase::draining;
-  set_one_shot(timer::stop, stop_by_, stop_by_ ? std::min(*stop_by_, event.deadline) : event.deadline);
+  // One that is only closed takes as long as it takes.
+  const time_point by = std::min(stop_by_.value_or(base::never), event.deadline);
+  set_one_shot(timer::stop, stop_by_, by == base::never ? std::nullopt : std::optional(by));
   set_one_shot(timer::shrink, shrink_at_, std::nullopt);
   recycle_as_asked(now);
   // What is queued and finds no worker is told as a backlog, now as before: where nothing is, nobody starts.

@@ -31,9 +31,16 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   for (;;) {
     const std::uint32_t seen = detail::look_before_sleep(t);
     if (t.settled()) return true;
-    if (me->depth < deepest_help && take_unbegun(t)) {
+    const bool is_for_another = t.extras && t.extras->only_on.value_or(me->slot) != me->slot;
+    if (me->depth < deepest_help && !is_for_another && take_unbegun(t)) {
       move(t, task_event::begin);
       run_here(t, me->slot);
+      continue;
+    }
+    // Nobody else may run what was given to this worker, and somebody may wait for it.
+    if (task* mine = me->depth < deepest_help ? take_own(me->slot) : nullptr) {
+      move(*mine, task_event::begin);
+      run_here(*mine, me->slot);
       continue;
     }
     if (t.state.load(std::memory_order_relaxed) ==

@@ -62,6 +62,8 @@ bool pool_base::wait_idle_for(duration longest) {
 
 void pool_base::cancel_queued() { engine_->cancel_queued(); }
 
+void pool_base::close() { engine_->close(); }
+
 stop_report pool_base::stop(duration deadline) {
   return engine_->stop(base::after(std::chrono::steady_clock::now(), deadline), false);
 }
@@ -128,11 +130,9 @@ worker_options detail::fixed_size(int workers) {
   return {workers};
 }
 
-void pool_base::accept(detail::task_ref<> task, const task_options* options, bool again,
-                       std::shared_ptr<detail::chunk_line> chunks) {
-  detail::task& t = *task;
+void pool_base::prepare(detail::task& t, const task_options* options) {
   if ((t.flags & detail::task::wants_stop) != 0) {
-    t.extras = std::make_unique<detail::task_extras>();
+    if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
     t.extras->stop = std::stop_source();
   }
   if (options != nullptr) apply(t, *options, engine_->chosen().can_capture);
@@ -140,6 +140,19 @@ void pool_base::accept(detail::task_ref<> task, const task_options* options, boo
     if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
     t.extras->trace = *outer;
   }
+}
+
+namespace {
+// From now on a request cancels it, also one that was made before.
+void heed_outer_stop(detail::task& t) {
+  t.extras->on_outer_stop.emplace(t.extras->outer_stop, detail::task_extras::cancel_task{&t});
+}
+}  // namespace
+
+void pool_base::accept(detail::task_ref<> task, const task_options* options, bool again,
+                       std::shared_ptr<detail::chunk_line> chunks) {
+  detail::task& t = *task;
+  prepare(t, options);
   if (chunks) {
     if (const auto bad = pool::problems_of_stream(options); !bad.empty())
       throw invalid_options("the options of the stream are not usable:\n" + bad);
@@ -157,12 +170,38 @@ void pool_base::accept(detail::task_ref<> task, const task_options* options, boo
   if (t.extras && t.extras->outer_stop.stop_possible()) {
     const auto keep = task;
     engine_->submit(std::move(task));
-    // From now on a request cancels it, also one that was made before.
-    keep->extras->on_outer_stop.emplace(keep->extras->outer_stop,
-                                        detail::task_extras::cancel_task{keep.get()});
-    return;
+    return heed_outer_stop(*keep);
   }
   engine_->submit(std::move(task));
+}
+
+std::vector<detail::worker_place> pool_base::everyone() {
+  if (engine_->chosen().plan.one_task)
+    throw invalid_options("broadcast reaches workers that serve task after task; those of the pool '" +
+                          name_ + "' serve one (lifetime::per_task), so use process_options::init");
+  (void)engine_->everyone();  // throws where there never will be anybody
+  (void)engine_->wait_ready(base::after(std::chrono::steady_clock::now(), ready_timeout_));
+  std::vector<detail::worker_place> all;
+  for (const auto& w : engine_->everyone()) all.push_back({w.slot, w.generation});
+  return all;
+}
+
+void pool_base::give(detail::task_ref<> task, const task_options* options, detail::worker_place to) {
+  prepare(*task, options);
+  task->priority = 0;
+  if (!task->extras) task->extras = std::make_unique<detail::task_extras>();
+  task->extras->queue_timeout.reset();
+  task->extras->retry = retry_options{};
+  task->extras->only_on = to.slot;
+  const auto keep = task;
+  engine_->give(std::move(task), {to.slot, to.generation});
+  if (keep->extras->outer_stop.stop_possible()) heed_outer_stop(*keep);
+}
+
+detail::task_home& detail::pool_access::home(pool_base& pool) { return *pool.engine_; }
+
+void detail::pool_access::begin_stop(pool_base& pool, time_point deadline) {
+  (void)pool.engine_->begin_stop(deadline, false);
 }
 
 }  // namespace muster

@@ -250,7 +250,7 @@ void process_crew::explain(worker_process& w, death& how) {
 
 // Gives back what it never began, and fails what it had.
 std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death how) {
-  std::vector<task*> begun;
+  std::vector<task*> begun, own;
   std::vector<std::pair<task*, std::unique_ptr<task_output>>> printers;
   while (!w.printing.empty()) {
     const std::uint64_t at = w.printing.begin()->first;
@@ -265,12 +265,17 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
       const std::uint64_t at = position - 1;
       if (w.at(at).task == nullptr) continue;
       if (task* t = take_back(w, at)) {
-        owner_->put_back(*t);
+        if (t->extras && t->extras->only_on)
+          w.own.push_front(t);
+        else
+          owner_->put_back(*t);
         continue;
       }
       begun.push_back(std::exchange(w.at(at), {}).task);
       w.sender.finished(at);
     }
+    own.assign(w.own.begin(), w.own.end());
+    w.own.clear();
   }
   for (auto& [t, printed] : printers) keep_output(*t, w.id, std::move(printed));
   w.mail.clear();  // closes what came for replies that never will
@@ -289,6 +294,9 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
       error = std::make_exception_ptr(unexpected_exit(shared, subject));
     owner_->failed(*begun[i], std::move(error), policy::failure::crash);
   }
+  for (task* t : own)  // nobody else may run it
+    owner_->failed(*t, std::make_exception_ptr(unexpected_exit(shared, owner_->subject_of(*t))),
+                   policy::failure::crash);
   return shared;
 }
 

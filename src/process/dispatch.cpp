@@ -42,6 +42,9 @@ std::uint32_t flags_of(task& t) {
          ((t.flags & task::tells_progress) != 0 ? ipc::tells_progress : 0) |
          (t.extras && t.extras->chunks ? ipc::ahead_flag(t.extras->chunks->ahead()) : 0);
 }
+
+// Of a broadcast: no other worker may have it.
+bool is_for_one(const task& t) { return t.extras && t.extras->only_on; }
 }  // namespace
 
 void process_crew::queued(std::unique_lock<std::mutex>& intake_lock) {
@@ -106,6 +109,7 @@ void process_crew::fill() {
     for (std::size_t slot = 0; slot < workers_.size(); ++slot) room += look(slot);
     room = std::min(room, may_begin());
   };
+  place_own();
   look_at_all();
 
   std::array<task*, 64> batch;
@@ -300,6 +304,56 @@ task* process_crew::take_back(worker_process& w, std::uint64_t position) {
   return t;
 }
 
+// ------------------------------------------------------------------------------- what only one worker may
+// run
+
+std::vector<worker_id> process_crew::everyone() {
+  std::vector<worker_id> all;
+  const locked lock(*this);
+  for (const auto& w : workers_)
+    if (w && w->takes_its_own()) all.push_back(w->id);
+  return all;
+}
+
+bool process_crew::give(task& t, worker_id to) {
+  const locked lock(*this);
+  if (to.slot >= workers_.size() || !workers_[to.slot]) return false;
+  worker_process& w = *workers_[to.slot];
+  if (w.id != to || !w.takes_its_own()) return false;
+  w.own.push_back(&t);
+  pump_wanted_.store(true);
+  return true;
+}
+
+// Before what is queued, behind what the worker has already.
+void process_crew::place_own() {
+  for (const auto& w : workers_)
+    while (w && !w->own.empty() && may_begin() > 0 && w->room(ipc::slot_count) > 0) {
+      task* t = w->own.front();
+      w->own.pop_front();
+      place(*w, *t);
+    }
+}
+
+void process_crew::abandon_own(std::vector<task*>& own) {
+  for (task* t : own) owner_->abandon(*t, "its worker ended before it could run this");
+  own.clear();
+}
+
+// What a worker has not begun comes back: what is for anybody to the front of the queue, newest first, and
+// what is for it alone to its list.
+void process_crew::take_back_all(worker_process& w) {
+  const auto intake = owner_->queue().lock();
+  for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position) {
+    task* t = take_back(w, position - 1);
+    if (t == nullptr) continue;
+    if (is_for_one(*t))
+      w.own.push_front(t);
+    else
+      owner_->put_back(*t);
+  }
+}
+
 // Something more urgent waits, and less urgent calls fill the rings: those that have not begun come back.
 // Needs both locks. They go to the front of their lanes, newest first, so their order stays.
 void process_crew::recall_for(int priority) {
@@ -308,7 +362,7 @@ void process_crew::recall_for(int priority) {
     const std::uint64_t oldest = w->sender.oldest();
     for (std::uint64_t position = w->sender.next(); position > oldest + 1; --position) {
       const task* t = w->at(position - 1).task;
-      if (t == nullptr || t->priority >= priority) continue;
+      if (t == nullptr || t->priority >= priority || is_for_one(*t)) continue;
       if (task* mine = take_back(*w, position - 1)) owner_->put_back(*mine);
     }
   }
@@ -328,6 +382,7 @@ void process_crew::steal() {
     std::size_t wanted = std::min(victim->in_flight() / 2, thief->room(ipc::slot_count));
     const std::uint64_t end = victim->sender.next();
     for (std::uint64_t position = victim->sender.oldest() + 1; position < end && wanted > 0; ++position) {
+      if (const task* there = victim->at(position).task; there == nullptr || is_for_one(*there)) continue;
       task* t = take_back(*victim, position);
       if (t == nullptr) continue;
       if (place(*thief, *t)) --wanted;
@@ -342,6 +397,7 @@ revoked process_crew::revoke(task& t, bool tell, worker_id& on) {
   const locked lock(*this);
   for (const auto& w : workers_) {
     if (!w) continue;
+    if (std::erase(w->own, &t) > 0) return revoked::taken_back;
     for (std::uint64_t position = w->sender.oldest(); position < w->sender.next(); ++position) {
       if (w->at(position).task != &t) continue;
       if (take_back(*w, position) != nullptr) {
@@ -365,6 +421,7 @@ void process_crew::held(std::vector<task_ref<>>& into) {
     if (!w) continue;
     for (std::uint64_t position = w->sender.oldest(); position < w->sender.next(); ++position)
       if (task* t = w->at(position).task) into.push_back(task_ref<>::share(*t));
+    for (task* t : w->own) into.push_back(task_ref<>::share(*t));
   }
 }
 

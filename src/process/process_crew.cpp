@@ -161,8 +161,14 @@ void process_crew::start(worker_id id) {
       for (int* d : {&request.control, &request.error_output}) ::close(*d);
       if (asked) return;
       problem = asked.error().text();
-      const locked lock(*this);
-      w->step(worker_event::end);
+      std::vector<task*> own;
+      {
+        const locked lock(*this);
+        w->step(worker_event::end);
+        own.assign(w->own.begin(), w->own.end());
+        w->own.clear();
+      }
+      abandon_own(own);
     } else {
       problem = made.error();
     }
@@ -230,20 +236,18 @@ void process_crew::report_after(worker_id id, std::uint64_t tasks) {
 void process_crew::retire(worker_id id) {
   const worker_ref w = find(id.slot, id.generation);
   if (!w) return;
+  std::vector<task*> own;
   {
     const locked lock(*this);
     if (w->is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w->step(worker_event::retire);
     take_back_all(*w);
+    own.assign(w->own.begin(), w->own.end());
+    w->own.clear();
   }
   w->sender.stop();
+  abandon_own(own);
   pump();
-}
-
-void process_crew::take_back_all(worker_process& w) {
-  const auto intake = owner_->queue().lock();
-  for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position)
-    if (task* t = take_back(w, position - 1)) owner_->put_back(*t);
 }
 
 // -----------------------------------------------------------------------------------------------------------

@@ -90,6 +90,8 @@ public:
   void wake() override;
   void queued(std::unique_lock<std::mutex>& intake_lock) override;
   [[nodiscard]] int free_workers() const override { return idle_workers_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::vector<worker_id> everyone() override;
+  [[nodiscard]] bool give(detail::task& t, worker_id to) override;
   void describe(stats& into) override;
   void chunks_taken(detail::task& t, std::uint64_t count) override;
   [[nodiscard]] bool can_kill() const override { return true; }
@@ -141,6 +143,8 @@ private:
   bool place(worker_process& w, detail::task& t);  // with the lock; false: it could not be sent
   bool send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload,
                    std::string& problem);
+  void place_own();                                                    // with the lock
+  void abandon_own(std::vector<detail::task*>& own);                   // not with it
   void recall_for(int priority);                                       // with the lock
   void steal();                                                        // with the lock
   detail::task* take_back(worker_process& w, std::uint64_t position);  // with the lock

@@ -98,6 +98,11 @@ struct worker_process {
     return state == worker_state::idle && !never_chosen && !killed_for && !is_being_ended &&
            !has_had_its_task();
   }
+  // A task of its own finds it, now or when it is up.
+  [[nodiscard]] bool takes_its_own() const {
+    return (open() || state == worker_state::starting || state == worker_state::unhealthy) && !killed_for &&
+           !is_being_ended && !leaves;
+  }
   // It has begun a call.
   [[nodiscard]] bool is_at_work() { return in_flight() > 0 && sender.seen_claimed(sender.oldest()); }
   [[nodiscard]] std::optional<std::size_t> reported_memory() const;
@@ -117,6 +122,8 @@ struct worker_process {
   ipc::reply_receiver receiver;
   std::array<placed, ipc::slot_count> calls{};
   std::map<std::uint64_t, arrived> mail;  // by position
+  // That it alone may run, and that are not in its ring: not yet, or not any more.
+  std::deque<detail::task*> own{};
   // The position of the call whose descriptors it waits for.
   std::optional<std::uint64_t> handles_wanted{};
   // By position; loop only. There may be two: a worker begins its next call before we have seen its reply.

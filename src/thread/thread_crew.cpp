@@ -44,6 +44,7 @@ void thread_crew::work(worker& me) {
   owner_->worker_ready(me.id);
   queue().lock(lock);
   for (;;) {
+    if (!me.own.empty()) run_own(me, lock);
     const std::size_t count = refill(me);
     if (count == 0 && finished.empty()) {
       if (me.retiring) {
@@ -141,6 +142,53 @@ void thread_crew::run_batch(worker& me, std::size_t count, std::vector<task*>& f
   if (ran == 0) return;
   const duration latest = (owner_->time().now() - begin) / static_cast<duration::rep>(ran) + duration(1);
   me.per_task = me.per_task == duration::zero() ? latest : (me.per_task + latest) / 2;
+}
+
+// Each is seen to run as soon as it is out of the list.
+void thread_crew::run_own(worker& me, std::unique_lock<std::mutex>& lock) {
+  if (me.state == worker_state::idle) set_state(me, worker_event::begin);
+  while (task* t = take_own(me.id.slot)) {
+    move(*t, task_event::begin);
+    me.running.store(t, std::memory_order_relaxed);
+    lock.unlock();
+    const bool is_ours = owner_->run(*t, me.id);
+    me.done.store(me.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    queue().lock(lock);
+    me.running.store(nullptr, std::memory_order_relaxed);
+    lock.unlock();
+    if (is_ours) release(*t);
+    owner_->look_idle();
+    queue().lock(lock);
+  }
+}
+
+std::vector<worker_id> thread_crew::everyone() {
+  std::vector<worker_id> all;
+  const auto lock = queue().lock();
+  for (const auto& w : workers_)
+    if (w && w->state != worker_state::dead && !w->retiring) all.push_back(w->id);
+  return all;
+}
+
+bool thread_crew::give(task& t, worker_id to) {
+  auto lock = queue().lock();
+  if (to.slot >= workers_.size() || !workers_[to.slot]) return false;
+  worker& w = *workers_[to.slot];
+  if (w.id != to || w.state == worker_state::dead || w.retiring) return false;
+  w.own.push_back(&t);
+  if (std::erase(sleeping_, &w) == 0) return true;
+  mind_the_door();
+  w.woken = true;
+  lock.unlock();
+  w.wake.notify_one();
+  return true;
+}
+
+task* thread_crew::take_own(std::uint32_t slot) {
+  if (slot >= workers_.size() || workers_[slot]->own.empty()) return nullptr;
+  task* t = workers_[slot]->own.front();
+  workers_[slot]->own.pop_front();
+  return t;
 }
 
 // Gives tasks that were placed back to the queue, before their equals and in their order; their waiters may
@@ -262,11 +310,14 @@ void thread_crew::start(worker_id id) {
   try {
     w.thread = std::thread([this, &w] { work(w); });
   } catch (const std::system_error& e) {
+    std::deque<task*> own;
     {
       auto lock = queue().lock();
       set_state(w, worker_event::end);
       if (binds()) hand_out(lock);
+      own.swap(w.own);
     }
+    for (task* t : own) owner_->abandon(*t, "its worker did not come up");
     owner_->worker_ended(id, false, nullptr, std::string("a thread could not be started: ") + e.what());
   }
 }
@@ -290,6 +341,7 @@ revoked thread_crew::revoke(task& t, bool tell, worker_id& on) {
   const auto lock = queue().lock();
   for (const auto& w : workers_) {
     if (!w) continue;
+    if (std::erase(w->own, &t) > 0) return revoked::taken_back;
     for (auto& entry : w->batch) {
       task* expected = &t;
       if (entry.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel))
@@ -310,6 +362,7 @@ void thread_crew::held(std::vector<task_ref<>>& into) {
     if (!w) continue;
     if (task* t = w->running.load(std::memory_order_relaxed)) into.push_back(task_ref<>::share(*t));
     for (task* t : w->bound) into.push_back(task_ref<>::share(*t));
+    for (task* t : w->own) into.push_back(task_ref<>::share(*t));
     for (auto& entry : w->batch) {
       // Taken for a moment, so that its worker does not begin and drop it meanwhile.
       task* t = entry.exchange(nullptr, std::memory_order_acq_rel);

@@ -14,6 +14,8 @@
 // more work than its own wakes the next. With strategies other than pull the submitter hands the task to the
 // chosen sleeper (hand_out.cpp). Where a strategy binds tasks to workers, or the user's chooser decides, no
 // worker takes what it finds: all is handed out, by who submits and by who becomes free.
+//
+// What only one worker may run (a broadcast) is a list of that worker's own, which nobody steals from.
 
 #include <array>
 #include <atomic>
@@ -61,6 +63,9 @@ public:
   void queued(std::unique_lock<std::mutex>& intake_lock) override;
   void surrender(std::uint32_t slot) override;
   [[nodiscard]] int free_workers() const override;
+  [[nodiscard]] std::vector<worker_id> everyone() override;
+  [[nodiscard]] bool give(detail::task& t, worker_id to) override;
+  detail::task* take_own(std::uint32_t slot) override;
   void describe(stats& into) override;
   [[nodiscard]] bool can_kill() const override { return false; }
 
@@ -86,6 +91,7 @@ private:
     bool woken = false;
     base::time_point idle_since{};
     std::deque<detail::task*> bound{};  // strategy::key, hard: tasks that wait for it; the most urgent first
+    std::deque<detail::task*> own{};    // that it alone may run
   };
 
   void work(worker& me);
@@ -118,6 +124,7 @@ private:
   void give_back_bound(worker& w);
 
   void run_batch(worker& me, std::size_t count, std::vector<detail::task*>& finished);
+  void run_own(worker& me, std::unique_lock<std::mutex>& lock);  // all of its own; with the lock
   void set_state(worker& w, engine::worker_event event);
   [[nodiscard]] engine::intake& queue() const { return owner_->queue(); }
 

@@ -154,6 +154,8 @@ void fake_crew::claim(worker& w) {
   fall_silent(w);
   ++t.begun;
   if (t.settled()) broken("task " + std::to_string(t.id) + " begins after it has settled");
+  if (t.extras && t.extras->only_on.value_or(w.id.slot) != w.id.slot)
+    broken("task " + std::to_string(t.id) + " begins on another worker than the one it was for");
   if (!t.may_begin) broken("task " + std::to_string(t.id) + " begins though it was cancelled before");
   if (t.most_attempts > 0 && t.begun > t.most_attempts)
     broken("task " + std::to_string(t.id) + " had too many attempts");
@@ -217,6 +219,7 @@ void fake_crew::ended(worker& w, const std::string& problem) {
   std::vector<sim_task*> lost;
   for (const held_task& h : w.tasks) lost.push_back(h.task);
   w.tasks.clear();
+  for (sim_task* t : std::exchange(w.own, {})) lost.push_back(t);
   move_worker(w, worker_event::end);
   for (sim_task* t : lost) {
     if (t->settled()) meet("its worker is killed after it settled");
@@ -243,8 +246,40 @@ void fake_crew::queued(std::unique_lock<std::mutex>& lock) {
   pump();
 }
 
+bool fake_crew::has_room(const worker& w) const {
+  return (w.state == worker_state::idle || w.state == worker_state::busy) && !w.killed_for && !w.has_signal &&
+         w.tasks.size() < set_.window;
+}
+
+void fake_crew::place(worker& w, sim_task& t) {
+  ++t.attempt;
+  t.worker.store(w.id.slot, std::memory_order_relaxed);
+  w.tasks.push_back({&t});
+  w.had_tasks = true;
+  if (w.state == worker_state::idle) move_worker(w, worker_event::begin);
+  if (w.tasks.size() == 1) {
+    note_head(w);
+    plan_step(w);
+  }
+}
+
+bool fake_crew::give(task& t, worker_id to) {
+  worker* w = find(to);
+  if (w == nullptr || w->state == worker_state::stopping || w->killed_for) return false;
+  meet("is given a task of its own while it is " + std::string(engine::name(w->state)));
+  w->own.push_back(static_cast<sim_task*>(&t));
+  pump();
+  return true;
+}
+
 void fake_crew::pump() {
   if (std::exchange(pumping_, true)) return;
+  for (worker& w : workers_)
+    while (!w.own.empty() && has_room(w)) {
+      sim_task* t = w.own.front();
+      w.own.pop_front();
+      place(w, *t);
+    }
   while (place_one()) {}
   pumping_ = false;
 }
@@ -279,15 +314,7 @@ bool fake_crew::place_one() {
   if (taken_once_.insert(t.id).second && std::exchange(last_taken_[t.priority], t.id) > t.id)
     broken("task " + std::to_string(t.id) + " was overtaken by an equal");
   lock.unlock();
-  ++t.attempt;
-  t.worker.store(w.id.slot, std::memory_order_relaxed);
-  w.tasks.push_back({&t});
-  w.had_tasks = true;
-  if (w.state == worker_state::idle) move_worker(w, worker_event::begin);
-  if (w.tasks.size() == 1) {
-    note_head(w);
-    plan_step(w);
-  }
+  place(w, t);
   return true;
 }
 
@@ -324,6 +351,10 @@ void fake_crew::take_back_unclaimed(worker& w) {
     if (w.tasks[i - 1].claimed) continue;
     w.tasks.erase(w.tasks.begin() + static_cast<long>(i - 1));
     --t->attempt;
+    if (t->extras && t->extras->only_on) {
+      w.own.push_front(t);
+      continue;
+    }
     const auto lock = owner_->queue().lock();
     owner_->put_back(*t);
     meet("put back unbegun, " + phase);
@@ -368,6 +399,7 @@ void fake_crew::retire(worker_id id) {
   write(*w, [] { return "is told to end"; });
   move_worker(*w, worker_event::retire);
   if (set_.can_kill) take_back_unclaimed(*w);
+  for (sim_task* t : std::exchange(w->own, {})) owner_->abandon(*t, "its worker ended before");
   if (set_.can_kill && w->tasks.empty() && !starting &&
       hits(*w, "ignores that it shall end", set_.bad.ignores_retire)) {
     write(*w, [] { return "hangs at its end"; });
@@ -433,6 +465,8 @@ void fake_crew::trust(worker_id id) {
 
 revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {
   for (worker& w : workers_)
+    if (std::erase(w.own, &t) > 0) return revoked::taken_back;
+  for (worker& w : workers_)
     for (std::size_t i = 0; i < w.tasks.size(); ++i) {
       if (w.tasks[i].task != &t) continue;
       if (take_back(w, i)) {
@@ -458,8 +492,10 @@ revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {
 }
 
 void fake_crew::held(std::vector<task_ref<>>& into) {
-  for (const worker& w : workers_)
+  for (const worker& w : workers_) {
     for (const held_task& h : w.tasks) into.push_back(task_ref<>::share(*h.task));
+    for (sim_task* t : w.own) into.push_back(task_ref<>::share(*t));
+  }
 }
 
 bool fake_crew::holds(worker_id id, const task& t) {

@@ -131,6 +131,8 @@ public:
   [[nodiscard]] int free_workers() const override;
   void describe(stats&) override {}
   [[nodiscard]] bool can_kill() const override { return set_.can_kill; }
+  [[nodiscard]] std::vector<worker_id> everyone() override { return staying(); }
+  [[nodiscard]] bool give(detail::task& t, worker_id to) override;
 
 private:
   struct held_task {
@@ -143,6 +145,7 @@ private:
     worker_id id{};
     worker_state state = worker_state::dead;
     std::deque<held_task> tasks{};
+    std::deque<sim_task*> own{};  // that it alone may run, and does not have yet
     time_point at = base::never;  // of its next step
     next_step step = next_step::none;
     bool had_tasks = false;
@@ -162,6 +165,8 @@ private:
   void pump();
   bool place_one();  // false: there is none, or nobody for it
   [[nodiscard]] policy::load load_of(const worker& w) const;
+  void place(worker& w, sim_task& t);
+  [[nodiscard]] bool has_room(const worker& w) const;
   void note_head(worker& w);
   void plan_step(worker& w);
   void do_step(worker& w);

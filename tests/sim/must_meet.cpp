@@ -53,6 +53,10 @@ constexpr const char* events[] = {
     "recycle: there is no worker in that slot",
     "refused: the queue is full",
     "waits for the worker of its key, serving",
+    "is given a task of its own while it is idle",
+    "is given a task of its own while it is busy",
+    "closed, and ended by itself",
+    "closed, and stopped before its end",
     "stop was forced",
     "stop names stuck tasks",
 };

@@ -65,7 +65,9 @@ void world::step(time_point until) {
 std::string world::run() {
   for (int i = 0; i < setup_.events && broken_.empty(); ++i) step(base::never);
   // One world in three is stopped in the midst of it, faults and all.
-  if (broken_.empty() && !fate_.happens("stopped in the midst", 0.33)) settle_down();
+  const bool calm = broken_.empty() && !fate_.happens("stopped in the midst", 0.33);
+  if (calm) settle_down();
+  if (broken_.empty() && fate_.happens("closed", 0.3)) close(calm);
   if (broken_.empty()) stop();
   if (broken_.empty()) bury();
   return broken_;
@@ -104,6 +106,26 @@ void world::settle_down() {
   if (inspector::known(*engine_) != 0) fail("an idle pool knows tasks");
   if (s.degraded) fail("with no faults left, the pool stays degraded");
   if (!drawn_.ages && inspector::has_others(p)) fail("a worker has settings that are not in force");
+}
+
+// No more tasks, and nobody waits. With no faults left it ends by itself, having cancelled nothing.
+void world::close(bool calm) {
+  if (calm) submit_last();
+  next_user_ = base::never;
+  write([] { return "close"; });
+  const std::size_t cancelled = engine_->snapshot().cancelled;
+  engine_->close();
+  stopping_ = true;
+  wake_at_ = engine_->act();
+  const int most = calm ? 100'000 : 50;
+  for (int i = 0; i < most && !engine_->finished() && broken_.empty(); ++i) {
+    if (std::min(crew_->next_event(), wake_at_) == base::never) break;
+    step(base::never);
+  }
+  ++met_[engine_->finished() ? "closed, and ended by itself" : "closed, and stopped before its end"];
+  if (!calm || !broken_.empty()) return;
+  if (!engine_->finished()) fail("with no faults left, a closed pool does not end");
+  if (engine_->snapshot().cancelled != cancelled) fail("a closed pool has cancelled what it had accepted");
 }
 
 void world::stop() {

@@ -51,6 +51,7 @@ private:
   // --- world.cpp
   void step(time_point until);
   void settle_down();
+  void close(bool calm);
   void stop();
   void bury();
   [[nodiscard]] const char* phase() const;
@@ -58,9 +59,11 @@ private:
   // --- world_users.cpp
   void users_act();
   void submit(std::uint64_t act);
+  void submit_last();
   void cancel(std::uint64_t act);
   void recycle(std::uint64_t act);
   void start_recycle(std::uint64_t act);
+  void broadcast(std::uint64_t act);
 
   // --- world_checks.cpp
   void check();

@@ -37,6 +37,7 @@ void world::users_act() {
   const std::uint64_t last = turn * most_acts_a_turn + most_acts_a_turn - 1;
   cancel(last);
   recycle(last);
+  broadcast(last);
   next_user_ = clock_->at + (dice.fraction() < 0.05 ? some(dice, 2s) : some(dice, 15ms));
 }
 
@@ -60,6 +61,12 @@ void world::submit(std::uint64_t act) {
   }
 }
 
+// Before the pool is closed.
+void world::submit_last() {
+  const std::uint64_t turn = turns_++;
+  for (std::uint64_t i = 0; i < 10; ++i) submit(turn * most_acts_a_turn + i);
+}
+
 // One of the latest.
 void world::cancel(std::uint64_t act) {
   if (!fate_.happens("cancel", 0.2, act)) return;
@@ -75,6 +82,31 @@ void world::cancel(std::uint64_t act) {
   if (t.state.load() == detail::task_state::queued) t.may_begin = false;
   engine_->cancel(t);
   if (!t.may_begin && !t.settled()) fail("a queued task was cancelled and has not settled");
+}
+
+// A task for each worker there is, that no other may run.
+void world::broadcast(std::uint64_t act) {
+  if (!fate_.happens("broadcast", 0.03, act)) return;
+  for (const engine::worker_id w : engine_->everyone()) {
+    auto made = std::make_unique<sim_task>();
+    sim_task& t = *made;
+    t.number = act;
+    t.most_attempts = 1;
+    t.extras = std::make_unique<detail::task_extras>();
+    t.extras->stop = std::stop_source();
+    t.extras->retry = retry_options{};
+    t.extras->only_on = w.slot;
+    if (fate_.happens("broadcast with a deadline", 0.3, act, w.slot)) {
+      base::random dice = fate_.dice("broadcast with a deadline", act, w.slot);
+      t.extras->settle_by = clock_->at + 1ms + some(dice, 300ms);
+      t.flags |= detail::task::watched;
+    }
+    user_task entry{detail::task_ref<>::adopt(made.release()), &t};
+    detail::attach(t, new counter(t, settled_));
+    engine_->give(entry.ref, w);
+    write([&] { return "user gives task " + std::to_string(t.id) + " to worker " + std::to_string(w.slot); });
+    tasks_.push_back(std::move(entry));
+  }
 }
 
 void world::recycle(std::uint64_t act) {

@@ -36,6 +36,26 @@ TEST(plan_stopping, one_that_does_not_end_with_the_pool_gets_each_signal_and_is_
   EXPECT_FALSE(s.has_timer());
 }
 
+TEST(plan_stopping, a_closed_pool_takes_as_long_as_its_tasks_do) {
+  story s(with_ladder(1, 2, {}));
+  s.serving(1);
+  EXPECT_EQ(s.tell(happened::stop_asked{base::never}), lines{});
+  EXPECT_FALSE(s.has_timer());
+  EXPECT_EQ(s.pass(24h), lines{});
+  EXPECT_EQ(s.tell(happened::drained{}), (lines{"retire 0.1"}));
+  s.ended(0, 1, true);
+  EXPECT_TRUE(s.decides.finished());
+}
+
+TEST(plan_stopping, a_closed_pool_can_still_be_given_a_deadline_and_keeps_it) {
+  story s(with_ladder(1, 1, {}));
+  s.serving(1);
+  s.tell(happened::stop_asked{base::never});
+  s.tell(happened::stop_asked{s.now + 3s});
+  s.tell(happened::stop_asked{base::never});  // closed once more
+  EXPECT_EQ(s.pass(10s), (lines{"3000 cancel all", "3000 retire 0.1", "3100 kill 0.1 stopped"}));
+}
+
 TEST(plan_stopping, one_that_ends_at_a_signal_gets_no_other) {
   story s(with_ladder(1, 1, term_and_int()));
   s.serving(1);
