@@ -60,6 +60,8 @@ set_tests_properties(house.tools PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILE
 # ---- the code in the guide is the code of an example ----
 muster_test(house.guide house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
             ${PROJECT_SOURCE_DIR}/docs/guide/pools.md ${PROJECT_SOURCE_DIR}/examples/pools.cpp)
+muster_test(house.guide_composing house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
+            ${PROJECT_SOURCE_DIR}/docs/guide/composing.md ${PROJECT_SOURCE_DIR}/examples/composing.cpp)
 
 # ---- how the demonstration judges its runs ----
 muster_test(demo.judgement demo Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/demo/demo_test.py)

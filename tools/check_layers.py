@@ -4,7 +4,7 @@
 
 A file in src/<room>/ may name, of this project, the headers of its own room, of the rooms on its room's line, and the
 public ones; the command (src/cli) only its own and the public ones. A public header may name the standard library of
-C++20 and other public headers, and nothing else; include/muster/cereal.hpp may also name cereal.
+C++20 and other public headers, and nothing else; include/muster/cereal.hpp may also name cereal, and asio.hpp asio.
 
   check_layers.py [root]
 """
@@ -22,7 +22,7 @@ set shared_mutex source_location span sstream stack stdexcept stop_token streamb
 system_error thread tuple type_traits typeindex typeinfo unordered_map unordered_set utility valarray variant vector
 version
 """.split())
-MAY_ALSO_NAME = {"cereal.hpp": "cereal/"}
+MAY_ALSO_NAME = {"cereal.hpp": "cereal/", "asio.hpp": "asio/"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SOURCES = {".hpp", ".cpp", ".h", ".cc", ".c", ".ipp", ".inc"}
 

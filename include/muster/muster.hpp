@@ -2,7 +2,7 @@
 #pragma once
 
 /// Worker pools: the same call on a thread or in a supervised process. This header is all of it, except what
-/// needs another library (cereal.hpp) or is for the other side of a call (module.hpp).
+/// needs another library (cereal.hpp, asio.hpp) or is for the other side of a call (module.hpp).
 
 #include <muster/call.hpp>
 #include <muster/codec.hpp>

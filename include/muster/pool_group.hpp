@@ -81,6 +81,12 @@ public:
     return submit_with(type, &options, std::forward<F>(f), std::forward<Args>(args)...);
   }
 
+  /// The same where the type is the task's label (task_options::label).
+  template <class F, class... Args>
+  auto submit(const task_options& options, F&& f, Args&&... args) {
+    return submit_with(options.label, &options, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+
   /// The pool of exactly this name and kind; throws unknown_pool, without asking `route` or the default.
   [[nodiscard]] thread_pool& thread(std::string_view name);
   [[nodiscard]] process_pool& process(std::string_view name);

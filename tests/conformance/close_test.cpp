@@ -31,6 +31,25 @@ TYPED_TEST(closing, refuses_new_tasks_at_once_and_finishes_what_was_accepted) {
   EXPECT_EQ(s.succeeded, 21U);
 }
 
+TYPED_TEST(closing, finishes_both_the_urgent_and_the_others_and_each_once) {
+  TypeParam pool(options_of<TypeParam>{.workers = {1}, .start = false});
+  std::atomic<bool> stopped = false;
+  pool.on(event_kind::stopped, [&](const event&) { stopped = true; });
+  pool.start();
+  scratch files;
+  std::vector<std::string> expected;
+  {
+    blocker busy(pool);
+    for (int i = 0; i < 20; ++i)
+      pool.post({.priority = i < 10 ? priority::low : priority::high}, note, files("log"), i);
+    pool.close();
+  }
+  for (const int first : {10, 0})
+    for (int i = first; i < first + 10; ++i) expected.push_back(std::to_string(i));
+  EXPECT_TRUE(eventually([&] { return stopped.load(); }));
+  EXPECT_EQ(lines_of(files("log")), expected);
+}
+
 TYPED_TEST(closing, ends_the_workers_after_the_last_task_and_says_so) {
   TypeParam pool(options_of<TypeParam>{.workers = {2}, .start = false});
   std::atomic<int> stopped = 0;

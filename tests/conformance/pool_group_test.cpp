@@ -60,6 +60,8 @@ TEST(pool_groups, route_by_a_function_from_type_to_name) {
   pool_group group(options);
   EXPECT_EQ(group.submit("read a file", echo, 1).get(), 1);
   EXPECT_EQ(submitted(group, "io"), 1U);
+  EXPECT_EQ(group.submit({.label = "read a file"}, echo, 2).get(), 2);
+  EXPECT_EQ(submitted(group, "io"), 2U);
   EXPECT_EQ(group.submit("else", echo, 1).get(), 1);
   EXPECT_EQ(submitted(group, "cpu"), 1U);
   EXPECT_THROW((void)group.submit("bad", echo, 1), std::domain_error);
