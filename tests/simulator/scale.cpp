@@ -9,6 +9,7 @@
 
 #include "engine/intake.hpp"
 #include "engine/plan.hpp"
+#include "policy/choose.hpp"
 #include "sim/fake_crew.hpp"
 
 namespace muster::sim {
@@ -134,6 +135,18 @@ double look_at_a_worker(int workers) {
   });
 }
 
+// All are busy with some tasks, and may have more.
+double choose_a_worker(const policy::named_strategy& by, int workers) {
+  policy::chooser_memory memory(by.how, {}, 1);
+  std::vector<policy::load> loads(static_cast<std::size_t>(workers), {.open = true, .stays = true});
+  base::random dice(1);
+  for (policy::load& each : loads) each.in_flight = static_cast<std::uint32_t>(1 + dice.below(4));
+  return cost(static_cast<std::size_t>(20'000'000 / (1'000 + workers)), [&](std::size_t i) {
+    memory.key = i + 1;
+    if (!by.choose(loads, memory)) std::abort();
+  });
+}
+
 // --------------------------------------------------------------------------------- by the number of tasks
 
 // An intake without a bound, with so many tasks in it, of so many priorities.
@@ -226,7 +239,7 @@ void print_head(std::ostream& to, const char* what, const std::vector<std::uint6
 int print_scale(std::ostream& to, std::uint64_t most_tasks) {
   const std::vector<std::uint64_t> workers{10, 1'000, 100'000};
   print_head(to, "ns a decision", workers, "workers");
-  const auto by_workers = [&](const char* what, double (*measure)(int)) {
+  const auto by_workers = [&](const char* what, const std::function<double(int)>& measure) {
     std::vector<double> figures;
     for (const std::uint64_t n : workers) figures.push_back(measure(static_cast<int>(n)));
     print(to, what, figures);
@@ -237,6 +250,9 @@ int print_scale(std::ostream& to, std::uint64_t most_tasks) {
   by_workers("replace a worn one", &replace_a_worn_worker);
   by_workers("replace each, when asked", &recycle_a_worker);
   by_workers("hear of a look at one", &look_at_a_worker);
+  for (const policy::named_strategy& by : policy::strategies())
+    by_workers(("choose one: " + std::string(by.name)).c_str(),
+               [&by](int n) { return choose_a_worker(by, n); });
 
   std::vector<std::uint64_t> tasks;
   for (std::uint64_t n = 10; n <= most_tasks; n *= 100) tasks.push_back(n);
