@@ -49,6 +49,10 @@ if(MUSTER_INSTALL)
   endforeach()
 endif()
 
+# Options as a user writes them give no warning in his code, where all of them are errors.
+muster_test(consumer.has_no_warning house ${CMAKE_CXX_COMPILER} -std=c++20 -O3 -Wall -Wextra -Wpedantic -Werror
+            -I${PROJECT_SOURCE_DIR}/include -c ${CMAKE_CURRENT_SOURCE_DIR}/consumer/warnings.cpp -o /dev/null)
+
 # ---- the rules of the house, and whether their checkers would notice ----
 muster_test(house.layers house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_layers.py)
 muster_test(house.spdx house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_house.py spdx)

@@ -318,14 +318,17 @@ struct recycle_options {
   int at_once = 1;
   /// The call returns after so long at the latest. Above 0.
   duration deadline = 60s;
+  /// Longest pause between the start of one replacement and that of the next; each is drawn from [0, pause],
+  /// so that what new workers load at first is not asked for all at once. 0 or more.
+  duration pause = duration::zero();
   /// Runs in each new worker after process_options::init, before it counts as ready: a trial call. Where it
   /// throws, ends the worker, or is not done within process_options::ready_timeout, the worker did not come
   /// up.
   init_function canary{};
 };
 
-/// What process_pool::recycle changes in the new workers; what is std::nullopt stays as it is. Each is as in
-/// process_options, whole: an `env` here replaces the one there.
+/// What process_pool::recycle or start changes in the new workers; what is std::nullopt stays as it is. Each
+/// is as in process_options, whole: an `env` here replaces the one there.
 struct worker_changes {
   std::optional<std::string> cwd{};
   std::optional<std::vector<std::string>> args{};
@@ -377,7 +380,7 @@ struct process_options {
   /// that has served is replaced.
   muster::lifetime lifetime = muster::lifetime::lasting;
   throttle_options throttle{};
-  owner_memory_options owner_memory{};
+  owner_memory_options owner_memory = owner_memory_options();  // g++ 12 warns of {} in its user's code
   /// A running task that was cancelled or is past its run timeout is told by its stop token, and its worker
   /// is ended after `grace`; 0: without waiting. The future of one past its time settles at that time, that
   /// of a cancelled one when the task returns or `grace` is over. Before it is ended, a worker is asked

@@ -83,10 +83,21 @@ public:
   pool_base(const pool_base&) = delete;
   pool_base& operator=(const pool_base&) = delete;
 
-  /// For pools made with `.start = false`; returns when the first workers are ready. Throws not_ready, with
-  /// the cause, when they do not come up within the ready timeout (the pool goes on trying), and pool_stopped
-  /// after stop. Idempotent.
+  /// For pools made with `.start = false`, and for those that were stopped, which begin another life: options
+  /// (as the last recycle left them), subscriptions and the counts of stats() stay, futures of before stay
+  /// valid, workers are new. Returns when the first are ready; while a stop is under way it waits for its end
+  /// first. Nothing happens where the pool is started. Throws not_ready, with the cause, when they do not
+  /// come up within the ready timeout (the pool goes on trying), or when a thread of the life before still
+  /// runs a task that ignores its stop token; pool_stopped when somebody stops it meanwhile; would_deadlock
+  /// inside a task that the stop waits for.
   void start();
+
+  /// Where the pool is, at one instant; what another thread does may change it right after. To submit while
+  /// others stop and start it is safe: each task is accepted by one life and settled there, or refused.
+  [[nodiscard]] pool_state state() const noexcept;
+  [[nodiscard]] bool is_started() const noexcept { return state() == pool_state::started; }
+  [[nodiscard]] bool is_stopping() const noexcept { return state() == pool_state::stopping; }
+  [[nodiscard]] bool is_stopped() const noexcept { return state() == pool_state::stopped; }
 
   /// Blocks until no task is unsettled; the pool goes on. Throws would_deadlock inside a task of this pool.
   void wait_idle();
@@ -110,7 +121,8 @@ public:
   /// Refuses new tasks at once, finishes those there are, ends the workers, and returns when nothing is left.
   /// At the deadline it settles what waits as pool_stopped, tells what runs to stop, and after `grace` ends
   /// it (processes: by process_options::stop, which may take as long as its patience, and at last by SIGKILL)
-  /// or reports it as stuck (threads). Idempotent; a second call may shorten the deadline.
+  /// or reports it as stuck (threads). Idempotent; a second call may shorten the deadline. `start` begins
+  /// another life.
   stop_report stop(duration deadline = 30s);
   /// stop with no deadline and no grace: every future is settled, most as pool_stopped.
   stop_report terminate();
@@ -135,7 +147,9 @@ protected:
 
   void adopt(std::unique_ptr<engine::engine> made, const close_options& close, duration ready_timeout,
              std::string pool_name);
-  void start_now();  // start, without waiting
+  void start_now();                      // start, without waiting
+  bool start_as(std::uint64_t edition);  // the same, with these settings; false: it had been started
+  void wait_ready();                     // the rest of start
   /// `edition`: a number for changed settings of the new workers; 0: theirs are those in force.
   recycle_report recycle_workers(std::optional<unsigned> slot, std::uint64_t edition,
                                  const recycle_options& options);
@@ -417,6 +431,12 @@ public:
       : process_pool(process_options{.workers = detail::fixed_size(workers)}) {}
   /// As ~thread_pool, but what is left after the patience is killed.
   ~process_pool() = default;
+
+  using pool_calls::start;
+  /// As start, with changed settings for the workers: another directory, other arguments, environment, init
+  /// or limits. They are the pool's from then on. Throws as start, and invalid_options with every problem of
+  /// the changed settings, or where the pool is started: then recycle changes them.
+  void start(const worker_changes& changes);
 
   /// Replaces every worker there is by a new one: after a module, a configuration file or what `init` reads
   /// has changed. Each new worker starts first; when it is ready the old one takes no more tasks, finishes

@@ -2,7 +2,8 @@
 #pragma once
 
 /// A snapshot of a pool. The counts of tasks are exact and add up:
-/// submitted = queued + running + waiting + succeeded + failed + cancelled.
+/// submitted = queued + running + waiting + succeeded + failed + cancelled. They go on when a pool that was
+/// stopped is started again; `workers`, `degraded` and `throttled` are of its present life.
 
 #include <chrono>
 #include <cstddef>
@@ -12,6 +13,14 @@
 #include <vector>
 
 namespace muster {
+
+/// Where a pool is between its start and its stop. A recycle changes nothing about it.
+enum class pool_state : std::uint8_t {
+  not_started,  ///< Made with `.start = false`.
+  started,      ///< It takes tasks.
+  stopping,     ///< It takes no more, and finishes those there are.
+  stopped,      ///< Nothing of it is left, but threads that ignore their stop token. It may be started again.
+};
 
 enum class worker_state : std::uint8_t { starting, idle, busy, stopping, unhealthy, dead };
 

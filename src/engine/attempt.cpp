@@ -240,13 +240,21 @@ bool engine::idle() {
 void engine::look_idle() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const bool stopping = stopping_.load(std::memory_order_relaxed);
-  if ((!stopping && idle_waiters_.load(std::memory_order_relaxed) == 0) || !idle()) return;
-  {
-    const std::lock_guard lock(notes_mutex_);
-    ++times_idle_;
-    changed_.notify_all();
+  if (!stopping && idle_waiters_.load(std::memory_order_relaxed) == 0) return;
+  std::unique_lock lock(notes_mutex_, std::defer_lock);
+  std::shared_ptr<life> seen;  // another may begin before we say what we have seen
+  if (stopping) {
+    lock.lock();
+    seen = life_;
+    lock.unlock();
   }
-  if (stopping && !drained_told_.exchange(true)) tell({.what = happened::drained{}});
+  if (!idle()) return;
+  lock.lock();
+  ++times_idle_;
+  changed_.notify_all();
+  const bool tells = stopping && seen == life_ && !std::exchange(life_->drained_told, true);
+  lock.unlock();
+  if (tells) tell({.what = happened::drained{}});
 }
 
 bool engine::unqueue(task& t) {

@@ -68,8 +68,11 @@ public:
   // Sleeps until then, or until wake(), or until it has something to tell the engine, which it does before
   // returning.
   virtual void wait(base::time_point until) = 0;
-  // After the plan is finished: lets go of everything. Tasks that cannot be ended are returned by id.
+  // After the plan is finished: lets go of everything. Tasks that cannot be ended are returned by id. May be
+  // called again, to see whether they are still there.
   virtual std::vector<std::uint64_t> finish() = 0;
+  // After a finish that returned nothing: forgets its workers, and is as it was made. Later `start` again.
+  virtual void begin_again() = 0;
   // Waits for those. Called by the engine's destructor; they may report to the engine meanwhile.
   virtual void join() {}
 

@@ -20,7 +20,8 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
       log_desk_(std::make_shared<log_desk>(settings_.log)),
       intake_(settings_.queue),
       plan_(settings_.plan),
-      crew_(std::move(workers)) {
+      crew_(std::move(workers)),
+      life_(std::make_shared<life>()) {
   crew_->attach(*this);
   enlist(*this);
 }
@@ -35,27 +36,94 @@ engine::~engine() {
 // ----------------------------------------------------------------------------------------------------------
 // start, stop, wait
 
-void engine::start(bool own_thread) {
+namespace {
+// Whose loop this thread is. Handlers run on it where the user's executor runs them at once.
+thread_local const engine* looping_for = nullptr;
+}  // namespace
+
+bool engine::start(bool own_thread, std::optional<edition> born_with) {
+  if (state() == pool_state::started) return false;
+  if (looping_for == this)
+    throw would_deadlock("start was called by a handler that the stop of this pool waits for");
+  const std::lock_guard one_at_a_time(starting_);
+  bool again = false;
   {
     const auto lock = intake_.lock();
-    if (started_ || intake_.closed()) return;
-    if (own_thread) start_loop();
-    started_ = true;
-    intake_.open();
+    if (started_ && !intake_.closed()) return false;
+    again = started_;
   }
-  tell({.what = happened::start_asked{}});
+  if (again) end_life();
+  leftovers gone;
+  const auto lock = intake_.lock();
+  const edition before = plan_.settled();
+  if (again || born_with) gone = renew(born_with.value_or(before));
+  try {
+    if (own_thread) start_loop();
+  } catch (...) {
+    plan_ = plan(settings_.plan, plan_, before);
+    const std::lock_guard notes(notes_mutex_);
+    life_->finished = life_->concluded = true;
+    throw;
+  }
+  started_ = true;
+  state_.store(pool_state::started, std::memory_order_release);  // who sees it and submits waits for the lock
+  intake_.open();
+  tell({.what = happened::start_asked{}});  // before anybody can say that it is to stop
+  return true;
+}
+
+void engine::end_life() {
+  std::thread ending;
+  {
+    std::unique_lock lock(notes_mutex_);
+    if (!life_->concluded)
+      for (const inside* at = here(); at != nullptr; at = at->outer)
+        if (at->home == this)
+          throw would_deadlock("start was called inside a task of the pool while it stops");
+    changed_.wait(lock, [this] { return life_->concluded; });
+    ending = std::move(thread_);
+  }
+  if (ending.joinable()) ending.join();
+  if (const auto stuck = crew_->finish(); !stuck.empty())
+    throw not_ready("the pool '" + settings_.name + "' cannot be started again while task " +
+                    std::to_string(stuck.front()) +
+                    " of its life before runs on: nobody can end a thread, so " +
+                    "let the task look at its stop token, and start again when it has returned");
+  crew_->begin_again();
+}
+
+// As it was made, but for what lasts: counters, subscriptions, the numbers of tasks and generations. There is
+// no loop now.
+engine::leftovers engine::renew(edition born_with) {
+  leftovers gone;
+  intake_.set(hold::growth, false);
+  intake_.set(hold::memory, false);
+  plan_ = plan(settings_.plan, plan_, born_with);
+  known_.swap(gone.known);
+  cancelling_all_ = backlog_wanted_ = forced_ = false;
+  killed_.clear();
+  const std::lock_guard lock(notes_mutex_);
+  notes_.swap(gone.notes);
+  sleeps_until_ = base::time_point::min();
+  last_start_failure_.clear();
+  life_ = std::make_shared<life>();
+  stopping_.store(false);
+  degraded_.store(false);
+  return gone;
 }
 
 void engine::start_loop() try {
+  const std::lock_guard lock(notes_mutex_);
   thread_ = std::thread([this] { loop(); });
 } catch (const std::system_error& e) {
   throw not_ready("the pool '" + settings_.name + "' has no thread of its own: " + e.what());
 }
 
-bool engine::wait_ready(base::time_point until) {
+engine::readiness engine::wait_ready(base::time_point until) {
   std::unique_lock lock(notes_mutex_);
-  base::wait_until(changed_, lock, until, [this] { return ready_ || finished_; });
-  return ready_;
+  const auto mine = life_;
+  base::wait_until(changed_, lock, until, [&mine] { return mine->ready || mine->finished; });
+  return mine->ready ? readiness::ready : mine->finished ? readiness::stopped : readiness::not_yet;
 }
 
 std::string engine::last_start_failure() const {
@@ -83,7 +151,7 @@ bool engine::wait_idle(std::optional<base::time_point> until) {
   return reached;
 }
 
-bool engine::begin_stop(base::time_point deadline, bool at_once) {
+std::shared_ptr<const engine::life> engine::begin_stop(base::time_point deadline, bool at_once) {
   for (const inside* at = here(); at != nullptr; at = at->outer)
     if (at->home == this)
       throw would_deadlock("stop was called inside a task of the pool that it would wait for");
@@ -92,19 +160,25 @@ bool engine::begin_stop(base::time_point deadline, bool at_once) {
 
 void engine::close() { (void)shut(base::never, false); }
 
-bool engine::shut(base::time_point deadline, bool at_once) {
-  bool started = false;
+std::shared_ptr<const engine::life> engine::shut(base::time_point deadline, bool at_once) {
+  std::shared_ptr<const life> ends;
   {
-    const auto lock = intake_.lock();
+    const auto lock = intake_.lock();  // so that nobody begins another life meanwhile
     intake_.close();
-    started = started_;
+    if (!started_) {
+      state_.store(pool_state::stopped, std::memory_order_release);
+    } else {
+      auto was = pool_state::started;  // or it is over already
+      state_.compare_exchange_strong(was, pool_state::stopping, std::memory_order_acq_rel);
+      tell({.what = happened::stop_asked{deadline, at_once}});
+      stopping_.store(true);  // after the note above: who sees it may say that all is drained
+      const std::lock_guard notes(notes_mutex_);
+      ends = life_;
+    }
   }
   for (const auto& watcher : close_watchers()) watcher->closed(*this);
-  if (!started) return false;
-  tell({.what = happened::stop_asked{deadline, at_once}});
-  stopping_.store(true);  // after the note above: who sees it may say that all is drained
-  look_idle();
-  return true;
+  if (ends) look_idle();
+  return ends;
 }
 
 bool engine::watch_close(std::weak_ptr<detail::close_watcher> who) {
@@ -127,12 +201,13 @@ std::vector<std::shared_ptr<detail::close_watcher>> engine::close_watchers() {
 }
 
 stop_report engine::stop(base::time_point deadline, bool at_once) {
-  if (!begin_stop(deadline, at_once)) return {};
+  const auto mine = begin_stop(deadline, at_once);
+  if (!mine) return {};
   std::thread ending;
   std::unique_lock lock(notes_mutex_);
-  changed_.wait(lock, [this] { return concluded_; });
-  ending = std::move(thread_);
-  stop_report report = report_;
+  changed_.wait(lock, [&mine] { return mine->concluded; });
+  if (mine == life_) ending = std::move(thread_);  // else who started the pool again has ended it
+  stop_report report = mine->report;
   lock.unlock();
   if (ending.joinable()) ending.join();
   callbacks_->settle(std::max(deadline, base::after(time_->now(), settings_.plan.grace)));
@@ -140,23 +215,26 @@ stop_report engine::stop(base::time_point deadline, bool at_once) {
   return report;
 }
 
-recycle_report engine::recycle(std::optional<std::uint32_t> slot, edition changed, int at_once,
-                               base::time_point until) {
+recycle_report engine::recycle(std::optional<std::uint32_t> slot, edition changed,
+                               const recycle_options& how) {
+  const base::time_point until = base::after(std::chrono::steady_clock::now(), how.deadline);
   {
     const auto lock = intake_.lock();
     throw_unless_started();
     if (intake_.closed()) throw pool_stopped("the pool '" + settings_.name + "' was stopped");
   }
   std::unique_lock lock(notes_mutex_);
+  const auto mine = life_;
   const std::uint64_t call = ++last_recycling_;
   recyclings_[call];
-  const auto over = [&] { return recyclings_[call].has_value() || finished_; };
+  const auto over = [&] { return recyclings_[call].has_value() || mine->finished; };
   const auto say = [&](occurrence what) {
     lock.unlock();
     tell({.what = std::move(what)});
     lock.lock();
   };
-  say(happened::recycle_asked{call, slot, at_once, changed == 0 ? std::nullopt : std::optional(changed)});
+  say(happened::recycle_asked{call, slot, how.at_once, changed == 0 ? std::nullopt : std::optional(changed),
+                              how.pause});
   if (!base::wait_until(changed_, lock, until, over)) {
     say(happened::recycle_given_up{call});
     changed_.wait(lock, over);
@@ -178,6 +256,7 @@ void block_signals() {
 
 void engine::loop() {
   block_signals();
+  looping_for = this;
   const counting apart(*this);
   for (;;) {
     const auto until = act();
@@ -187,22 +266,27 @@ void engine::loop() {
   conclude();
 }
 
-const stop_report& engine::conclude() {
-  report_.stuck = crew_->finish();
-  report_.killed = killed_.size();
+stop_report engine::conclude() {
+  stop_report report;
+  report.forced = forced_;
+  report.stuck = crew_->finish();
+  report.killed = killed_.size();
   if (cancelling_all_)
-    report_.cancelled = total(&tally::cancelled, std::memory_order_relaxed) - cancelled_before_;
+    report.cancelled = total(&tally::cancelled, std::memory_order_relaxed) - cancelled_before_;
   announce({.kind = event_kind::stopped, .text = "nothing of the pool is left"});
   std::unique_lock lock(notes_mutex_);
-  finished_ = true;  // from here on events are sent by who announces them
+  life_->report = report;
+  life_->finished = true;  // from here on events are sent by who announces them
+  changed_.notify_all();
   const std::vector<note> last = std::exchange(notes_, {});
   lock.unlock();
   for (const note& n : last)
     if (n.event) send(n.event);
   lock.lock();
-  concluded_ = true;
+  state_.store(pool_state::stopped, std::memory_order_release);
+  life_->concluded = true;
   changed_.notify_all();
-  return report_;
+  return report;
 }
 
 // ----------------------------------------------------------------------------------------------------------
@@ -371,7 +455,7 @@ void engine::announce(event e) {
   auto shared = std::make_shared<const event>(std::move(e));
   if (settings_.callbacks) {  // it may run handlers at once, and we may be called under a lock
     std::unique_lock lock(notes_mutex_);
-    if (!finished_) {
+    if (!life_->finished) {
       lock.unlock();
       return tell({.event = std::move(shared)});
     }

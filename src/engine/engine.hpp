@@ -70,10 +70,15 @@ public:
 
   // ------------------------------------------------------------------------------------------ for the pool
 
-  // Starts the loop's thread and the first workers. Idempotent. `own_thread` false: a simulation calls act().
-  void start(bool own_thread = true);
-  // Blocks until the first workers are ready. False: `until` came first.
-  bool wait_ready(base::time_point until);
+  // Starts the loop's thread and the first workers; after a stop, for another life: waits for that to end
+  // first. False: it had been started. `born_with`: the settings of the workers, by default those in force.
+  // `own_thread` false: a simulation calls act(). Throws not_ready where a thread cannot be had, or one of
+  // the life before has not come back; would_deadlock where this call is what the stop waits for.
+  bool start(bool own_thread = true, std::optional<edition> born_with = {});
+  [[nodiscard]] pool_state state() const { return state_.load(std::memory_order_acquire); }
+  // Blocks until the first workers of this life are ready, or it was stopped before, or `until`.
+  enum class readiness : std::uint8_t { ready, stopped, not_yet };
+  readiness wait_ready(base::time_point until);
   [[nodiscard]] std::string last_start_failure() const;
 
   // Throws not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock; then the task was not
@@ -91,13 +96,14 @@ public:
   void give(task_ref<> t, worker_id to);
   // Blocks until the pool is done. See pool.hpp.
   stop_report stop(base::time_point deadline, bool at_once);
-  // The first half of it: refuses new tasks and tells the loop. False: it was never started, so nothing is to
-  // be ended.
-  bool begin_stop(base::time_point deadline, bool at_once);
-  // Blocks until the workers there are now, or the one in this slot, were replaced, or until then. `changed`:
-  // by workers that are born with these settings; 0: with those in force. Throws not_started, pool_stopped.
-  recycle_report recycle(std::optional<std::uint32_t> slot, edition changed, int at_once,
-                         base::time_point until);
+  // The first half of it: refuses new tasks and tells the loop. Returns the life that ends; null: it was
+  // never started, so nothing is to be ended.
+  struct life;
+  std::shared_ptr<const life> begin_stop(base::time_point deadline, bool at_once);
+  // Blocks until the workers there are now, or the one in this slot, were replaced, or the deadline.
+  // `changed`: by workers that are born with these settings; 0: with those in force. Throws not_started,
+  // pool_stopped.
+  recycle_report recycle(std::optional<std::uint32_t> slot, edition changed, const recycle_options& how);
   [[nodiscard]] stats snapshot();
   subscription on(std::optional<event_kind> kind, event_handler handler);
   void off(subscription which);
@@ -188,7 +194,7 @@ public:
   base::time_point act();
   [[nodiscard]] bool finished() const { return plan_.finished(); }
   // Once finished: lets go of the crew, and lets stop() return.
-  const stop_report& conclude();
+  stop_report conclude();
 
 private:
   friend struct inspector;  // tests look inside
@@ -218,9 +224,12 @@ private:
   };
 
   // Refuses new tasks, and tells the loop until when the rest may take. False: it was never started.
-  bool shut(base::time_point deadline, bool at_once);
+  std::shared_ptr<const life> shut(base::time_point deadline, bool at_once);
   [[nodiscard]] std::vector<std::shared_ptr<detail::close_watcher>> close_watchers();
   void start_loop();  // throws not_ready
+  void end_life();    // waits until a stop is done, and its thread gone
+  struct leftovers;
+  [[nodiscard]] leftovers renew(edition born_with);  // with the intake's lock
   void loop();
   void send(const std::shared_ptr<const muster::event>& what);
   void tell(note n, base::time_point needed_at = base::time_point::min());
@@ -308,7 +317,7 @@ private:
   std::shared_ptr<callbacks> callbacks_;
   const std::shared_ptr<log_desk> log_desk_;
   intake intake_;
-  bool started_ = false;                                                // guarded by the intake's lock
+  bool started_ = false;  // once at least; guarded by the intake's lock
   std::vector<std::weak_ptr<detail::close_watcher>> close_watchers_{};  // guarded by the intake's lock
   std::size_t prune_watchers_at_ = 16;                                  // guarded by the intake's lock
   int blocked_workers_ = 0;                                             // guarded by the intake's lock
@@ -320,26 +329,28 @@ private:
   std::unordered_map<task_id, known_task> known_;
   bool cancelling_all_ = false;
   bool backlog_wanted_ = false;       // hold::growth was asked for
+  bool forced_ = false;               // the stop's deadline passed with tasks unsettled
   std::size_t cancelled_before_ = 0;  // how many were, when all were cancelled
   base::time_point now_{};            // of this round of act: one time for a decision and its consequences
   std::vector<worker_id> killed_{};   // because the pool stops; each once
-  stop_report report_{};
 
   std::unique_ptr<crew> crew_;
-  std::thread thread_;
+  std::mutex starting_;  // held by who starts the pool; before all other locks
+  // Written with the intake's lock, and when a life is over with notes_mutex_ (release, which pairs with
+  // state).
+  std::atomic<pool_state> state_{pool_state::not_started};
 
   mutable std::mutex notes_mutex_;
+  std::thread thread_;                                       // guarded by notes_mutex_
+  std::shared_ptr<life> life_;                               // guarded by notes_mutex_
   std::vector<note> notes_;                                  // guarded by notes_mutex_
   base::time_point sleeps_until_ = base::time_point::min();  // guarded by notes_mutex_; min: awake
   std::string last_start_failure_;                           // guarded by notes_mutex_
-  std::condition_variable changed_;                          // with notes_mutex_: ready_, finished_, idle
+  std::condition_variable changed_;                          // with notes_mutex_: a life's, idle
   std::unordered_map<std::uint64_t, std::optional<recycle_report>>
       recyclings_;                    // by call, with its end when that came; guarded by notes_mutex_
   std::uint64_t last_recycling_ = 0;  // guarded by notes_mutex_
   std::size_t times_idle_ = 0;        // how often that was seen; guarded by notes_mutex_
-  bool ready_ = false;                // guarded by notes_mutex_
-  bool finished_ = false;             // guarded by notes_mutex_
-  bool concluded_ = false;            // and the last event was sent; guarded by notes_mutex_
 
   mutable std::mutex tallies_mutex_;
   std::vector<std::unique_ptr<tally>> tallies_;  // guarded by tallies_mutex_
@@ -349,7 +360,6 @@ private:
   // seq_cst fence between: one of them sees the other. The same for who stops the pool.
   std::atomic<int> idle_waiters_{0};
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> drained_told_{false};  // nothing is admitted any more, so once is enough
   std::atomic<bool> degraded_{false};
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0},
       workers_died_{0}, workers_recycled_{0};
@@ -368,6 +378,21 @@ private:
   };
   std::vector<helped_task> helped_;                      // guarded by waits_mutex_
   std::unordered_map<std::uint32_t, task_ref<>> waits_;  // by slot; guarded by waits_mutex_
+};
+
+// From a start to the end of the stop after it. Guarded by notes_mutex_.
+struct engine::life {
+  bool ready = false;         // the first workers were
+  bool drained_told = false;  // nothing is admitted any more, so once is enough
+  bool finished = false;      // nothing of it is left
+  bool concluded = false;     // and the last event was sent
+  stop_report report{};       // since it is finished
+};
+
+// What a life has left behind, for nobody. It goes when no lock is held: with it go closures of tasks.
+struct engine::leftovers {
+  std::vector<note> notes{};
+  std::unordered_map<task_id, known_task> known{};
 };
 
 // Where this thread is: in a worker of which engine, running which task. Set by run and run_here.

@@ -97,11 +97,13 @@ admission intake::admit(std::unique_lock<std::mutex>& lock, bool may_wait) {
   set(hold::waiters, true);
   const auto until =
       options_.patience ? base::after(std::chrono::steady_clock::now(), *options_.patience) : base::never;
-  base::wait_until(self.wake, lock, until, [&] { return self.let_in || closed_; });
+  const std::uint64_t opened = times_closed_;  // it may be closed and open again when we look
+  const auto turned_away = [&] { return times_closed_ != opened; };
+  base::wait_until(self.wake, lock, until, [&] { return self.let_in || turned_away(); });
   if (!self.let_in) waiting_.erase(place);
-  if (self.let_in && closed_) --reserved_;
+  if (self.let_in && turned_away()) --reserved_;
   set(hold::waiters, !waiting_.empty());
-  if (closed_) return admission::closed;
+  if (turned_away()) return admission::closed;
   return self.let_in ? admission::admitted : admission::timed_out;
 }
 
@@ -130,7 +132,13 @@ void intake::let_in() {
   }
 }
 
+void intake::open() {
+  closed_ = false;
+  set(hold::closed, false);
+}
+
 void intake::close() {
+  if (!closed_) ++times_closed_;
   closed_ = true;
   set(hold::closed, true);
   for (waiter* w : waiting_) w->wake.notify_one();

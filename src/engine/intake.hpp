@@ -94,8 +94,8 @@ public:
     if (!waiting_.empty()) let_in();
     return true;
   }
-  void open() { set(hold::closed, false); }
-  // From here on nobody is admitted; who waits is turned away.
+  void open();
+  // From here on nobody is admitted, until it is opened again; who waits is turned away.
   void close();
 
   template <class F>
@@ -149,6 +149,7 @@ private:
   std::size_t peak_ = 0;
   std::uint64_t admitted_ = 0;
   bool closed_ = false;
+  std::uint64_t times_closed_ = 0;
 };
 
 }  // namespace muster::engine

@@ -39,8 +39,8 @@ base::time_point engine::act() {
     if (plan_.finished()) settle_what_is_left();
     degraded_.store(plan_.degraded(), std::memory_order_relaxed);
     lock.lock();
-    if (plan_.ready_once() && !ready_) {
-      ready_ = true;
+    if (plan_.ready_once() && !life_->ready) {
+      life_->ready = true;
       changed_.notify_all();
     }
     if (!notes_.empty()) continue;
@@ -302,7 +302,7 @@ void engine::perform(const todo::fail_task& a) {
 
 void engine::perform(const todo::cancel_all&) {
   cancelling_all_ = true;
-  report_.forced = !idle();
+  forced_ = !idle();
   cancelled_before_ = total(&tally::cancelled, std::memory_order_relaxed);
   cancel_intake(death_cause::stopped);
   cancel_waiting(death_cause::stopped, now_);

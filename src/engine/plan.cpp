@@ -23,6 +23,15 @@ plan::plan(const plan_settings& settings) : settings_(settings), dice_(settings.
   MUSTER_ASSERT(settings.min >= 0 && settings.max >= std::max(1, settings.min));
 }
 
+plan::plan(const plan_settings& settings, const plan& before, edition born_with) : plan(settings) {
+  edition_ = born_with;
+  workers_.resize(before.workers_.size());
+  for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
+    workers_[slot].generation = before.workers_[slot].generation;
+    free_slots_.insert(slot);
+  }
+}
+
 void plan::observe(const occurrence& what, time_point now) {
   std::visit([&](const auto& event) { on(event, now); }, what);
 }
@@ -402,6 +411,7 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
     case timer::worker_end: return worker_end_due(static_cast<std::uint32_t>(key), now);
     case timer::worker_age: return age_due(static_cast<std::uint32_t>(key), now);
     case timer::recycle: recycle_again_at_.reset(); return recycle(now);
+    case timer::exchange: exchange_at_.reset(); return recycle_as_asked(now);
     case timer::look: return look_due(now);
     case timer::restart: restart_at_.reset(); return start_workers(now);
     case timer::shrink:

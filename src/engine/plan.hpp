@@ -145,6 +145,7 @@ struct recycle_asked {
   std::optional<std::uint32_t> slot{};
   int at_once = 1;
   std::optional<edition> changed{};  // the new ones have these settings, which then are in force; or nobody
+  duration pause{};                  // at most so long between two exchanges
 };
 
 // Whoever asked waits no longer.
@@ -328,6 +329,9 @@ using action =
 class plan {
 public:
   explicit plan(const plan_settings& settings);
+  // Of the life after `before`, in the same slots, and with their generations counted on: nobody takes news
+  // of that life's workers for news of this one's. Those are born with these settings.
+  plan(const plan_settings& settings, const plan& before, edition born_with);
 
   void observe(const occurrence& what, time_point now);
   // What to do now; none: nothing until wake_at() or the next event. Call until none.
@@ -341,6 +345,8 @@ public:
   // Stopping, and no worker is left.
   [[nodiscard]] bool finished() const { return phase_ == phase::finished; }
   [[nodiscard]] int live() const { return live_; }
+  // Of settings: what is in force, or would be if a recycle that is under way fails.
+  [[nodiscard]] edition settled() const;
 
 private:
   friend struct inspector;  // tests look inside
@@ -355,6 +361,7 @@ private:
     task,
     worker_age,
     recycle,
+    exchange,
     look,
     owner_memory
   };
@@ -396,6 +403,7 @@ private:
     bool one = false;     // of a single worker
     std::optional<edition> changed{};
     std::optional<edition> before{};  // what was in force, once the changed settings are
+    duration pause{};                 // at most so long between two exchanges
   };
   struct task_record {
     std::optional<time_point> start_by, settle_by, finish_by, gone_by, retry_at;
@@ -456,6 +464,7 @@ private:
   void wear(std::uint32_t slot, recycle_reason why, bool overdue);
   void recycle(time_point now);
   void recycle_as_asked(time_point now);
+  void pause_before_next(const recycling& r, time_point now);
   [[nodiscard]] bool is_gone(worker_id w) const;
   [[nodiscard]] bool is_leaving(const recycling& r) const;
   void end_recycling(todo::recycle_over::end how);
@@ -465,7 +474,6 @@ private:
   void roll_back(recycling& r, time_point now);
   void add_late(recycling& r);
   [[nodiscard]] bool is_complete(const recycling& r) const;
-  [[nodiscard]] edition settled() const;
   void leave_exchange(std::uint32_t slot);
   void replace_old(std::uint32_t new_slot, time_point now);
   bool end_exchange(std::uint32_t slot, time_point now);
@@ -522,6 +530,7 @@ private:
   std::vector<exchange> exchanges_;
   edition edition_ = 0;                           // in force: who starts is born with it
   std::deque<recycling> asked_;                   // the first is under way
+  std::optional<time_point> exchange_at_{};       // its next exchange begins then; none: at once
   int overdue_ = 0;                               // workers that are, of those that stay
   int recycle_failures_ = 0;                      // replacements that did not come up, in a row
   std::optional<time_point> recycle_again_at_{};  // not before

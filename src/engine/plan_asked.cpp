@@ -9,8 +9,11 @@
 namespace muster::engine {
 
 void plan::on(const happened::recycle_asked& event, time_point now) {
-  recycling asked{
-      .call = event.call, .at_once = event.at_once, .one = event.slot.has_value(), .changed = event.changed};
+  recycling asked{.call = event.call,
+                  .at_once = event.at_once,
+                  .one = event.slot.has_value(),
+                  .changed = event.changed,
+                  .pause = event.pause};
   for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
     const worker_state state = workers_[slot].state;
     if (state != worker_state::dead && state != worker_state::stopping && event.slot.value_or(slot) == slot)
@@ -53,11 +56,12 @@ void plan::recycle_as_asked(time_point now) {
     const bool can_start = !r.failed && !restart_at_ && start_failures_ == 0;
     for (const auto* some : {&r.left, &r.late})
       for (const worker_id w : *some) {
-        if (!can_start || running >= r.at_once) break;
+        if (!can_start || running >= r.at_once || exchange_at_) break;
         const worker_record& old = workers_[w.slot];
         if (old.state != worker_state::idle || old.exchanged || old.spent) continue;
         begin_exchange(w.slot, recycle_reason::asked, r.changed.value_or(edition_), r.call, now);
         ++running;
+        pause_before_next(r, now);
       }
     const bool nobody_left = r.left.empty() && r.late.empty();
     const bool over = running == 0 && (nobody_left || (r.failed && !is_leaving(r)));
@@ -65,6 +69,12 @@ void plan::recycle_as_asked(time_point now) {
     if (!r.failed) put_in_force(r.call);  // there was no worker to be replaced
     end_recycling(r.failed ? todo::recycle_over::end::failed : todo::recycle_over::end::all_done);
   }
+}
+
+void plan::pause_before_next(const recycling& r, time_point now) {
+  if (r.pause <= duration::zero()) return;
+  const auto drawn = static_cast<double>(r.pause.count()) * dice_.fraction();
+  set_one_shot(timer::exchange, exchange_at_, base::after(now, duration(static_cast<duration::rep>(drawn))));
 }
 
 // The changed settings of this call: a worker has come up with them, so those that start from now on have
@@ -126,6 +136,7 @@ bool plan::is_leaving(const recycling& r) const {
 void plan::end_recycling(todo::recycle_over::end how) {
   const recycling r = std::move(asked_.front());
   asked_.pop_front();
+  set_one_shot(timer::exchange, exchange_at_, std::nullopt);
   todo::recycle_over over{
       .call = r.call, .how = how, .replaced = r.replaced, .rolled_back = r.failed, .in_force = settled()};
   for (const worker_id w : r.left) {

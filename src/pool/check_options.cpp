@@ -355,6 +355,7 @@ void check(const recycle_options& o, const std::string& pool) {
   problems bad;
   if (o.at_once < 1 || o.at_once > 4'096) bad.add("at_once", std::to_string(o.at_once), "range 1..4096");
   bad.positive("deadline", o.deadline);
+  bad.not_negative("pause", o.pause);
   bad.throw_if_any(pool);
 }
 

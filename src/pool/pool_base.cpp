@@ -41,14 +41,20 @@ pool_base::~pool_base() {
 void pool_base::start_now() { engine_->start(); }
 
 void pool_base::start() {
-  const auto throw_if_stopped = [this] {
-    const auto lock = engine_->queue().lock();
-    if (engine_->queue().closed()) throw pool_stopped("the pool '" + name_ + "' was stopped; make another");
-  };
-  throw_if_stopped();
   start_now();
-  if (engine_->wait_ready(base::after(std::chrono::steady_clock::now(), ready_timeout_))) return;
-  throw_if_stopped();  // meanwhile
+  wait_ready();
+}
+
+bool pool_base::start_as(std::uint64_t edition) { return engine_->start(true, edition); }
+
+pool_state pool_base::state() const noexcept { return engine_->state(); }
+
+void pool_base::wait_ready() {
+  using readiness = engine::engine::readiness;
+  const readiness now = engine_->wait_ready(base::after(std::chrono::steady_clock::now(), ready_timeout_));
+  if (now == readiness::ready) return;
+  if (now == readiness::stopped || is_stopping())
+    throw pool_stopped("the pool '" + name_ + "' was stopped while it started");
   const std::string why = engine_->last_start_failure();
   throw not_ready("the workers of the pool '" + name_ + "' did not come up" +
                   (why.empty() ? "" : ": " + why));
@@ -73,8 +79,7 @@ stop_report pool_base::terminate() { return engine_->stop(std::chrono::steady_cl
 recycle_report pool_base::recycle_workers(std::optional<unsigned> slot, std::uint64_t edition,
                                           const recycle_options& options) {
   pool::check(options, name_);
-  return engine_->recycle(slot, edition, options.at_once,
-                          base::after(std::chrono::steady_clock::now(), options.deadline));
+  return engine_->recycle(slot, edition, options);
 }
 
 muster::stats pool_base::stats() const {

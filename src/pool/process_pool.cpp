@@ -51,17 +51,41 @@ void process_pool::name_code(detail::crossing_call& call, const void* thunk, con
   call.target = target_key->value;
 }
 
-// One at a time: what is changed is what the one before has left.
-recycle_report process_pool::recycle_changed(std::optional<unsigned> slot, const worker_changes& changes,
-                                             const recycle_options& options) {
-  const std::lock_guard one_at_a_time(recycling_);
-  process_options wanted = settings_;
+namespace {
+// Throws invalid_options.
+process_options changed(const process_options& before, const worker_changes& changes) {
+  process_options wanted = before;
   if (changes.cwd) wanted.cwd = *changes.cwd;
   if (changes.args) wanted.args = *changes.args;
   if (changes.env) wanted.env = *changes.env;
   if (changes.init) wanted.init = *changes.init;
   if (changes.limits) wanted.limits = *changes.limits;
-  pool::check_changes(settings_, wanted);
+  pool::check_changes(before, wanted);
+  return wanted;
+}
+}  // namespace
+
+void process_pool::start(const worker_changes& changes) {
+  {
+    const std::lock_guard one_at_a_time(recycling_);
+    process_options wanted = changed(settings_, changes);
+    const engine::edition added = crew_->add_edition(wanted, nullptr);
+    if (!start_as(added))
+      throw invalid_options(
+          "the pool '" + name() +
+          "' is started, and start cannot change its workers; call recycle with the changes, "
+          "or stop first");
+    crew_->keep(added);
+    settings_ = std::move(wanted);
+  }
+  wait_ready();
+}
+
+// One at a time: what is changed is what the one before has left.
+recycle_report process_pool::recycle_changed(std::optional<unsigned> slot, const worker_changes& changes,
+                                             const recycle_options& options) {
+  const std::lock_guard one_at_a_time(recycling_);
+  process_options wanted = changed(settings_, changes);
   pool::check(options, name());
   const engine::edition added = crew_->add_edition(wanted, options.canary.get());
   recycle_report report = recycle_workers(slot, added, options);

@@ -400,6 +400,24 @@ std::vector<std::uint64_t> process_crew::finish() {
   return {};
 }
 
+// All workers are dead and reaped. Another zygote is asked for with the first worker. What the processors owe
+// (throttle_) goes on.
+void process_crew::begin_again() {
+  link_.reset();
+  deaf_.clear();
+  snapshot_.clear();
+  lines_.clear();
+  progress_.clear();
+  processors_due_ = base::time_point::min();
+  std::vector<worker_ref> gone;  // their memory goes outside the lock
+  const locked lock(*this);
+  gone.swap(workers_);
+  MUSTER_ASSERT(idle_workers_.load(std::memory_order_relaxed) == 0);
+  lowest_placed_ = std::numeric_limits<int>::max();
+  sleeps_until_ = base::time_point::min();
+  gave_calls_ = false;
+}
+
 void process_crew::describe(stats& into) {
   into.throttled = held_back_.load(std::memory_order_relaxed);
   into.cpu_time = duration(cpu_used_.load(std::memory_order_relaxed));

@@ -86,6 +86,7 @@ public:
   void survey(std::vector<engine::happened::surveyed::idle_worker>& idle) override;
   void wait(base::time_point until) override;
   std::vector<std::uint64_t> finish() override;
+  void begin_again() override;
 
   void wake() override;
   void queued(std::unique_lock<std::mutex>& intake_lock) override;

@@ -414,6 +414,16 @@ std::vector<std::uint64_t> thread_crew::finish() {
   return stuck;
 }
 
+// All threads are joined; submitters whose tasks were the last may still be in `queued`.
+void thread_crew::begin_again() {
+  const auto lock = queue().lock();
+  MUSTER_ASSERT(sleeping_.empty() && looking_ == 0);
+  workers_.clear();
+  wake_on_its_way_ = false;
+  lowest_in_batches_ = std::numeric_limits<int>::max();
+  cursor_ = 0;
+}
+
 void thread_crew::describe(stats& into) {
   const auto lock = queue().lock();
   for (const auto& w : workers_)

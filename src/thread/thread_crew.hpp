@@ -57,6 +57,7 @@ public:
   void survey(std::vector<engine::happened::surveyed::idle_worker>& idle) override;
   void wait(base::time_point until) override;
   std::vector<std::uint64_t> finish() override;
+  void begin_again() override;
   void join() override;
 
   void wake() override;

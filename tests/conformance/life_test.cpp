@@ -50,16 +50,6 @@ TYPED_TEST(pools, refuse_tasks_after_stop_and_count_them) {
   EXPECT_FALSE(pool.stop().forced);
 }
 
-// T36: what is queued or running when stop is called is finished, not forgotten.
-TYPED_TEST(pools, cannot_be_started_once_they_are_stopped) {
-  TypeParam started(1);
-  started.stop();
-  EXPECT_EQ(code_of([&] { started.start(); }), error_code::pool_stopped);
-  TypeParam never(options_of<TypeParam>{.workers = {1}, .start = false});
-  never.stop();
-  EXPECT_EQ(code_of([&] { never.start(); }), error_code::pool_stopped);
-}
-
 TYPED_TEST(pools, of_a_fixed_size_have_at_least_one_worker) {
   EXPECT_EQ(code_of([] { TypeParam pool(0); }), error_code::invalid_options);
   EXPECT_EQ(code_of([] { TypeParam pool(-1); }), error_code::invalid_options);

@@ -26,7 +26,7 @@ void draw_faults(fake_crew::settings& crew, fate& chance) {
   crew.bad.dies_idle = rate("workers die idle", 0.4);
   crew.bad.dies_at_work = rate("workers die at work", 0.3);
   crew.bad.dies_before_claim = rate("workers die before they claim", 0.2);
-  crew.bad.ignores_retire = rate("workers ignore that they shall end", 0.5);
+  crew.bad.ignores_retire = rate("workers ignore that they shall end", 0.9);
   crew.bad.falls_silent = rate("workers fall silent", 0.1);
   crew.bad.leaves = rate("workers leave", 0.1);
   crew.bad.ignores_signals = rate("workers ignore signals", 0.8);

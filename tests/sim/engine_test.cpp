@@ -116,5 +116,39 @@ TEST(engine, a_task_that_ends_within_the_grace_of_a_stop_is_not_counted_as_cance
   EXPECT_EQ(pool.engine->snapshot().succeeded, 1u);
 }
 
+TEST(engine, lives_again_and_takes_nothing_along_but_its_counts) {
+  engine::settings chosen;
+  chosen.plan = {
+      .min = 1, .max = 2, .idle_timeout = 10ms, .grace = 100ms, .ready_timeout = 1s, .can_kill = true};
+  one_pool pool(chosen, true, {.takes = 1ms});
+  for (std::size_t life = 1; life <= 50; ++life) {
+    const auto a = pool.submit(), b = pool.submit();
+    pool.pass(life % 3 == 0 ? duration::zero() : duration(20ms));
+    EXPECT_EQ(pool.engine->state(), pool_state::started);
+    pool.engine->begin_stop(pool.clock->at + 1s, life % 2 == 0);
+    EXPECT_EQ(pool.engine->state(), pool_state::stopping);
+    EXPECT_THROW(pool.submit(), pool_stopped);
+    pool.pass(10s);
+    ASSERT_TRUE(pool.engine->finished());
+    (void)pool.engine->conclude();
+    EXPECT_EQ(pool.engine->state(), pool_state::stopped);
+    EXPECT_TRUE(a->settled() && b->settled());
+    pool.engine->cancel_queued();  // whom no life hears of
+    EXPECT_THROW(pool.submit(), pool_stopped);
+    EXPECT_EQ(pool.crew->alive(), 0);
+    const stats s = pool.engine->snapshot();
+    EXPECT_EQ(s.submitted, 2 * life);
+    EXPECT_EQ(s.succeeded + s.failed + s.cancelled, 2 * life);
+    EXPECT_TRUE(pool.engine->start(false));
+    EXPECT_FALSE(pool.engine->start(false));
+    pool.pass(duration::zero());
+    EXPECT_EQ(pool.crew->broken(), "");
+  }
+  pool.engine->begin_stop(pool.clock->at, true);
+  pool.pass(10s);
+  ASSERT_TRUE(pool.engine->finished());
+  (void)pool.engine->conclude();
+}
+
 }  // namespace
 }  // namespace muster::sim

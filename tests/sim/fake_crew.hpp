@@ -126,6 +126,10 @@ public:
   void survey(std::vector<engine::happened::surveyed::idle_worker>& idle) override;
   void wait(time_point) override { broken("the loop sleeps in a simulation"); }
   std::vector<std::uint64_t> finish() override;
+  void begin_again() override {
+    workers_.clear();
+    last_taken_.clear();
+  }
   void wake() override { woken_ = true; }
   void queued(std::unique_lock<std::mutex>& lock) override;
   [[nodiscard]] int free_workers() const override;

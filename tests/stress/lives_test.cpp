@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Pools that are made, used, recycled and stopped by many threads at once: nothing hangs and nothing is left.
+#include <algorithm>
 #include <atomic>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -46,6 +49,12 @@ void unless_stopped(F act) {
   EXPECT_TRUE(!code || *code == error_code::pool_stopped || *code == error_code::cancelled) << name(*code);
 }
 
+std::size_t mappings_now() {
+  std::ifstream maps("/proc/self/maps");
+  return static_cast<std::size_t>(
+      std::count(std::istreambuf_iterator<char>(maps), std::istreambuf_iterator<char>(), '\n'));
+}
+
 TEST(storm, of_starts_stops_and_recycles_hangs_nowhere_and_leaves_nothing) {
   std::mt19937_64 dice(seed_of_test());
   {
@@ -79,6 +88,48 @@ TEST(storm, of_starts_stops_and_recycles_hangs_nowhere_and_leaves_nothing) {
     for (auto& t : threads) t.join();
   }
   EXPECT_TRUE(eventually([&] { return holdings() == before; })) << before << " became " << holdings();
+}
+
+// Of one pool: nothing grows from life to life.
+template <class Pool>
+void live_many_times(const options_of<Pool>& options, int lives) {
+  Pool pool(options);
+  std::optional<holdings> stopped;
+  std::optional<std::size_t> mappings;
+  for (int life = 0; life < lives; ++life) {
+    std::vector<future<int>> all;
+    for (int i = 0; i < 8; ++i) all.push_back(pool.submit(echo, i));
+    if (life % 3 == 2) {
+      pool.terminate();
+      for (auto& f : all) {
+        const auto how = outcome_of(f);
+        EXPECT_TRUE(!how || *how == error_code::pool_stopped || *how == error_code::unexpected_exit);
+      }
+    } else {
+      pool.stop();
+      for (int i = 0; i < 8; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)].get(), i);
+    }
+    if (life == lives / 5) {  // what is kept for the next time is there now
+      stopped = holdings();
+      mappings = mappings_now();
+    }
+    if (life + 1 == lives) {
+      EXPECT_TRUE(eventually([&] { return holdings() == *stopped; })) << *stopped << " became " << holdings();
+      EXPECT_LE(mappings_now(), *mappings + 8);
+    }
+    pool.start();
+  }
+  EXPECT_EQ(pool.submit(echo, 1).get(), 1);
+}
+
+TEST(storm, of_many_lives_of_one_pool_of_threads_leaves_nothing) {
+  live_many_times<thread_pool>({.workers = {3}}, base::is_sanitized ? 100 : 500);
+}
+TEST(storm, of_many_lives_of_one_pool_of_processes_leaves_nothing) {
+  live_many_times<process_pool>({.workers = {2}, .worker_stderr = worker_stderr::keep}, base::is_sanitized
+                                                                                            ? 50
+                                                                                        : long_tests() ? 500
+                                                                                                       : 150);
 }
 
 }  // namespace

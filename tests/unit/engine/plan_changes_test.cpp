@@ -80,6 +80,15 @@ TEST(plan_changes, a_new_one_that_ends_before_it_is_ready_does_not_keep_the_pool
   EXPECT_EQ(s.pass(1s), (lines{"2000 survey"}));
 }
 
+TEST(plan_changes, one_that_is_ended_before_it_is_ready_is_missed_by_nobody) {
+  story s(processes(2, 4));
+  s.serving(2);
+  EXPECT_EQ(s.tell(changed(2)), (lines{"start 2.1 as 7", "start 3.1 as 7"}));
+  EXPECT_EQ(s.ended(2), (lines{"retire 3.1"})) << "and nobody starts: the two old ones stay";
+  EXPECT_EQ(s.ended(3), (lines{"recycle 1 over: failed, 0 replaced, 0 leaving, 2 kept"}));
+  EXPECT_EQ(s.decides.live(), 2);
+}
+
 TEST(plan_changes, who_starts_before_they_are_in_force_is_replaced_as_well) {
   story s(processes(2, 2));
   s.serving(2);

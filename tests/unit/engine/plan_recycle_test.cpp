@@ -295,6 +295,37 @@ TEST(plan_recycle, asked_for_and_given_up_goes_on_with_what_was_begun_and_nothin
   EXPECT_EQ(s.tell(happened::recycle_given_up{1}), lines{}) << "it is over";
 }
 
+TEST(plan_recycle, asked_for_with_a_pause_waits_for_some_of_it_between_two_exchanges) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    plan_settings settings = processes(2, 2, for_ever);
+    settings.seed = seed;
+    story s(settings);
+    s.serving(2);
+    EXPECT_EQ(s.tell(happened::recycle_asked{.call = 1, .pause = 1s}), (lines{"start 2.1"})) << "at once";
+    s.ready(2);
+    EXPECT_EQ(s.ended(0, 1, true), lines{}) << "its place is taken, and the pause is not over";
+    const lines next = s.pass(1s);
+    ASSERT_EQ(next.size(), 1U);
+    EXPECT_TRUE(next[0].ends_with(" start 0.2")) << next[0];
+    EXPECT_FALSE(next[0].starts_with("0 ")) << next[0];
+    s.ready(0, 2);
+    EXPECT_EQ(s.ended(1, 1, true), (lines{"recycle 1 over: all done, 2 replaced, 0 leaving, 0 kept"}));
+    EXPECT_FALSE(s.has_timer());
+  }
+}
+
+TEST(plan_recycle, given_up_in_a_pause_has_no_timer_left) {
+  story s(processes(2, 2, for_ever));
+  s.serving(2);
+  s.tell(happened::recycle_asked{.call = 1, .pause = 1h});
+  s.ready(2);
+  s.ended(0, 1, true);
+  EXPECT_EQ(s.tell(happened::recycle_given_up{1}),
+            (lines{"recycle 1 over: given up, 1 replaced, 0 leaving, 1 kept"}));
+  EXPECT_FALSE(s.has_timer());
+  EXPECT_EQ(s.tell(happened::recycle_asked{2}), (lines{"start 0.2"})) << "another does not wait for it";
+}
+
 TEST(plan_recycle, asked_for_ends_when_the_pool_stops) {
   story s(processes(1, 1, for_ever));
   s.serving(1);

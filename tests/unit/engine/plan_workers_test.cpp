@@ -297,6 +297,27 @@ TEST(plan_workers, stop_drains_then_retires_then_finishes) {
   EXPECT_TRUE(s.decides.finished());
 }
 
+TEST(plan_workers, another_life_begins_as_the_first_but_counts_generations_on) {
+  const plan_settings settings{.min = 2, .max = 2, .grace = 1s, .ready_timeout = 1s, .can_kill = true};
+  story s(settings);
+  s.serving(2);
+  s.ended(1, 1, true);
+  s.tell(happened::stop_asked{s.now + 1s, true});
+  s.tell(happened::drained{});
+  s.ended(0);
+  s.ended(1, 2);
+  ASSERT_TRUE(s.decides.finished());
+
+  s.decides = plan(settings, s.decides, 7);
+  EXPECT_EQ(s.decides.settled(), 7U);
+  EXPECT_FALSE(s.decides.ready_once());
+  EXPECT_EQ(s.start(), (lines{"start 0.2 as 7", "start 1.3 as 7"}));
+  EXPECT_EQ(s.ended(0, 1), lines{}) << "late news of the life before";
+  EXPECT_EQ(s.ready(0, 2), lines{});
+  EXPECT_EQ(s.ready(1, 3), (lines{"say started"}));
+  EXPECT_EQ(s.decides.live(), 2);
+}
+
 TEST(plan_workers, a_pool_that_was_never_started_stops_at_once) {
   story s(threads(2, 2));
   s.tell(happened::stop_asked{s.now});
