@@ -421,7 +421,6 @@ void thread_crew::begin_again() {
   workers_.clear();
   wake_on_its_way_ = false;
   lowest_in_batches_ = std::numeric_limits<int>::max();
-  cursor_ = 0;
 }
 
 void thread_crew::describe(stats& into) {
