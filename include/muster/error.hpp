@@ -40,6 +40,7 @@ enum class error_code : std::uint8_t {
   encode_error,
   memory_pressure,
   unknown_pool,
+  would_be_late,
 };
 
 std::string_view name(error_code code) noexcept;
@@ -169,7 +170,8 @@ struct not_started : detail::plain_error<error_code::not_started> {
 struct not_ready : detail::plain_error<error_code::not_ready> {
   using plain_error::plain_error;
 };
-/// The queue is full and its policy is to reject. Submit later, or choose when_full::wait.
+/// The queue is full and its policy is to reject, or the task was dropped to make room. Submit later, or
+/// choose when_full::wait.
 struct queue_full : detail::plain_error<error_code::queue_full> {
   using plain_error::plain_error;
 };
@@ -179,6 +181,11 @@ struct enqueue_timeout : detail::plain_error<error_code::enqueue_timeout> {
 };
 /// The owner's memory is above owner_memory_options::limit, and its policy is to reject. Submit later.
 struct memory_pressure : detail::plain_error<error_code::memory_pressure> {
+  using plain_error::plain_error;
+};
+/// The task could not be done by its deadline, so it was not accepted (queue_options::refuse_hopeless).
+/// Submit it later, with more time, or to a pool with less to do.
+struct would_be_late : detail::plain_error<error_code::would_be_late> {
   using plain_error::plain_error;
 };
 /// A queue timeout, run timeout or deadline passed; the text says which.

@@ -43,6 +43,8 @@ enum class event_kind : std::uint8_t {
   task_stuck,       ///< A thread task was told to stop and has not returned.
   memory_pressure,  ///< The owner's memory is above owner_memory_options::limit: see event::bytes.
   chooser_failed,   ///< choose_options::chooser threw or chose nobody there is; the pool goes on without it.
+  task_dropped,  ///< A task gave its place to another, or found none: see when_full; event::error is what it
+                 ///< settled with.
 };
 
 std::string_view name(event_kind kind) noexcept;
@@ -57,7 +59,7 @@ struct event {
   std::uint64_t task = 0;  ///< 0: none.
   std::string task_id{};
   std::shared_ptr<const muster::death> death{};  ///< worker_died, worker_stopped (processes).
-  std::exception_ptr error{};                    ///< task_failed, task_retried.
+  std::exception_ptr error{};                    ///< task_failed, task_retried, task_dropped.
   std::size_t bytes = 0;                         ///< memory_pressure: the owner's private memory.
   std::string label{};                           ///< task_options::label.
 };

@@ -29,11 +29,11 @@
 #include <muster/choose_options.hpp>
 #include <muster/fault.hpp>
 #include <muster/log.hpp>
+#include <muster/queue_options.hpp>
 #include <muster/trace.hpp>
 
 namespace muster {
 
-using duration = std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
 /// Sizes in bytes: 512_MiB.
@@ -42,22 +42,6 @@ constexpr std::size_t operator""_KiB(unsigned long long n) { return static_cast<
 constexpr std::size_t operator""_MiB(unsigned long long n) { return static_cast<std::size_t>(n) << 20; }
 constexpr std::size_t operator""_GiB(unsigned long long n) { return static_cast<std::size_t>(n) << 30; }
 }  // namespace literals
-
-/// How urgent a task is: any integer, higher first; or one of four names. Among equals, first come, first
-/// served.
-struct priority {
-  int value = 0;
-  constexpr priority(int level = 0) : value(level) {}  // NOLINT(google-explicit-constructor): 7 is a priority
-  static const priority critical;
-  static const priority high;
-  static const priority normal;
-  static const priority low;
-  friend constexpr auto operator<=>(priority, priority) = default;
-};
-inline constexpr priority priority::critical{1'000};
-inline constexpr priority priority::high{100};
-inline constexpr priority priority::normal{0};
-inline constexpr priority priority::low{-100};
 
 /// How many workers a pool has.
 struct worker_options {
@@ -73,22 +57,6 @@ struct worker_options {
   duration idle_timeout = 10s;
 };
 
-/// What a submit does when the queue is full.
-enum class when_full : std::uint8_t {
-  wait,         ///< It blocks until there is room; waiting submitters are served in order. See
-                ///< queue_options::patience.
-  reject,       ///< It throws queue_full at once.
-  caller_runs,  ///< The submitting thread runs the task itself, now. Thread pools only (invalid_options
-                ///< elsewhere).
-};
-
-/// The tasks that wait for a worker.
-struct queue_options {
-  /// At most so many tasks wait. Range 1..2^31, or std::nullopt: unlimited.
-  std::optional<std::size_t> capacity = 1'024;
-  muster::when_full when_full = muster::when_full::wait;
-  /// With when_full::wait: throw enqueue_timeout after so long. std::nullopt waits for ever.
-  std::optional<duration> patience{};
 };
 
 /// Pauses that double: first, 2·first, 4·first … at most max; each drawn from [half, full] of it where jitter
@@ -484,8 +452,12 @@ struct task_options {
   std::string label{};
   /// The trace it belongs to, see trace.hpp. Default: that of the task which submits it, if any.
   trace_context trace{};
-  /// For strategy::key: tasks with one key go to one worker, see affinity. Empty: none.
+  /// Tasks of one key run one after the other, in the order they were submitted, or so many at once as
+  /// key_options says; other tasks do not wait for them. With strategy::key they go to one worker instead, see
+  /// affinity. At most 256 bytes. Empty: none.
   std::string key{};
+  /// What the task weighs for queue_options::bytes, besides encoded arguments.
+  std::size_t bytes = 0;
 };
 
 }  // namespace muster

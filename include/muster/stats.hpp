@@ -43,6 +43,12 @@ struct worker_stats {
   int failed_checks = 0;                         ///< Health checks in a row.
 };
 
+/// How many tasks of one priority wait.
+struct priority_stats {
+  int priority = 0;
+  std::size_t queued = 0;
+};
+
 struct stats {
   std::size_t submitted = 0;
   std::size_t queued = 0;   ///< Waiting for a worker.
@@ -51,7 +57,8 @@ struct stats {
   std::size_t succeeded = 0;
   std::size_t failed = 0;  ///< Settled with an error other than cancelled.
   std::size_t cancelled = 0;
-  std::size_t rejected = 0;  ///< Never accepted: queue_full, enqueue_timeout, memory_pressure, pool_stopped.
+  std::size_t rejected = 0;  ///< Never accepted: queue_full, enqueue_timeout, would_be_late, memory_pressure,
+                             ///< pool_stopped, cancelled while its submitter waited.
   std::size_t retried = 0;   ///< Attempts after the first.
   std::size_t late = 0;      ///< Results that came after their task had settled; dropped.
   std::size_t peak_queued = 0;
@@ -67,6 +74,9 @@ struct stats {
       memory_limit_means{};  ///< "cgroup v2 …", "cgroup v1 …", "RLIMIT_DATA …" or "no memory limit: …", and
                              ///< why or where; empty where none was asked for, or nothing started.
   std::vector<worker_stats> workers{};
+  /// `queued` for each priority, the highest first; priorities of which none waits are left out.
+  std::vector<priority_stats> queued_by_priority{};
+  std::size_t dropped = 0;  ///< Of `failed`, those that made room: see when_full::drop_oldest, drop_newest.
 };
 
 /// What recycle() did. Of the workers there were when it was called, each is counted once.

@@ -185,6 +185,8 @@ struct task_extras {
   std::string key{};                       // constant after submit
   std::optional<std::uint32_t> only_on{};  // of a broadcast: the slot of the one worker that may run it
   bool shares_error = false;               // others than its future read it
+  std::size_t bytes = 0;   // constant after submit
+  bool holds_key = false;  // it is not parked with its key, and over for it; guarded by the intake's lock
 };
 
 /// Memory for tasks that one thread makes and another one ends. Any thread may call.
@@ -235,6 +237,7 @@ struct task {
   std::exception_ptr error{};  // written by the claimer before publish; moved on, so that its reader ends it
   std::atomic<continuation*> continuations{nullptr};  // pushed by then/co_await, taken whole at publish
   std::atomic<std::uint32_t> worker{0};  // relaxed: slot of the worker that has it, a hint to others
+  std::uint32_t queued_at = 0;  // since when it waits, see queue/lanes.hpp; guarded by the intake's lock
 };
 
 inline void acquire(task& t) noexcept { t.references.fetch_add(1, std::memory_order_relaxed); }

@@ -29,7 +29,10 @@ bool engine::run(task& t, worker_id worker) {
   const inside now{this, worker.slot, outer != nullptr ? outer->depth + 1 : 1, outer, &t, &voice};
   here_now = &now;
   std::exception_ptr error;
+  const bool timed = settings_.queue.refuse_hopeless;
+  const auto began_at = timed ? time_->now() : base::time_point();
   const auto how = t.ops->run(t, about, t.attempt < retry.attempts, error);
+  if (timed) ran_for(time_->now() - began_at);
   here_now = outer;
   switch (how) {
     case detail::ran::stored: count_and_publish(t, outcome::succeeded); break;
@@ -131,6 +134,16 @@ bool engine::end_attempt(task& t, std::exception_ptr error, policy::failure why)
 void engine::leave(task& t) {
   move(t, task_event::settle);
   if ((t.flags & task::watched) != 0) tell({.what = happened::task_over{t.id}}, base::never);
+  if (intake_.has_turns(t)) release_key(t);
+}
+
+void engine::release_key(task& t) {
+  auto lock = intake_.lock();
+  intake_.release_key(t);
+  if (intake_.size() == 0) return;
+  tell_backlog();
+  nudge_callback_waiters();
+  crew_->queued(lock);
 }
 
 void engine::let_go(task& t) {
@@ -201,6 +214,10 @@ void engine::count_and_publish(task& t, outcome as) {
     t.extras->ran_on = t.worker.load(std::memory_order_relaxed);
   }
   publish(t);
+  if (settings_.queue.unsettled) {
+    const auto lock = intake_.lock();
+    intake_.settled();
+  }
   count(&tally::published, std::memory_order_release);
   if (mine == nullptr) look_idle();  // others look when they have nothing more to do
 }

@@ -39,7 +39,7 @@ void engine::cancel_queued() {
 void engine::cancel_intake(death_cause why) {
   for (;;) {
     auto lock = intake_.lock();
-    task* t = intake_.take();
+    task* t = intake_.take_any();
     lock.unlock();
     if (t == nullptr) return;
     settle(*t, outcome::cancelled, cancelled_by(why, *t, "before it began"));
@@ -70,6 +70,23 @@ void engine::cancel_queued_now(base::time_point now) {
     settle(*t, outcome::cancelled, cancelled_by(death_cause::cancelled, *t, "before it began"));
     let_go(*t);
   }
+}
+
+bool engine::take_to_help(task& t) {
+  {
+    const auto lock = intake_.lock();
+    if (intake_.take(t)) return true;
+  }
+  worker_id on;
+  return crew_->revoke(t, false, on) == revoked::taken_back;
+}
+
+// Whom t waits for, since he has its key, where he waits for a worker himself.
+task* engine::take_ahead_of(const task& t) {
+  if (!intake_.has_turns(t)) return nullptr;
+  const auto lock = intake_.lock();
+  task* const ahead = intake_.ahead_of(t);
+  return ahead != nullptr && intake_.take(*ahead) ? ahead : nullptr;
 }
 
 bool engine::take_unbegun(task& t) {

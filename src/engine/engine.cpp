@@ -18,10 +18,11 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
       time_(std::move(time)),
       callbacks_(std::make_shared<callbacks>(settings_.callbacks, this, settings_.name)),
       log_desk_(std::make_shared<log_desk>(settings_.log)),
-      intake_(settings_.queue),
+      intake_(settings_.queue, *time_),
       plan_(settings_.plan),
       crew_(std::move(workers)),
       life_(std::make_shared<life>()) {
+  intake_.on_wait([this](base::time_point at) { wake_by(at); });
   crew_->attach(*this);
   enlist(*this);
 }
@@ -290,73 +291,6 @@ stop_report engine::conclude() {
 }
 
 // ----------------------------------------------------------------------------------------------------------
-// submit
-
-// One that was stopped is not waited for to start.
-void engine::throw_unless_started() const {
-  if (started_ || intake_.closed()) return;
-  throw not_started("the pool '" + settings_.name + "' was made with .start = false; call start() first");
-}
-
-void engine::submit(task_ref<> t) {
-  t->home = this;
-  if ((t->flags & task::watched) == 0 && intake_.pass(*t)) return static_cast<void>(t.release());
-  auto lock = intake_.lock();
-  throw_unless_started();
-  if (intake_.is_set(hold::memory) && !intake_.closed()) {
-    rejected_.fetch_add(1, std::memory_order_relaxed);
-    throw memory_pressure("the pool '" + settings_.name +
-                          "' takes no tasks while the memory of its owner is above owner_memory.limit (" +
-                          std::to_string(settings_.owner_memory.limit.value_or(0)) + " bytes); submit later");
-  }
-  const bool may_wait = settings_.queue.when_full == when_full::wait;
-  auto admitted = intake_.admit(lock, false);
-  if (admitted == admission::full && may_wait) {
-    std::optional<blocked_worker> blocked;
-    if (const inside* at = here(); at != nullptr && at->home == this)
-      blocked.emplace(*this, "room in its queue");
-    admitted = intake_.admit(lock, true);
-  }
-  const bool here_then = admitted == admission::full && settings_.queue.when_full == when_full::caller_runs;
-  if (admitted != admission::admitted && !here_then) {
-    rejected_.fetch_add(1, std::memory_order_relaxed);
-    const std::string capacity = std::to_string(settings_.queue.capacity.value_or(0));
-    switch (admitted) {
-      case admission::closed: throw pool_stopped("the pool '" + settings_.name + "' takes no more tasks");
-      case admission::timed_out:
-        throw enqueue_timeout("the queue of the pool '" + settings_.name + "' stayed full (" + capacity +
-                              " tasks) for as long as queue.patience");
-      default:
-        throw queue_full("the queue of the pool '" + settings_.name + "' is full (" + capacity +
-                         " tasks); submit later, raise queue.capacity, or choose when_full::wait");
-    }
-  }
-
-  intake_.number(*t);
-  if ((t->flags & task::watched) != 0) {
-    const auto& extras = *t->extras;
-    happened::task_watched watched{t->id, {}, extras.settle_by};
-    if (extras.queue_timeout) watched.start_by = base::after(time_->now(), *extras.queue_timeout);
-    const auto first =
-        std::min(watched.start_by.value_or(base::never), watched.settle_by.value_or(base::never));
-    tell({.what = watched, .about = t}, first);
-  }
-  task& queued = *t.release();
-  if (here_then) {
-    const inside* at = here();
-    const std::uint32_t slot = at != nullptr && at->home == this ? at->slot : no_slot;
-    intake_.count();
-    move(queued, task_event::begin);
-    lock.unlock();
-    return run_here(queued, slot);
-  }
-  intake_.push(queued);
-  tell_backlog();
-  nudge_callback_waiters();
-  crew_->queued(lock);
-}
-
-// ----------------------------------------------------------------------------------------------------------
 // queries
 
 stats engine::snapshot() {
@@ -365,7 +299,8 @@ stats engine::snapshot() {
   {
     const auto lock = intake_.lock();
     s.submitted = intake_.admitted();
-    s.queued = intake_.size();
+    s.queued = intake_.waiting();
+    s.queued_by_priority = intake_.by_priority();
     s.peak_queued = intake_.peak();
     s.succeeded = total(&tally::succeeded, std::memory_order_relaxed);
     s.failed = total(&tally::failed, std::memory_order_relaxed);
@@ -377,6 +312,7 @@ stats engine::snapshot() {
   s.rejected = rejected_.load();
   s.retried = retried_.load();
   s.late = late_.load();
+  s.dropped = dropped_.load();
   s.workers_started = workers_started_.load();
   s.workers_died = workers_died_.load();
   s.workers_recycled = workers_recycled_.load();

@@ -81,8 +81,8 @@ public:
   readiness wait_ready(base::time_point until);
   [[nodiscard]] std::string last_start_failure() const;
 
-  // Throws not_started, pool_stopped, queue_full, enqueue_timeout, would_deadlock; then the task was not
-  // accepted.
+  // Throws not_started, pool_stopped, queue_full, enqueue_timeout, would_be_late, memory_pressure, cancelled,
+  // would_deadlock; then the task was not accepted.
   void submit(task_ref<> t);
 
   bool wait_idle(std::optional<base::time_point> until);
@@ -156,6 +156,12 @@ public:
   // It was meant for one worker, which ends without having begun it: settles it as cancelled. Not under a
   // lock.
   void abandon(task& t, const std::string& why);
+  // A run in a worker took so long. For pools that want to know (queue_options::refuse_hopeless).
+  void ran_for(duration took) {
+    if (!settings_.queue.refuse_hopeless) return;
+    const auto lock = intake_.lock();
+    intake_.runs().ran(took);
+  }
   // Its value is stored and claimed: publishes it and lets go of the task.
   void succeeded(task& t);
   // Its run came too late: only lets go.
@@ -226,6 +232,19 @@ private:
   // Refuses new tasks, and tells the loop until when the rest may take. False: it was never started.
   std::shared_ptr<const life> shut(base::time_point deadline, bool at_once);
   [[nodiscard]] std::vector<std::shared_ptr<detail::close_watcher>> close_watchers();
+  // --- submit.cpp, all with the intake's lock, which some release meanwhile
+  void refuse_for_memory();
+  void refuse_hopeless(const task& t);
+  admission make_room(std::unique_lock<std::mutex>& lock, task& t, std::vector<task*>& dropped);
+  // What waits for room, or to be taken, in this thread; t's stop token ends it.
+  template <class Wait>
+  admission wait_in_submit(std::unique_lock<std::mutex>& lock, const task& t, intake::waiter& self,
+                           Wait wait);
+  admission offer(std::unique_lock<std::mutex>& lock, task_ref<>& t);
+  void enter(task& t);
+  [[noreturn]] void refuse(admission why, const task& t);
+  void drop(task& t, bool queued);  // without the lock
+
   void start_loop();  // throws not_ready
   void end_life();    // waits until a stop is done, and its thread gone
   struct leftovers;
@@ -233,6 +252,9 @@ private:
   void loop();
   void send(const std::shared_ptr<const muster::event>& what);
   void tell(note n, base::time_point needed_at = base::time_point::min());
+  // The intake is to be looked at then. With its lock.
+  void wake_by(base::time_point at);
+  void look_at_intake(base::time_point now);
   void note_began(task& t, worker_id worker);
   void take_in(note& n, base::time_point now);
   void cancel_now(const task_ref<>& t, base::time_point now);
@@ -278,6 +300,7 @@ private:
   // The holder lets go of a task that has settled.
   void let_go(task& t);
   void leave(task& t);                // the same, but the caller keeps the reference
+  void release_key(task& t);          // it is over
   void throw_unless_started() const;  // with the intake's lock
   // False: it did not settle, and the loop has the reference now.
   bool end_attempt(task& t, std::exception_ptr error, policy::failure why);
@@ -290,6 +313,8 @@ private:
   bool unqueue(task& t);
   bool take_unbegun(task& t);          // the same, or a worker had it and had not begun it
   task* take_own(std::uint32_t slot);  // what was given to the worker in this slot alone
+  bool take_to_help(task& t);  // the same, to be run now
+  task* take_ahead_of(const task& t);
   bool wait_for_callback(task& t, std::optional<base::time_point> until);
   // Something changed for the workers that wait for a callback: they look again. With the intake's lock.
   void nudge_callback_waiters();
@@ -345,6 +370,7 @@ private:
   std::shared_ptr<life> life_;                               // guarded by notes_mutex_
   std::vector<note> notes_;                                  // guarded by notes_mutex_
   base::time_point sleeps_until_ = base::time_point::min();  // guarded by notes_mutex_; min: awake
+  base::time_point look_at_ = base::never;                   // the intake, then; guarded by notes_mutex_
   std::string last_start_failure_;                           // guarded by notes_mutex_
   std::condition_variable changed_;                          // with notes_mutex_: a life's, idle
   std::unordered_map<std::uint64_t, std::optional<recycle_report>>
@@ -361,7 +387,7 @@ private:
   std::atomic<int> idle_waiters_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> degraded_{false};
-  std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, waiting_{0}, workers_started_{0},
+  std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, dropped_{0}, waiting_{0}, workers_started_{0},
       workers_died_{0}, workers_recycled_{0};
 
   std::mutex listeners_mutex_;

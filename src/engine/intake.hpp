@@ -1,37 +1,47 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The way into a pool: admits tasks up to the queue's capacity, keeps them in lanes, lets submitters wait in
-// order for room. One lock guards all of it; it is held for a few dozen nanoseconds at a time. Any thread may
-// call.
+// The way into a pool: admits tasks up to what the queue may hold, keeps them in lanes, lets submitters wait
+// in order for room, and holds tasks back by their keys and by a rate of starts. One lock guards all of it;
+// it is held for a few dozen nanoseconds at a time. Any thread may call.
 //
 // Most tasks need none of that: they have the normal priority, there is room, all workers are awake. They go
 // through the *door*, one atomic word: a chain of tasks, the latest first, and how many more may follow.
 // Whoever takes the lock first brings in what came through the door, so under the lock the lanes are all
 // there is. The door is shut (nobody may follow) while a task could need more than to be queued: see `hold`.
+//
+// docs/internals/queue.md says how the parts fit.
 
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
+#include <vector>
 
 #include <muster/options.hpp>
+#include <muster/stats.hpp>
 #include <muster/task.hpp>
 
+#include "base/clock.hpp"
 #include "engine/lifecycle.hpp"
+#include "policy/forecast.hpp"
+#include "policy/token_bucket.hpp"
+#include "queue/keys.hpp"
 #include "queue/lanes.hpp"
 
 namespace muster::engine {
 
 using detail::task;
 
-enum class admission : std::uint8_t { admitted, full, timed_out, closed };
+enum class admission : std::uint8_t { admitted, full, too_large, timed_out, given_up, closed };
 
 // Why the door is shut, one bit each.
-enum class hold : std::uint8_t {
+enum class hold : std::uint16_t {
   closed = 1,            // the pool has not started, or stops
   waiters = 2,           // somebody waits for room and comes first
   priorities = 4,        // tasks of other priorities have come: one of them may have to be overtaken
@@ -39,11 +49,12 @@ enum class hold : std::uint8_t {
   growth = 16,           // the plan wants to hear when no worker is free
   waiting_workers = 32,  // workers wait for a callback, and may be the only ones to run it
   memory = 64,           // the owner has too much of it, and new tasks are refused
+  limits = 128,          // more than the count is to be looked at: bytes, permits, a rate
 };
 
 class intake {
 public:
-  explicit intake(const queue_options& options);
+  explicit intake(const queue_options& options, const base::clock& time = steady);
 
   // Takes the lock, and brings in what came through the door.
   [[nodiscard]] std::unique_lock<std::mutex> lock();
@@ -56,66 +67,143 @@ public:
     return hint_.load(std::memory_order_relaxed) ||
            chain_of(door_.load(std::memory_order_relaxed)) != nullptr;
   }
+  // For key_options::at_once: no limit.
+  static constexpr std::uint32_t any_number = ~std::uint32_t{0};
+  // Without the lock: this task waits for its turn among those of its key.
+  [[nodiscard]] bool has_turns(const task& t) const { return keys_limit_ && t.extras && !t.extras->key.empty(); }
+  // Without the lock: whoever takes a task begins it at once, and takes no other before.
+  [[nodiscard]] bool one_at_a_time() const { return one_at_a_time_; }
+  [[nodiscard]] bool is_rendezvous() const { return options_.capacity == std::size_t{0}; }
 
   // The functions below need the lock.
 
   // Shuts the door for this reason, or no longer for it. What had come through it is in the lanes then.
   void set(hold why, bool on);
-  [[nodiscard]] bool is_set(hold why) const { return (held_ & static_cast<std::uint8_t>(why)) != 0; }
+  [[nodiscard]] bool is_set(hold why) const { return (held_ & static_cast<std::uint16_t>(why)) != 0; }
   // What came through the door since. For those who let go of the lock by sleeping.
   void bring_in();
 
-  // Gets a place, which `push` uses; waits for it where the options say so, which releases the lock
-  // meanwhile. `may_wait` false: full at once.
-  admission admit(std::unique_lock<std::mutex>& lock, bool may_wait);
+  // --- admission
+
+  // One who waits: for room, or for his task to be taken.
+  struct waiter {
+    std::size_t bytes = 0;
+    std::condition_variable wake{};
+    bool let_in = false;
+    bool given_up = false;  // by himself
+    void give_up() {
+      given_up = true;
+      wake.notify_one();
+    }
+  };
+  // Gets a place for a task of so many bytes, which `push` uses; waits for it where the options say so, which
+  // releases the lock meanwhile. `may_wait` false: full at once.
+  admission admit(std::unique_lock<std::mutex>& lock, bool may_wait, std::size_t bytes = 0);
+  // After full: waits for a place.
+  admission wait(std::unique_lock<std::mutex>& lock, waiter& self);
+  // A place that was got and is not needed.
+  void give_back_place(std::size_t bytes);
+  // What a task weighs for queue_options::bytes.
+  [[nodiscard]] std::size_t bytes_of(const task& t) const;
+  // Takes out what has to make room for a task of this priority; null: that task itself.
+  task* drop_for(int priority);
+
+  // Without a place, where capacity is 0: queues t, which `self` waits to be taken.
+  void offer(task& t, waiter& self);
+  // Until somebody took it. Else it is out again, as if it had never come.
+  admission wait_taken(std::unique_lock<std::mutex>& lock, task& t, waiter& self);
+
   // After admission, under the same lock.
   void push(task& t);
   // Gives it a number, larger than those of all that were submitted before. Without the lock.
   void number(task& t) {
     if (t.id == 0) t.id = numbers_.fetch_add(1, std::memory_order_relaxed) + 1;
   }
-  // It was admitted, but not to be queued: its submitter runs it.
-  void count() { ++admitted_; }
-  // A task that comes back, queued again: before its equals, and never refused.
-  void put_back(task& t);
+  // It was admitted, but not to be queued: its submitter runs it, or nobody does.
+  void count() {
+    ++admitted_;
+    ++unsettled_;
+  }
+  // A task has settled. Only where there are permits (queue_options::unsettled).
+  void settled() {
+    --unsettled_;
+    if (!waiting_.empty()) let_in();
+  }
+  // The longest wait that a waiter may have from now on.
+  [[nodiscard]] base::time_point patience() const;
+
+  // --- the tasks
+
+  // A task that comes back, queued again: before its equals, and never refused. `began`: for another attempt.
+  void put_back(task& t, bool began = false);
   // The next task, or null. It is the caller's, and placed from now on, so that nobody else removes it.
   task* take() {
-    task* t = lanes_.pop();
+    task* t = limited_ ? take_limited() : lanes_.pop();
     if (t != nullptr) move(*t, task_event::place);
     if (lanes_.empty()) hint_.store(false, std::memory_order_relaxed);
     if (!waiting_.empty()) let_in();
     return t;
   }
+  // This one, to be run now: where there is no token for it, one is owed. False: it is not in here, or its
+  // key is not free for it.
+  bool take(task& t);
+  // Any task, also one that is held back: not to be run.
+  task* take_any();
   // The same for this one. False: it is not in here.
-  bool remove(task& t) {
-    if (t.state.load(std::memory_order_relaxed) != detail::task_state::queued) return false;
-    lanes_.remove(t);
-    move(t, task_event::place);
-    if (!waiting_.empty()) let_in();
-    return true;
-  }
+  bool remove(task& t);
+  // It is over: its key is free for another.
+  void release_key(task& t);
   void open();
   // From here on nobody is admitted, until it is opened again; who waits is turned away.
   void close();
 
+  // --- what is held back
+
+  // Called with the lock, when `look` has to be called at this time.
+  void on_wait(std::function<void(base::time_point)> f) { look_by_ = std::move(f); }
+  // Lets go of what was to wait until now.
+  void look(base::time_point now);
+
+  // --- queries
+
   template <class F>
   void for_each(F f) const {
     lanes_.for_each(f);
+    if (keys_) keys_->for_each(f);
   }
-
-  // The highest priority that waits.
-  [[nodiscard]] std::optional<int> top_priority() const { return lanes_.top_priority(); }
-  [[nodiscard]] std::size_t size() const { return lanes_.size(); }
+  // The task that would be taken next, or null.
+  [[nodiscard]] const task* next() const { return gated_ ? nullptr : lanes_.top(); }
+  // Its priority.
+  [[nodiscard]] std::optional<int> top_priority() const {
+    return gated_ ? std::nullopt : lanes_.top_priority();
+  }
+  // Whom it waits for, where its key is held by another; or null.
+  [[nodiscard]] task* ahead_of(const task& t) const {
+    return keys_ && has_turns(t) && t.state.load(std::memory_order_relaxed) == detail::task_state::queued
+               ? keys_->ahead_of(t)
+               : nullptr;
+  }
+  // Whether a is to go before b.
+  [[nodiscard]] bool goes_before(const task& a, const task& b) const {
+    return lanes_.place_of(a) < lanes_.place_of(b);
+  }
+  // Those that can be taken now.
+  [[nodiscard]] std::size_t size() const { return gated_ ? 0 : lanes_.size(); }
+  // All that wait.
+  [[nodiscard]] std::size_t waiting() const { return lanes_.size() + (keys_ ? keys_->parked() : 0); }
+  [[nodiscard]] std::vector<priority_stats> by_priority() const;
+  [[nodiscard]] std::size_t waiting_before(int priority) const;  // of at least this priority
   [[nodiscard]] std::size_t peak() const { return peak_; }
   [[nodiscard]] bool closed() const { return closed_; }
+  // Submitters that wait for room.
+  [[nodiscard]] std::size_t in_line() const { return waiting_.size(); }
   // How many tasks ever were.
   [[nodiscard]] std::uint64_t admitted() const { return admitted_; }
+  // How long tasks run, for queue_options::refuse_hopeless.
+  policy::forecast& runs() { return runs_; }
 
 private:
-  struct waiter {
-    std::condition_variable wake;
-    bool let_in = false;
-  };
+  static const base::steady_clock steady;
   // The door's word: places in the upper bits, an address in the lower.
   static constexpr int address_bits = 48;
   static constexpr std::uint64_t most_places = 0xffff;
@@ -126,14 +214,21 @@ private:
   // How many more the capacity allows when `more` are on their way in.
   [[nodiscard]] std::size_t room(std::size_t more = 0) const {
     if (!options_.capacity) return most_places;
-    const std::size_t taken = lanes_.size() + reserved_ + more;
+    const std::size_t taken = waiting() + reserved_ + more;
     return taken < *options_.capacity ? *options_.capacity - taken : 0;
   }
-  bool reserve();
+  [[nodiscard]] bool fits(std::size_t bytes) const;
+  bool reserve(std::size_t bytes);
   void let_in();
   void queue(task& t);
+  void enter_lanes_late();
+  void left(task& t);  // the queue, taken or removed
+  task* take_limited();
+  void mind_the_gate();
 
   const queue_options options_;
+  const base::clock& time_;
+  const base::time_point began_;  // stamps count from here
   // Pushed to by submitters (acq_rel, which the plan's look for a backlog relies on); taken whole, and given
   // its places, with the lock (acq_rel).
   alignas(64) std::atomic<std::uint64_t> door_{0};
@@ -142,7 +237,9 @@ private:
   alignas(64) std::mutex mutex_;
   // All below: guarded by mutex_.
   std::uint64_t places_ = 0;  // that the door had when its chain was last taken
-  std::uint8_t held_ = static_cast<std::uint8_t>(hold::closed) | static_cast<std::uint8_t>(hold::crew);
+  std::uint16_t held_ = static_cast<std::uint16_t>(hold::closed) | static_cast<std::uint16_t>(hold::crew);
+  bool limited_ = false;  // taking a task takes more than that
+  bool gated_ = false;    // there is no token
   queue::lanes lanes_;
   std::list<waiter*> waiting_;  // in order of arrival
   std::size_t reserved_ = 0;    // places of those who were admitted and have not pushed
@@ -150,6 +247,17 @@ private:
   std::uint64_t admitted_ = 0;
   bool closed_ = false;
   std::uint64_t times_closed_ = 0;
+
+  // Only where they are asked for.
+  const bool one_at_a_time_;
+  const bool keys_limit_;
+  std::optional<queue::keys> keys_;  // from the first task with a key on
+  std::optional<policy::token_bucket> rate_;
+  std::size_t bytes_ = 0, reserved_bytes_ = 0;
+  std::size_t unsettled_ = 0;
+  std::unordered_map<const task*, waiter*> offered_;
+  std::function<void(base::time_point)> look_by_;
+  policy::forecast runs_;
 };
 
 }  // namespace muster::engine

@@ -21,13 +21,36 @@ void engine::tell(note n, base::time_point needed_at) {
   crew_->wake();
 }
 
+void engine::wake_by(base::time_point at) {
+  std::unique_lock lock(notes_mutex_);
+  if (at >= look_at_) return;
+  look_at_ = at;
+  if (sleeps_until_ == base::time_point::min() || at >= sleeps_until_) return;
+  sleeps_until_ = base::time_point::min();
+  lock.unlock();
+  crew_->wake();
+}
+
+// Some of what waits in it was to wait until now.
+void engine::look_at_intake(base::time_point now) {
+  auto lock = intake_.lock();
+  intake_.look(now);
+  if (intake_.size() == 0) return;
+  tell_backlog();
+  nudge_callback_waiters();
+  crew_->queued(lock);
+}
+
 base::time_point engine::act() {
   std::unique_lock lock(notes_mutex_);
   sleeps_until_ = base::time_point::min();
   for (;;) {
     std::vector<note> taken = std::exchange(notes_, {});
-    lock.unlock();
     now_ = time_->now();
+    const bool look = look_at_ <= now_;
+    if (look) look_at_ = base::never;
+    lock.unlock();
+    if (look) look_at_intake(now_);
     for (note& n : taken) take_in(n, now_);
     taken.clear();
     do {
@@ -44,7 +67,7 @@ base::time_point engine::act() {
       changed_.notify_all();
     }
     if (!notes_.empty()) continue;
-    sleeps_until_ = plan_.wake_at();
+    sleeps_until_ = std::min(plan_.wake_at(), look_at_);
     return sleeps_until_;
   }
 }
@@ -105,7 +128,9 @@ void engine::forget(task_id id, base::time_point now) {
   if (found == known_.end()) return;
   if (found->second.held) {
     end_wait(found->second);
-    move(*found->second.held, task_event::settle);
+    task& t = *found->second.held;
+    move(t, task_event::settle);
+    if (intake_.has_turns(t)) release_key(t);
   }
   known_.erase(found);
 }
@@ -284,7 +309,7 @@ void engine::perform(const todo::retry_task& a) {
   {
     auto lock = intake_.lock();
     move(t, task_event::requeue);
-    intake_.put_back(t);
+    intake_.put_back(t, true);
     nudge_callback_waiters();
     crew_->queued(lock);
   }

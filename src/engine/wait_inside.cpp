@@ -32,7 +32,7 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
     const std::uint32_t seen = detail::look_before_sleep(t);
     if (t.settled()) return true;
     const bool is_for_another = t.extras && t.extras->only_on.value_or(me->slot) != me->slot;
-    if (me->depth < deepest_help && !is_for_another && take_unbegun(t)) {
+    if (me->depth < deepest_help && !is_for_another && take_to_help(t)) {
       move(t, task_event::begin);
       run_here(t, me->slot);
       continue;
@@ -41,6 +41,11 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
     if (task* mine = me->depth < deepest_help ? take_own(me->slot) : nullptr) {
       move(*mine, task_event::begin);
       run_here(*mine, me->slot);
+      continue;
+    }
+    if (task* const before = me->depth < deepest_help ? take_ahead_of(t) : nullptr) {
+      move(*before, task_event::begin);
+      run_here(*before, me->slot);
       continue;
     }
     if (t.state.load(std::memory_order_relaxed) ==
@@ -118,12 +123,17 @@ bool engine::wait_in_callback(task& t, std::optional<base::time_point> until) {
   return callbacks_->run_until([&mark] { return mark->done; }, until);
 }
 
-// The tasks through which t waits for a task that runs on this very slot; empty where it does not.
+// The tasks through which t waits for a task that runs on this very slot; empty where it does not. With the
+// intake's lock.
 std::string engine::chain_to(task& t, std::uint32_t slot) {
   const std::lock_guard waits(waits_mutex_);
   std::string chain = "task " + std::to_string(t.id);
   const task* at = &t;
   for (int steps = 0; steps < 1'000; ++steps) {
+    if (const task* before = at->home == this ? intake_.ahead_of(*at) : nullptr) {
+      at = before;
+      chain += ", whose key task " + std::to_string(at->id) + " has";
+    }
     if (at->home != this || at->state.load(std::memory_order_relaxed) != task_state::running) return {};
     const std::uint32_t runs_on = at->worker.load(std::memory_order_relaxed);
     if (runs_on == slot) return chain + ", which waits for this one";

@@ -247,6 +247,74 @@ void check(problems& bad, strategy how, const choose_options& o, int most_worker
             "it decides instead of a strategy; leave `strategy` as it is, or leave the chooser out");
 }
 
+std::string_view name(when_full how) {
+  static constexpr std::string_view names[] = {"wait", "reject", "caller_runs", "drop_oldest", "drop_newest"};
+  return names[static_cast<std::size_t>(how)];
+}
+
+void check(problems& bad, const std::string& where, const rate_options& o) {
+  if (!(o.per_second >= 0.001 && o.per_second <= 1e9))
+    bad.add(where + ".per_second", fmt::format("{}", o.per_second),
+            "range 0.001..1e9; std::nullopt for no limit");
+  if (o.burst < 1 || o.burst > 1'000'000)
+    bad.add(where + ".burst", std::to_string(o.burst), "range 1..1000000; 1 spaces starts evenly");
+}
+
+void check(problems& bad, const std::string& where, const key_options& o) {
+  if (o.at_once && (*o.at_once < 1 || *o.at_once > 1'000'000))
+    bad.add(where + ".at_once", std::to_string(*o.at_once), "range 1..1000000; 1 is one after the other");
+  if (o.rate) check(bad, where + ".rate", *o.rate);
+}
+
+// What a limit can do at a full queue, and what it cannot.
+void check_full(problems& bad, const queue_options& o) {
+  if (o.when_full > when_full::drop_newest) {
+    bad.add("queue.when_full", std::to_string(static_cast<int>(o.when_full)),
+            "known: wait, reject, caller_runs, drop_oldest, drop_newest");
+    return;
+  }
+  const std::string how(name(o.when_full));
+  if (o.patience && o.when_full != when_full::wait)
+    bad.add("queue.patience", problems::show(*o.patience), "only goes with when_full::wait");
+  if (o.capacity == std::size_t{0} && o.when_full == when_full::drop_oldest)
+    bad.add("queue.when_full", how,
+            "with capacity 0 nothing waits that could make room; choose drop_newest or reject");
+  if (o.unsettled && (o.when_full == when_full::drop_oldest || o.when_full == when_full::caller_runs))
+    bad.add("queue.when_full", how,
+            "with queue.unsettled also what runs counts, which cannot make room; choose wait, reject or "
+            "drop_newest");
+  if (o.rate && o.when_full == when_full::caller_runs)
+    bad.add("queue.when_full", how,
+            "a submitter that runs its task waits for no token; leave queue.rate out, or choose wait");
+}
+
+void check(problems& bad, const queue_options& o) {
+  constexpr std::size_t most = std::size_t{1} << 31U;
+  if (o.capacity && *o.capacity > most && *o.capacity != queue_options::automatic)
+    bad.add("queue.capacity", std::to_string(*o.capacity),
+            "range 0..2^31, queue_options::automatic, or std::nullopt for an unlimited queue");
+  bad.positive("queue.patience", o.patience);
+  check_full(bad, o);
+  if (o.bytes && *o.bytes < 1) bad.add("queue.bytes", "0", "at least 1; std::nullopt for no limit");
+  if (o.unsettled && (*o.unsettled < 1 || *o.unsettled > most))
+    bad.add("queue.unsettled", std::to_string(*o.unsettled), "range 1..2^31; std::nullopt for no limit");
+  if (o.ageing && (*o.ageing < 1ms || *o.ageing > 24h || *o.ageing % 1ms != 0ns))
+    bad.add("queue.ageing", problems::show(*o.ageing),
+            "range 1 ms..24 h in whole milliseconds; std::nullopt for strict priorities");
+  if (o.rate) check(bad, "queue.rate", *o.rate);
+  check(bad, "queue.each_key", o.each_key);
+  for (std::size_t i = 0; i < o.keys.size(); ++i) {
+    const auto& [key, rules] = o.keys[i];
+    const std::string where = fmt::format("queue.keys[{}]", i);
+    if (key.empty() || key.size() > 256)
+      bad.add(where + ".first", "'" + key + "'", "a key has 1 to 256 bytes");
+    const auto before = o.keys.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::any_of(o.keys.begin(), before, [&key](const auto& other) { return other.first == key; }))
+      bad.add(where + ".first", "'" + key + "'", "is there twice; keep one of them");
+    check(bad, where + ".second", rules);
+  }
+}
+
 struct size {
   int min, max;
 };
@@ -268,12 +336,7 @@ size check(problems& bad, const worker_options& o, int default_min) {
 template <class Options>
 engine::settings check_common(problems& bad, const Options& o, int default_min) {
   const size s = check(bad, o.workers, default_min);
-  if (o.queue.capacity && (*o.queue.capacity < 1 || *o.queue.capacity > std::size_t{1} << 31U))
-    bad.add("queue.capacity", std::to_string(*o.queue.capacity),
-            "range 1..2^31; std::nullopt for an unlimited queue");
-  bad.positive("queue.patience", o.queue.patience);
-  if (o.queue.patience && o.queue.when_full != when_full::wait)
-    bad.add("queue.patience", problems::show(*o.queue.patience), "only goes with when_full::wait");
+  check(bad, o.queue);
   check(bad, "retry", o.retry);
   bad.not_negative("grace", o.grace);
   bad.not_negative("close.patience", o.close.patience);
@@ -287,6 +350,11 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
       .log = o.log,
       .name = o.name,
   };
+  const std::uint32_t at_once = o.strategy == strategy::key ? engine::intake::any_number : 1;
+  for (auto& [key, rules] : chosen.queue.keys) rules.at_once = rules.at_once.value_or(at_once);
+  chosen.queue.each_key.at_once = chosen.queue.each_key.at_once.value_or(at_once);
+  if (chosen.queue.capacity == queue_options::automatic)
+    chosen.queue.capacity = 2 * static_cast<std::size_t>(s.max);
   chosen.plan.seed = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   return chosen;
 }
@@ -377,7 +445,7 @@ void check_names(problems& bad, const task_options& o) {
 }
 }  // namespace
 
-std::string problems_of(const task_options& o, bool can_capture) {
+std::string problems_of(const task_options& o, const engine::settings& pool) {
   problems bad;
   bad.positive("queue_timeout", o.queue_timeout);
   bad.positive("run_timeout", o.run_timeout);
@@ -385,10 +453,18 @@ std::string problems_of(const task_options& o, bool can_capture) {
   if (o.retry) check(bad, "retry", *o.retry);
   if (o.capture > capture::forward)
     bad.add("capture", std::to_string(static_cast<int>(o.capture)), "known: off, keep, forward");
-  else if (o.capture != capture::off && !can_capture)
+  else if (o.capture != capture::off && !pool.can_capture)
     bad.add("capture", o.capture == capture::keep ? "keep" : "forward",
             "all threads of a process print to one standard output; use a process_pool");
   check_names(bad, o);
+  if (o.key.size() > 256) bad.add("key", fmt::format("{} bytes", o.key.size()), "at most 256 bytes");
+  const queue_options& queue = pool.queue;
+  const bool turns =
+      queue.each_key.at_once != engine::intake::any_number || queue.each_key.rate || !queue.keys.empty();
+  if (!o.key.empty() && turns && queue.when_full == when_full::caller_runs)
+    bad.add("key", "'" + o.key + "'",
+            "the pool has when_full::caller_runs, and a submitter that runs its task waits for no key; "
+            "choose another");
   return bad.text();
 }
 
@@ -404,3 +480,16 @@ std::string problems_of_stream(const task_options* o) {
 }
 
 }  // namespace muster::pool
+
+namespace muster {
+
+priority priority_named(std::string_view name) {
+  for (const auto& [known, level] : {std::pair<std::string_view, priority>{"critical", priority::critical},
+                                     {"high", priority::high},
+                                     {"normal", priority::normal},
+                                     {"low", priority::low}})
+    if (name == known) return level;
+  throw invalid_options("invalid priority: " + std::string(name) + "; known: critical, high, normal, low");
+}
+
+}  // namespace muster

@@ -19,9 +19,8 @@ void check_changes(const process_options& before, const process_options& wanted)
 // Throws invalid_options.
 void check(const recycle_options& options, const std::string& pool);
 
-// The problems of one task's options, as one text; empty where there are none. `can_capture`: its pool can
-// keep what it prints.
-std::string problems_of(const task_options& options, bool can_capture);
+// The problems of one task's options in a pool with these settings, as one text; empty where there are none.
+std::string problems_of(const task_options& options, const engine::settings& pool);
 // The same for what only matters to a stream; null: the defaults.
 std::string problems_of_stream(const task_options* options);
 

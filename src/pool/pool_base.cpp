@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What both pools do: admit tasks with their options, and end well.
+#include <algorithm>
 #include <cstdio>
 
 #include <muster/pool.hpp>
@@ -18,7 +19,7 @@ void pool_base::adopt(std::unique_ptr<engine::engine> made, const close_options&
   ready_timeout_ = ready_timeout;
   name_ = std::move(pool_name);
   const auto& queue = engine_->chosen().queue;
-  if (queue.capacity && *queue.capacity < window_) window_ = *queue.capacity;
+  if (queue.capacity && *queue.capacity > 0) window_ = std::min(window_, *queue.capacity);
 }
 
 pool_base::~pool_base() {
@@ -97,14 +98,14 @@ void pool_base::off(subscription which) { engine_->off(which); }
 
 namespace {
 // Only what was asked for is paid for.
-void apply(detail::task& t, const task_options& o, bool can_capture) {
+void apply(detail::task& t, const task_options& o, const engine::settings& home) {
   t.priority = o.priority.value;
   const bool timed = o.queue_timeout || o.run_timeout || o.deadline;
   const bool heard = o.capture != capture::off || o.on_progress;
-  const bool named =
-      !o.id.empty() || !o.key.empty() || !o.label.empty() || !o.trace.empty() || !o.trace.tracestate.empty();
-  if (!timed && !o.stop.stop_possible() && !named && !o.retry && !o.report && !heard) return;
-  if (const auto bad = pool::problems_of(o, can_capture); !bad.empty())
+  const bool named = !o.id.empty() || !o.label.empty() || !o.trace.empty() || !o.trace.tracestate.empty();
+  const bool queued = !o.key.empty() || o.bytes > 0;
+  if (!timed && !o.stop.stop_possible() && !named && !o.retry && !o.report && !heard && !queued) return;
+  if (const auto bad = pool::problems_of(o, home); !bad.empty())
     throw invalid_options("the options of the task are not usable:\n" + bad);
   if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
   t.extras->queue_timeout = o.queue_timeout;
@@ -114,8 +115,9 @@ void apply(detail::task& t, const task_options& o, bool can_capture) {
   t.extras->id = o.id;
   t.extras->label = o.label;
   t.extras->trace = o.trace;
-  t.extras->key = o.key;
   t.extras->outer_stop = o.stop;
+  t.extras->key = o.key;
+  t.extras->bytes = o.bytes;
   if (timed) t.flags |= detail::task::watched;
   if (o.report) t.flags |= detail::task::reported;
   t.extras->capture = o.capture;
@@ -140,7 +142,7 @@ void pool_base::prepare(detail::task& t, const task_options* options) {
     if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
     t.extras->stop = std::stop_source();
   }
-  if (options != nullptr) apply(t, *options, engine_->chosen().can_capture);
+  if (options != nullptr) apply(t, *options, engine_->chosen());
   if (const trace_context* outer = pool::trace_here(); outer != nullptr && engine::trace_of(t) == nullptr) {
     if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
     t.extras->trace = *outer;

@@ -82,7 +82,7 @@ void process_crew::ring(std::vector<worker_ref>& to_wake) {
 // How many calls this worker may have at a time. Where tasks are held back each has to wait for its turn, not
 // behind another; who pulls gets as many as it can take.
 std::size_t process_crew::most_each(const worker_process& w) const {
-  if (throttle_) return 1;
+  if (throttle_ || owner_->queue().one_at_a_time()) return 1;
   return chooses_.how == strategy::pull && !chooser_ ? w.window : ipc::slot_count;
 }
 
@@ -120,8 +120,8 @@ void process_crew::fill() {
       const auto lock = intake.lock();
       // Where a worker is idle the urgent task goes there, except that some strategies may choose a busy one.
       const bool overtakes = chooses_.may_prefer_busy() || idle_workers_.load(std::memory_order_relaxed) == 0;
-      if (const auto top = intake.top_priority(); overtakes && top && *top > lowest_placed_) {
-        recall_for(*top);
+      if (const task* next = intake.next(); overtakes && next != nullptr && next->priority > lowest_placed_) {
+        recall_for(*next);
         look_at_all();
       }
       while (count < std::min(room, batch.size())) {
@@ -354,19 +354,23 @@ void process_crew::take_back_all(worker_process& w) {
   }
 }
 
-// Something more urgent waits, and less urgent calls fill the rings: those that have not begun come back.
-// Needs both locks. They go to the front of their lanes, newest first, so their order stays.
-void process_crew::recall_for(int priority) {
+// Something more urgent waits, and less urgent calls fill the rings: those that have not begun come back, but
+// for those that have waited longer than it could overtake. Needs both locks. They go to the front of their
+// lanes, newest first, so their order stays.
+void process_crew::recall_for(const task& next) {
+  const int priority = next.priority;
+  const engine::intake& intake = owner_->queue();
   for (const auto& w : workers_) {
     if (!w || !w->open()) continue;
     const std::uint64_t oldest = w->sender.oldest();
     for (std::uint64_t position = w->sender.next(); position > oldest + 1; --position) {
       const task* t = w->at(position - 1).task;
-      if (t == nullptr || t->priority >= priority || is_for_one(*t)) continue;
+      if (t == nullptr || t->priority >= priority || is_for_one(*t) || intake.goes_before(*t, next))
+        continue;
       if (task* mine = take_back(*w, position - 1)) owner_->put_back(*mine);
     }
   }
-  lowest_placed_ = priority;  // what is left has begun, or is as urgent
+  lowest_placed_ = priority;  // what is left has begun, or goes before it
 }
 
 // A worker is idle and nothing is queued: it gets half of what waits behind the busiest one's present call,

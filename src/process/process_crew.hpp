@@ -146,7 +146,7 @@ private:
                    std::string& problem);
   void place_own();                                                    // with the lock
   void abandon_own(std::vector<detail::task*>& own);                   // not with it
-  void recall_for(int priority);                                       // with the lock
+  void recall_for(const detail::task& next);                           // with the lock
   void steal();                                                        // with the lock
   detail::task* take_back(worker_process& w, std::uint64_t position);  // with the lock
   void note_head(worker_process& w);                                   // with the lock

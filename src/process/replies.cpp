@@ -34,6 +34,7 @@ bool process_crew::drain(worker_process& w) {
     if (!answers.empty()) {
       any = true;
       note_served(w, answers.size());
+      owner_->ran_for((owner_->time().now() - w.head_since) / static_cast<duration::rep>(answers.size()));
       w.measure(answers.size(), owner_->time().now());
       note_load(w);
       pump_wanted_.store(chooser_ != nullptr);  // which is asked without the lock

@@ -30,7 +30,7 @@ std::optional<thread_crew::worker*> thread_crew::hand_one() {
     policy::load& l = loads[w->id.slot];
     l = {.open = is_free(*w), .stays = stays, .generation = w->id.generation};
     if (!chooses_.is_hard() || l.open || !stays || w->state == worker_state::starting) continue;
-    l.open = w->bound.size() < most_bound;
+    l.open = !queue().one_at_a_time() && w->bound.size() < most_bound;
   }
   task* t = nullptr;
   if (chooses_.how == strategy::key) {  // the task itself matters

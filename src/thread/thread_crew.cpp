@@ -87,7 +87,7 @@ void thread_crew::work(worker& me) {
 // what waits.
 std::size_t thread_crew::share(const worker& me) const {
   constexpr duration target = std::chrono::microseconds(10);
-  if (me.per_task == duration::zero() || !pulls()) return 1;
+  if (me.per_task == duration::zero() || !pulls() || queue().one_at_a_time()) return 1;
   const auto fits = static_cast<std::size_t>(target / me.per_task);
   return std::clamp(fits, std::size_t{1}, std::min(longest_batch, 1 + queue().size() / workers_.size()));
 }

@@ -155,7 +155,8 @@ TYPED_TEST(queues, hold_any_number_when_that_is_asked_for) {
 }
 
 TYPED_TEST(queues, of_impossible_options_every_one_is_named_with_value_and_range) {
-  options_of<TypeParam> bad{.workers = {-3, 5'000, 0s}, .queue = {.capacity = 0, .patience = -1ms}};
+  options_of<TypeParam> bad{.workers = {-3, 5'000, 0s},
+                            .queue = {.capacity = 3'000'000'000, .patience = -1ms}};
   bad.retry.attempts = 0;
   bad.retry.backoff = {.first = 2s, .max = 1s};
   bad.grace = -1ms;
@@ -166,9 +167,9 @@ TYPED_TEST(queues, of_impossible_options_every_one_is_named_with_value_and_range
   } catch (const invalid_options& e) {
     const std::string text = e.what();
     for (const char* part :
-         {"workers.min = -3", "workers.max = 5000", "workers.idle_timeout", "queue.capacity = 0",
+         {"workers.min = -3", "workers.max = 5000", "workers.idle_timeout", "queue.capacity = 3000000000",
           "queue.patience", "retry.attempts = 0", "retry.backoff.max", "grace", "close.patience", "0..4096",
-          "1..4096", "1..2^31", "1..1000"})
+          "1..4096", "0..2^31", "1..1000"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   }
   EXPECT_THROW(TypeParam({.workers = {4, 2}}), invalid_options);

@@ -76,6 +76,34 @@ engine::plan_settings draw_workers(drawn_world& w, fate& chance) {
   return plan;
 }
 
+queue_options draw_queue(fate& chance) {
+  const std::uint64_t capacity = chance.dice("queue.capacity").below(40);
+  queue_options queue{.capacity = 1 + (chance.happens("a long queue", 0.8) ? capacity : capacity % 4),
+                      .when_full = when_full::reject};
+  base::random dice = chance.dice("queue.ageing");
+  queue.ageing = 1ms * (1 + static_cast<int>(dice.below(60)));
+  if (chance.happens("strict priorities", 0.3)) queue.ageing.reset();
+  dice = chance.dice("queue.unsettled");
+  if (chance.happens("permits", 0.2))
+    queue.unsettled = 1 + dice.below(30);
+  else if (chance.happens("the oldest is dropped", 0.2))
+    queue.when_full = when_full::drop_oldest;
+  if (queue.when_full == when_full::reject && chance.happens("the newest is dropped", 0.2))
+    queue.when_full = when_full::drop_newest;
+  dice = chance.dice("queue.rate");
+  const auto rate = [&dice] {
+    return rate_options{.per_second = 20 + static_cast<double>(dice.below(400)),
+                        .burst = 1 + static_cast<std::uint32_t>(dice.below(5))};
+  };
+  if (chance.happens("a rate", 0.2)) queue.rate = rate();
+  if (chance.happens("several of a key", 0.3))
+    queue.each_key.at_once = 1 + static_cast<std::uint32_t>(dice.below(3));
+  if (chance.happens("any number of a key", 0.4)) queue.each_key.at_once = engine::intake::any_number;
+  if (chance.happens("a key with a rate", 0.3))
+    queue.keys = {{"0", {.at_once = 1 + static_cast<std::uint32_t>(dice.below(3)), .rate = rate()}}};
+  return queue;
+}
+
 }  // namespace
 
 drawn_world draw_world(std::uint64_t seed, fate& chance) {
@@ -86,9 +114,7 @@ drawn_world draw_world(std::uint64_t seed, fate& chance) {
   draw_faults(w.crew, chance);
   w.pool.plan = draw_workers(w, chance);
   draw_strategy(w.crew, w.pool.plan.max, chance);
-  const std::uint64_t capacity = chance.dice("queue.capacity").below(40);
-  w.pool.queue = {.capacity = 1 + (chance.happens("a long queue", 0.8) ? capacity : capacity % 4),
-                  .when_full = when_full::reject};
+  w.pool.queue = draw_queue(chance);
   base::random dice = chance.dice("retry");
   if (chance.happens("retry", 0.5))
     w.pool.retry = {.attempts = 1 + static_cast<int>(dice.below(4)),
@@ -129,6 +155,14 @@ std::string text_of(const drawn_world& world) {
   const auto add = [&](const std::string& what) { text += ", " + what; };
   add(std::to_string(plan.min) + " to " + std::to_string(plan.max) + " workers");
   add("queue of " + std::to_string(*world.pool.queue.capacity));
+  const queue_options& queue = world.pool.queue;
+  add(queue.ageing ? "ageing " + ms(*queue.ageing) : "strict priorities");
+  if (queue.when_full == when_full::drop_oldest) add("the oldest is dropped");
+  if (queue.when_full == when_full::drop_newest) add("the newest is dropped");
+  if (queue.unsettled) add(std::to_string(*queue.unsettled) + " permits");
+  if (queue.rate) add(std::to_string(queue.rate->per_second) + " starts a second");
+  if (queue.each_key.at_once) add(std::to_string(*queue.each_key.at_once) + " of a key");
+  if (!queue.keys.empty()) add("a key with a rate");
   add("grace " + ms(plan.grace));
   if (world.crew.window > 1) add(std::to_string(world.crew.window) + " tasks a worker");
   if (world.pool.retry.attempts > 1) add(std::to_string(world.pool.retry.attempts) + " attempts");
@@ -147,6 +181,7 @@ std::string wishes_of(const sim_task& t, time_point now) {
     if (t.extras->queue_timeout) add("queue timeout " + ms(*t.extras->queue_timeout));
     if (t.extras->run_timeout) add("run timeout " + ms(*t.extras->run_timeout));
     if (t.extras->settle_by) add("within " + ms(*t.extras->settle_by - now));
+    if (!t.extras->key.empty()) add("key " + t.extras->key);
     if (t.extras->retry) add("up to " + std::to_string(t.extras->retry->attempts) + " attempts");
   }
   return text.empty() ? "" : " (" + text + ")";

@@ -248,7 +248,7 @@ void fake_crew::queued(std::unique_lock<std::mutex>& lock) {
 
 bool fake_crew::has_room(const worker& w) const {
   return (w.state == worker_state::idle || w.state == worker_state::busy) && !w.killed_for && !w.has_signal &&
-         w.tasks.size() < set_.window;
+         w.tasks.size() < window();
 }
 
 void fake_crew::place(worker& w, sim_task& t) {
@@ -272,6 +272,16 @@ bool fake_crew::give(task& t, worker_id to) {
   return true;
 }
 
+// How many tasks of its key workers have.
+std::size_t fake_crew::beside(const sim_task& t) const {
+  std::size_t count = 0;
+  for (const worker& w : workers_)
+    for (const held_task& h : w.tasks)
+      if (t.extras && h.task->extras && !t.extras->key.empty() && h.task->extras->key == t.extras->key)
+        ++count;
+  return count;
+}
+
 void fake_crew::pump() {
   if (std::exchange(pumping_, true)) return;
   for (worker& w : workers_)
@@ -286,7 +296,7 @@ void fake_crew::pump() {
 
 policy::load fake_crew::load_of(const worker& w) const {
   const bool serves = (w.state == worker_state::idle || w.state == worker_state::busy) && !w.has_signal;
-  return {.open = serves && !w.killed_for && w.tasks.size() < set_.window && chooses_.weight(w.id.slot) > 0,
+  return {.open = serves && !w.killed_for && w.tasks.size() < window() && chooses_.weight(w.id.slot) > 0,
           .in_flight = static_cast<std::uint32_t>(w.tasks.size()),
           .stays = !w.killed_for && (serves || w.state == worker_state::starting),
           .generation = w.id.generation};
@@ -309,10 +319,8 @@ bool fake_crew::place_one() {
   }
   worker& w = workers_[*chosen];
   if (!loads[*chosen].open) broken("a worker was chosen that takes no task");
-  if (const auto top = owner_->queue().top_priority(); top && *top > t.priority)
-    broken("a lower priority went first");
-  if (taken_once_.insert(t.id).second && std::exchange(last_taken_[t.priority], t.id) > t.id)
-    broken("task " + std::to_string(t.id) + " was overtaken by an equal");
+  if (const std::string rule = rules_->taken(t, owner_->queue(), beside(t), clock_.at); !rule.empty())
+    broken(rule);
   lock.unlock();
   place(w, t);
   return true;
@@ -356,6 +364,7 @@ void fake_crew::take_back_unclaimed(worker& w) {
       continue;
     }
     const auto lock = owner_->queue().lock();
+    rules_->put_back(*t);
     owner_->put_back(*t);
     meet("put back unbegun, " + phase);
   }

@@ -25,6 +25,8 @@
 #include "fate.hpp"
 #include "plants.hpp"
 #include "policy/choose.hpp"
+#include "queue_rules.hpp"
+#include "sim_task.hpp"
 
 namespace muster::sim {
 
@@ -50,25 +52,6 @@ struct faults {
   double falls_silent = 0;    // does nothing for a while, and answers nobody
   double leaves = 0;          // ends after a task because it wants to
   double ignores_signals = 0;
-};
-
-// What a task does when it is run.
-struct script {
-  duration takes{};
-  bool throws = false;
-};
-
-struct sim_task : detail::value_task<int> {
-  sim_task() : value_task(operations) {}
-  script plays{};
-  std::uint64_t number = 0;  // which of the users' acts it came from
-  int most_attempts = 0;     // 0: nobody counts
-  int begun = 0;             // attempts that began
-  int settled_times = 0;     // seen by its continuation
-  bool cancel_asked = false;
-  bool may_begin = true;  // false once it settled
-  static detail::ran run(task& t, context&, bool, std::exception_ptr& error);
-  static const detail::task_ops operations;
 };
 
 class fake_crew final : public engine::crew {
@@ -110,8 +93,13 @@ public:
   std::string phase = "serving";                                // for coverage
   std::function<script(sim_task&)> write_script;
 
+  [[nodiscard]] queue_rules& rules() { return *rules_; }
+
   // --- the seam
-  void attach(engine::engine& owner) override { owner_ = &owner; }
+  void attach(engine::engine& owner) override {
+    owner_ = &owner;
+    rules_.emplace(owner.chosen().queue, clock_.at);
+  }
   void start(worker_id id) override;
   void report_after(worker_id id, std::uint64_t tasks) override;
   void retire(worker_id id) override;
@@ -171,6 +159,8 @@ private:
   [[nodiscard]] policy::load load_of(const worker& w) const;
   void place(worker& w, sim_task& t);
   [[nodiscard]] bool has_room(const worker& w) const;
+  [[nodiscard]] std::size_t window() const { return owner_->queue().one_at_a_time() ? 1 : set_.window; }
+  [[nodiscard]] std::size_t beside(const sim_task& t) const;
   void note_head(worker& w);
   void plan_step(worker& w);
   void do_step(worker& w);
@@ -212,8 +202,7 @@ private:
   bool woken_ = false;
   bool pumping_ = false;
   std::string broken_;
-  std::map<int, std::uint64_t> last_taken_;  // by priority: the newest first attempt taken
-  std::set<std::uint64_t> taken_once_;
+  std::optional<queue_rules> rules_;
 };
 
 }  // namespace muster::sim

@@ -57,6 +57,10 @@ constexpr const char* events[] = {
     "is given a task of its own while it is busy",
     "closed, and ended by itself",
     "closed, and stopped before its end",
+    "a task was dropped for another",
+    "a new task was dropped",
+    "waits for a token or a key",
+    "waits for its key",
     "stop was forced",
     "stop names stuck tasks",
 };

@@ -60,6 +60,7 @@ private:
   void users_act();
   void submit(std::uint64_t act);
   void submit_last();
+  void note_what_waits(const sim_task& t, bool dropped);
   void cancel(std::uint64_t act);
   void recycle(std::uint64_t act);
   void start_recycle(std::uint64_t act);

@@ -61,6 +61,11 @@ void world::check_counters() {
     fail("the counters do not add up");
   if (s.submitted != tasks_.size()) fail("a task was counted that was not accepted");
   if (settled_ != s.succeeded + s.failed + s.cancelled) fail("the counters of settled tasks are wrong");
+  if (const auto permits = drawn_.pool.queue.unsettled; permits && s.submitted - settled_ > *permits)
+    fail("more tasks are unsettled than there are permits");
+  std::size_t by_priority = 0;
+  for (const priority_stats& each : s.queued_by_priority) by_priority += each.queued;
+  if (by_priority != s.queued) fail("the counts of priorities are not what is queued");
   // What comes back may exceed the capacity, by what the workers had and what waited for another attempt.
   if (s.peak_queued > *drawn_.pool.queue.capacity) fail("more tasks were admitted than the queue may hold");
 }

@@ -50,8 +50,12 @@ void world::submit(std::uint64_t act) {
   t.most_attempts = t.extras && t.extras->retry ? t.extras->retry->attempts : drawn_.pool.retry.attempts;
   user_task entry{detail::task_ref<>::adopt(made.release()), &t};
   detail::attach(t, new counter(t, settled_));
+  t.submitted_at = clock_->at;
+  const std::size_t dropped = engine_->snapshot().dropped;
   try {
     engine_->submit(entry.ref);
+    if (!t.settled()) crew_->rules().came(t);
+    note_what_waits(t, engine_->snapshot().dropped > dropped);
     write([&] { return "user submits task " + std::to_string(t.id) + wishes_of(t, clock_->at); });
     tasks_.push_back(std::move(entry));
   } catch (const queue_full&) {
@@ -65,6 +69,15 @@ void world::submit(std::uint64_t act) {
 void world::submit_last() {
   const std::uint64_t turn = turns_++;
   for (std::uint64_t i = 0; i < 10; ++i) submit(turn * most_acts_a_turn + i);
+}
+
+// For the table of what was met.
+void world::note_what_waits(const sim_task& t, bool dropped) {
+  if (dropped) ++met_[t.settled() ? "a new task was dropped" : "a task was dropped for another"];
+  const auto lock = engine_->queue().lock();
+  if (t.state.load() != detail::task_state::queued || t.settled()) return;
+  if (engine_->queue().waiting() > 0 && engine_->queue().size() == 0) ++met_["waits for a token or a key"];
+  if (t.extras && !t.extras->key.empty() && !t.extras->holds_key) ++met_["waits for its key"];
 }
 
 // One of the latest.

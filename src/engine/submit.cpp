@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+// The way of a task into the queue, or what a submitter is told instead.
+#include <algorithm>
+
+#include <muster/error.hpp>
+
+#include "engine/engine.hpp"
+
+namespace muster::engine {
+
+// One that was stopped is not waited for to start.
+void engine::throw_unless_started() const {
+  if (started_ || intake_.closed()) return;
+  throw not_started("the pool '" + settings_.name + "' was made with .start = false; call start() first");
+}
+
+void engine::submit(task_ref<> t) {
+  t->home = this;
+  const bool plain = (t->flags & task::watched) == 0 && !intake_.has_turns(*t);
+  if (plain && intake_.pass(*t)) return static_cast<void>(t.release());
+  auto lock = intake_.lock();
+  throw_unless_started();
+  refuse_for_memory();
+  refuse_hopeless(*t);
+  std::vector<task*> dropped;
+  admission admitted = intake_.is_rendezvous() ? offer(lock, t) : make_room(lock, *t, dropped);
+  if (!t) return;  // somebody has taken it
+  if (admitted == admission::full && settings_.queue.when_full == when_full::caller_runs) {
+    const inside* at = here();
+    const std::uint32_t slot = at != nullptr && at->home == this ? at->slot : no_slot;
+    enter(*t);
+    intake_.count();
+    move(*t, task_event::begin);
+    lock.unlock();
+    return run_here(*t.release(), slot);
+  }
+  const bool is_dropped = admitted == admission::full && settings_.queue.when_full >= when_full::drop_oldest;
+  if (admitted != admission::admitted && !is_dropped) refuse(admitted, *t);
+  if (is_dropped) {
+    intake_.number(*t);
+    intake_.count();
+    lock.unlock();
+    drop(*t, false);
+  } else {
+    enter(*t);
+    intake_.push(*t.release());
+    tell_backlog();
+    nudge_callback_waiters();
+    crew_->queued(lock);
+    if (lock.owns_lock()) lock.unlock();
+  }
+  for (task* each : dropped) drop(*each, true);
+}
+
+// What the loop is to know of it goes before it.
+void engine::enter(task& t) {
+  intake_.number(t);
+  if ((t.flags & task::watched) == 0) return;
+  const auto& extras = *t.extras;
+  happened::task_watched watched{t.id, {}, extras.settle_by};
+  if (extras.queue_timeout) watched.start_by = base::after(time_->now(), *extras.queue_timeout);
+  const auto first =
+      std::min(watched.start_by.value_or(base::never), watched.settle_by.value_or(base::never));
+  tell({.what = watched, .about = task_ref<>::share(t)}, first);
+}
+
+// ----------------------------------------------------------------------------------------------------------
+// room
+
+admission engine::make_room(std::unique_lock<std::mutex>& lock, task& t, std::vector<task*>& dropped) {
+  const std::size_t bytes = intake_.bytes_of(t);
+  admission got = intake_.admit(lock, false, bytes);
+  if (got != admission::full) return got;
+  if (settings_.queue.when_full == when_full::drop_oldest) {
+    while (got == admission::full) {
+      task* const victim = intake_.drop_for(t.priority);
+      if (victim == nullptr) break;
+      dropped.push_back(victim);
+      got = intake_.admit(lock, false, bytes);
+    }
+    return got;
+  }
+  if (settings_.queue.when_full != when_full::wait) return got;
+  intake::waiter self{.bytes = bytes};
+  got = wait_in_submit(lock, t, self, [&] { return intake_.wait(lock, self); });
+  if (got == admission::admitted && intake_.closed()) {  // while the token was let go of
+    intake_.give_back_place(bytes);
+    got = admission::closed;
+  }
+  return got;
+}
+
+template <class Wait>
+admission engine::wait_in_submit(std::unique_lock<std::mutex>& lock, const task& t, intake::waiter& self,
+                                 Wait wait) {
+  std::optional<blocked_worker> blocked;
+  if (const inside* at = here(); at != nullptr && at->home == this)
+    blocked.emplace(*this, "room in its queue");
+  if (!t.extras || !t.extras->outer_stop.stop_possible()) return wait();
+  // The token calls back with the lock, maybe at once; and who lets go of it waits for a call that is under
+  // way.
+  auto give_up = [this, &self] {
+    const auto held = intake_.lock();
+    self.give_up();
+  };
+  lock.unlock();
+  std::optional<std::stop_callback<decltype(give_up)>> on_stop;
+  on_stop.emplace(t.extras->outer_stop, give_up);
+  intake_.lock(lock);
+  const admission got = wait();
+  lock.unlock();
+  on_stop.reset();
+  intake_.lock(lock);
+  return got;
+}
+
+// Where the capacity is 0. Admitted: a worker has the task, or will right away; t is empty then.
+admission engine::offer(std::unique_lock<std::mutex>& lock, task_ref<>& t) {
+  if (intake_.closed()) return admission::closed;
+  if (const std::size_t bytes = intake_.bytes_of(*t); settings_.queue.bytes && bytes > *settings_.queue.bytes)
+    return admission::too_large;
+  const bool free = !crew_->saturated() && intake_.waiting() == 0;
+  if (!free && settings_.queue.when_full != when_full::wait) {
+    if (intake_.is_set(hold::growth)) {  // a worker more might have taken it
+      intake_.set(hold::growth, false);
+      tell({.what = happened::backlog{1}});
+    }
+    return admission::full;
+  }
+  const task_ref<> keep = t;
+  intake::waiter self;
+  const bool waits = settings_.queue.when_full == when_full::wait;
+  const auto place = [&] {
+    enter(*keep);
+    intake_.offer(*t.release(), self);
+    tell_backlog();
+    nudge_callback_waiters();
+    crew_->queued(lock);
+    if (!waits) return admission::admitted;
+    if (!lock.owns_lock()) intake_.lock(lock);
+    return intake_.wait_taken(lock, *keep, self);
+  };
+  const admission got = waits ? wait_in_submit(lock, *keep, self, place) : place();
+  if (got == admission::admitted) return got;
+  t = task_ref<>::adopt(keep.get());  // the queue's
+  if ((t->flags & task::watched) != 0) tell({.what = happened::task_over{t->id}}, base::never);
+  lock.unlock();
+  look_idle();  // it was counted for a moment
+  intake_.lock(lock);
+  if (intake_.size() > 0) {  // what waited for its key
+    crew_->queued(lock);
+    if (!lock.owns_lock()) intake_.lock(lock);
+  }
+  return got;
+}
+
+// Nobody runs it: it made room, or there was none for it.
+void engine::drop(task& t, bool queued) {
+  dropped_.fetch_add(1, std::memory_order_relaxed);
+  const std::string text = queued ? "dropped from the full queue of the pool '" + settings_.name +
+                                        "' to make room for another; see queue.when_full"
+                                  : "dropped, because the queue of the pool '" + settings_.name +
+                                        "' is full and what waits goes before it; see queue.when_full";
+  const auto error = make<queue_full>(t, text);
+  settle(t, outcome::failed, error);
+  announce({.kind = event_kind::task_dropped,
+            .text = name_of(t) + " was " + text,
+            .task = t.id,
+            .task_id = subject_of(t).task_id,
+            .error = error});
+  if (queued)
+    let_go(t);
+  else
+    move(t, task_event::settle);
+}
+
+// ----------------------------------------------------------------------------------------------------------
+// no room
+
+void engine::refuse_for_memory() {
+  if (!intake_.is_set(hold::memory) || intake_.closed()) return;
+  rejected_.fetch_add(1, std::memory_order_relaxed);
+  throw memory_pressure("the pool '" + settings_.name +
+                        "' takes no tasks while the memory of its owner is above owner_memory.limit (" +
+                        std::to_string(settings_.owner_memory.limit.value_or(0)) + " bytes); submit later");
+}
+
+void engine::refuse_hopeless(const task& t) {
+  const queue_options& o = settings_.queue;
+  if (!o.refuse_hopeless || intake_.closed() || !t.extras || !t.extras->settle_by) return;
+  const std::size_t before = intake_.waiting_before(t.priority);
+  const auto workers = static_cast<std::size_t>(settings_.plan.max);
+  auto takes = before == 0 ? std::nullopt : intake_.runs().done_in(before, workers);
+  if (!takes) return;
+  if (o.rate) {
+    const double seconds = static_cast<double>(before) / o.rate->per_second;
+    if (seconds < 1e9)
+      takes = std::max(*takes, std::chrono::duration_cast<duration>(std::chrono::duration<double>(seconds)));
+  }
+  const auto now = time_->now();
+  if (base::after(now, *takes) <= *t.extras->settle_by) return;
+  rejected_.fetch_add(1, std::memory_order_relaxed);
+  const auto ms = [](duration d) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
+  };
+  throw would_be_late("the task would be late: " + std::to_string(before) +
+                          " tasks wait before it in the pool '" + settings_.name + "', which takes about " +
+                          ms(intake_.runs().average()) + " for each on " + std::to_string(workers) +
+                          " workers, so it would be done in " + ms(*takes) + " and its deadline is in " +
+                          ms(*t.extras->settle_by - now) + "; submit it later or with more time",
+                      {.task_id = t.extras->id});
+}
+
+void engine::refuse(admission why, const task& t) {
+  rejected_.fetch_add(1, std::memory_order_relaxed);
+  const queue_options& o = settings_.queue;
+  const std::string queue = "the queue of the pool '" + settings_.name + "'";
+  std::string limits;
+  const auto add = [&limits](const char* name, const std::optional<std::size_t>& limit) {
+    if (limit) limits += (limits.empty() ? "" : ", ") + std::to_string(*limit) + name;
+  };
+  add(" tasks", o.capacity);
+  add(" bytes", o.bytes);
+  add(" unsettled", o.unsettled);
+  switch (why) {
+    case admission::closed: throw pool_stopped("the pool '" + settings_.name + "' takes no more tasks");
+    case admission::timed_out:
+      throw enqueue_timeout(queue + " stayed full (" + limits + ") for as long as queue.patience");
+    case admission::given_up:
+      throw cancelled("its stop token asked to stop while it waited for room in " + queue,
+                      {.task_id = t.extras ? t.extras->id : std::string()});
+    case admission::too_large:
+      throw queue_full("a task of " + std::to_string(intake_.bytes_of(t)) + " bytes never fits into " +
+                       queue + " (" + limits +
+                       "); raise queue.bytes, or pass a file or shared memory instead");
+    default:
+      throw queue_full(queue + " is full (" + limits +
+                       "); submit later, raise the limit, or choose when_full::wait");
+  }
+}
+
+}  // namespace muster::engine
