@@ -57,8 +57,6 @@ struct worker_options {
   duration idle_timeout = 10s;
 };
 
-};
-
 /// Pauses that double: first, 2·first, 4·first … at most max; each drawn from [half, full] of it where jitter
 /// is on.
 struct backoff_options {
@@ -453,8 +451,8 @@ struct task_options {
   /// The trace it belongs to, see trace.hpp. Default: that of the task which submits it, if any.
   trace_context trace{};
   /// Tasks of one key run one after the other, in the order they were submitted, or so many at once as
-  /// key_options says; other tasks do not wait for them. With strategy::key they go to one worker instead, see
-  /// affinity. At most 256 bytes. Empty: none.
+  /// key_options says; other tasks do not wait for them. With strategy::key they go to one worker instead,
+  /// see affinity. At most 256 bytes. Empty: none.
   std::string key{};
   /// What the task weighs for queue_options::bytes, besides encoded arguments.
   std::size_t bytes = 0;

@@ -70,7 +70,9 @@ public:
   // For key_options::at_once: no limit.
   static constexpr std::uint32_t any_number = ~std::uint32_t{0};
   // Without the lock: this task waits for its turn among those of its key.
-  [[nodiscard]] bool has_turns(const task& t) const { return keys_limit_ && t.extras && !t.extras->key.empty(); }
+  [[nodiscard]] bool has_turns(const task& t) const {
+    return keys_limit_ && t.extras && !t.extras->key.empty();
+  }
   // Without the lock: whoever takes a task begins it at once, and takes no other before.
   [[nodiscard]] bool one_at_a_time() const { return one_at_a_time_; }
   [[nodiscard]] bool is_rendezvous() const { return options_.capacity == std::size_t{0}; }

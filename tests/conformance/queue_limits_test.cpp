@@ -201,7 +201,7 @@ TYPED_TEST(queue_limits, the_newest_is_dropped_through_its_future) {
 }
 
 TYPED_TEST(queue_limits, a_stop_token_ends_the_wait_for_room) {
-  for (const std::size_t capacity : {1, 0}) {
+  for (const std::size_t capacity : {std::size_t{1}, std::size_t{0}}) {
     TypeParam pool(options_of<TypeParam>{.workers = {1}, .queue = {.capacity = capacity}});
     blocker busy(pool);
     std::optional<future<int>> in;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What must hold after every event of a world. The crew checks the rest where it happens: that no task begins
 // after it has settled or too often, that none overtakes its equals, that each worker is moved by its table.
+#include <algorithm>
+
 #include "world.hpp"
 
 namespace muster::engine {
@@ -61,8 +63,13 @@ void world::check_counters() {
     fail("the counters do not add up");
   if (s.submitted != tasks_.size()) fail("a task was counted that was not accepted");
   if (settled_ != s.succeeded + s.failed + s.cancelled) fail("the counters of settled tasks are wrong");
+  // What is given to each worker needs none.
+  const auto needs_a_permit = [](const user_task& t) {
+    return !t.task->settled() && !(t.task->extras && t.task->extras->only_on);
+  };
   if (const auto permits = drawn_.pool.queue.unsettled; permits && s.submitted - settled_ > *permits)
-    fail("more tasks are unsettled than there are permits");
+    if (static_cast<std::size_t>(std::ranges::count_if(tasks_, needs_a_permit)) > *permits)
+      fail("more tasks are unsettled than there are permits");
   std::size_t by_priority = 0;
   for (const priority_stats& each : s.queued_by_priority) by_priority += each.queued;
   if (by_priority != s.queued) fail("the counts of priorities are not what is queued");
