@@ -91,7 +91,7 @@ class Workshop:
         self.build = build
         commands = json.loads((build / "compile_commands.json").read_text())
         self.commands = {pathlib.Path(each["file"]).resolve(): each for each in commands}
-        ninja = subprocess.run(["ninja", "-C", build, "-t", "commands", "-s", PROGRAM], capture_output=True, text=True,
+        ninja = subprocess.run(["ninja", "-C", build, "-t", "commands", PROGRAM], capture_output=True, text=True,
                                check=True)
         self.link = [line for line in ninja.stdout.splitlines() if f"-o tests/{PROGRAM}" in line][-1]
 
