@@ -191,7 +191,7 @@ public:
   /// See map_source::ring: this map is the other.
   void ring(const std::shared_ptr<chain_bell>& bell) {
     bell_ = bell;
-    (void)source_->ring(bell);
+    if (source_) (void)source_->ring(bell);
     for (auto& f : under_way_)
       if (f.valid()) bell_->follow(future_access::task_of(f));
   }
