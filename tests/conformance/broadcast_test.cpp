@@ -76,7 +76,8 @@ TYPED_TEST(broadcasts, come_before_what_is_queued) {
   EXPECT_EQ(all[0].result.get(), 100);
   const auto lines = lines_of(files("log"));
   ASSERT_EQ(lines.size(), 6U);
-  EXPECT_LE(std::find(lines.begin(), lines.end(), "100") - lines.begin(), 5);
+  // A worker process may have had some of them in its ring already, but never all.
+  EXPECT_LE(std::find(lines.begin(), lines.end(), "100") - lines.begin(), has_processes<TypeParam> ? 4 : 0);
 }
 
 TYPED_TEST(broadcasts, need_no_room_in_the_queue) {
@@ -118,8 +119,8 @@ TYPED_TEST(broadcasts, settle_when_the_pool_stops_by_force) {
   pool.stop(0s);
   int values = 0, stopped = 0;
   for (auto& each : all) ++(outcome_of(each.result) == error_code::pool_stopped ? stopped : values);
-  EXPECT_EQ(values, 1);
-  EXPECT_EQ(stopped, 1);
+  EXPECT_GE(values, 1);  // the told worker may have been faster than the stop
+  EXPECT_EQ(values + stopped, 2);
 }
 
 TYPED_TEST(broadcasts, are_refused_before_the_start_and_after_the_end) {
@@ -135,7 +136,7 @@ TYPED_TEST(broadcasts, reach_nobody_where_nobody_is) {
   TypeParam pool(options_of<TypeParam>{.workers = {.min = 0, .max = 2}});
   EXPECT_TRUE(pool.broadcast(echo, 1).empty());
   EXPECT_EQ(pool.submit(echo, 2).get(), 2);
-  EXPECT_EQ(pool.broadcast(echo, 1).size(), 1U);
+  EXPECT_GE(pool.broadcast(echo, 1).size(), 1U);
 }
 
 // Many at once, from several threads, among other work, by every strategy.
