@@ -112,7 +112,7 @@ public:
   /// in tasks of this pool. Does not block. What was accepted is finished, however long it takes, retries
   /// included; when all has settled the workers end (event_kind::stopped). A `muster::results` that is fed by
   /// this pool ends after the last of them. Idempotent; in any state of the pool, also inside its tasks.
-  /// There is no way back.
+  /// `start` begins another life, once this one is over.
   ///
   /// wait_idle then waits for the last task, and stop for the end of the workers as well, with a deadline.
   /// The destructor does what it always does.
@@ -273,7 +273,7 @@ public:
   auto broadcast(F f, Args... args) {
     return broadcast_with(nullptr, f, args...);
   }
-  /// The same with options; `priority`, `queue_timeout` and `retry` mean nothing here.
+  /// The same with options; `priority`, `key`, `queue_timeout` and `retry` mean nothing here.
   template <class F, class... Args>
   auto broadcast(const task_options& options, F f, Args... args) {
     return broadcast_with(&options, f, args...);

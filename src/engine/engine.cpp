@@ -198,6 +198,8 @@ std::vector<std::shared_ptr<detail::close_watcher>> engine::close_watchers() {
   const auto lock = intake_.lock();
   for (const auto& each : close_watchers_)
     if (auto watcher = each.lock()) living.push_back(std::move(watcher));
+  std::ranges::sort(living);  // one may have come again in another life
+  living.erase(std::ranges::unique(living).begin(), living.end());
   return living;
 }
 

@@ -198,6 +198,7 @@ void pool_base::give(detail::task_ref<> task, const task_options* options, detai
   task->priority = 0;
   if (!task->extras) task->extras = std::make_unique<detail::task_extras>();
   task->extras->queue_timeout.reset();
+  task->extras->key.clear();
   task->extras->retry = retry_options{};
   task->extras->only_on = to.slot;
   const auto keep = task;

@@ -80,12 +80,28 @@ TYPED_TEST(closing, leaves_a_later_stop_its_deadline) {
   EXPECT_EQ(outcome_of(waits), error_code::pool_stopped);
 }
 
-TYPED_TEST(closing, before_the_start_leaves_nothing_to_start) {
+TYPED_TEST(closing, before_the_start_ends_what_never_began) {
   TypeParam pool(options_of<TypeParam>{.workers = {1}, .start = false});
   pool.close();
   EXPECT_EQ(code_of([&] { (void)pool.submit(echo, 1); }), error_code::pool_stopped);
-  EXPECT_EQ(code_of([&] { pool.start(); }), error_code::pool_stopped);
+  EXPECT_TRUE(pool.is_stopped());
   EXPECT_FALSE(pool.stop().forced);
+}
+
+TYPED_TEST(closing, ends_one_life_and_a_stream_goes_on_with_the_next) {
+  TypeParam pool(1);
+  results<int> done;
+  done.submit(pool, echo, 1);
+  pool.close();
+  EXPECT_EQ(done.next()->get(), 1);
+  EXPECT_FALSE(done.next());
+  pool.start();
+  done.submit(pool, echo, 2);
+  EXPECT_EQ(done.next()->get(), 2);
+  EXPECT_FALSE(done.has_ended());
+  done.submit(pool, echo, 3);
+  EXPECT_TRUE(eventually([&] { return done.unread() == 1; }));
+  EXPECT_EQ(pool.stop().unread, 1U);
 }
 
 TYPED_TEST(closing, turns_away_who_waits_for_room) {
