@@ -90,6 +90,7 @@ queue_options draw_queue(fate& chance) {
     queue.when_full = when_full::drop_oldest;
   if (queue.when_full == when_full::reject && chance.happens("the newest is dropped", 0.2))
     queue.when_full = when_full::drop_newest;
+  if (chance.happens("a bound of bytes", 0.2)) queue.bytes = 200 + chance.dice("queue.bytes").below(2'000);
   dice = chance.dice("queue.rate");
   const auto rate = [&dice] {
     return rate_options{.per_second = 20 + static_cast<double>(dice.below(400)),
@@ -142,6 +143,7 @@ void draw_task(sim_task& t, std::uint64_t act, time_point now, fate& chance) {
   if (chance.happens("deadline", 0.2, act)) t.extras->settle_by = now + all;
   if (t.extras->queue_timeout || t.extras->run_timeout || t.extras->settle_by)
     t.flags |= detail::task::watched;
+  if (chance.happens("weight", 0.6, act)) t.extras->bytes = chance.dice("weight", act).below(300);
   if (chance.happens("key", 0.5, act)) t.extras->key = std::to_string(chance.dice("key", act).below(3));
   if (!chance.happens("its own retry", 0.3, act)) return;
   t.extras->retry = retry_options{.attempts = 1 + static_cast<int>(dice.below(4)),
@@ -159,6 +161,7 @@ std::string text_of(const drawn_world& world) {
   add(queue.ageing ? "ageing " + ms(*queue.ageing) : "strict priorities");
   if (queue.when_full == when_full::drop_oldest) add("the oldest is dropped");
   if (queue.when_full == when_full::drop_newest) add("the newest is dropped");
+  if (queue.bytes) add(std::to_string(*queue.bytes) + " bytes in the queue");
   if (queue.unsettled) add(std::to_string(*queue.unsettled) + " permits");
   if (queue.rate) add(std::to_string(queue.rate->per_second) + " starts a second");
   if (queue.each_key.at_once) add(std::to_string(*queue.each_key.at_once) + " of a key");
@@ -181,6 +184,7 @@ std::string wishes_of(const sim_task& t, time_point now) {
     if (t.extras->queue_timeout) add("queue timeout " + ms(*t.extras->queue_timeout));
     if (t.extras->run_timeout) add("run timeout " + ms(*t.extras->run_timeout));
     if (t.extras->settle_by) add("within " + ms(*t.extras->settle_by - now));
+    if (t.extras->bytes > 0) add(std::to_string(t.extras->bytes) + " bytes");
     if (!t.extras->key.empty()) add("key " + t.extras->key);
     if (t.extras->retry) add("up to " + std::to_string(t.extras->retry->attempts) + " attempts");
   }

@@ -116,7 +116,7 @@ public:
   std::vector<std::uint64_t> finish() override;
   void begin_again() override {
     workers_.clear();
-    last_taken_.clear();
+    rules_.emplace(owner_->chosen().queue, clock_.at);
   }
   void wake() override { woken_ = true; }
   void queued(std::unique_lock<std::mutex>& lock) override;

@@ -71,11 +71,15 @@ void world::submit_last() {
   for (std::uint64_t i = 0; i < 10; ++i) submit(turn * most_acts_a_turn + i);
 }
 
-// For the table of what was met.
+// Where it found room, there was room; and for the table of what was met.
 void world::note_what_waits(const sim_task& t, bool dropped) {
   if (dropped) ++met_[t.settled() ? "a new task was dropped" : "a task was dropped for another"];
   const auto lock = engine_->queue().lock();
   if (t.state.load() != detail::task_state::queued || t.settled()) return;
+  std::size_t bytes = 0;
+  engine_->queue().for_each([&](const detail::task& each) { bytes += each.extras ? each.extras->bytes : 0; });
+  if (bytes > drawn_.pool.queue.bytes.value_or(bytes))
+    fail("more bytes were admitted than the queue may hold");
   if (engine_->queue().waiting() > 0 && engine_->queue().size() == 0) ++met_["waits for a token or a key"];
   if (t.extras && !t.extras->key.empty() && !t.extras->holds_key) ++met_["waits for its key"];
 }
