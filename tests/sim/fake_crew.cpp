@@ -214,6 +214,7 @@ void fake_crew::answer(worker& w) {
 }
 
 void fake_crew::ended(worker& w, const std::string& problem) {
+  const bool was_up = w.state != worker_state::starting && w.state != worker_state::stopping;
   w.step = next_step::none;
   take_back_unclaimed(w);
   std::vector<sim_task*> lost;
@@ -227,7 +228,7 @@ void fake_crew::ended(worker& w, const std::string& problem) {
     owner_->failed(*t, std::make_exception_ptr(std::runtime_error("its worker died")),
                    policy::failure::crash);
   }
-  if (set_.planted != plant::a_worker_never_replaced || lost.empty())
+  if (set_.planted != plant::a_worker_never_replaced || !was_up)
     owner_->worker_ended(w.id, w.had_tasks, nullptr, problem);
   pump();
 }
@@ -351,9 +352,7 @@ bool fake_crew::take_back(worker& w, std::size_t index) {
 }
 
 void fake_crew::take_back_unclaimed(worker& w) {
-  if (set_.planted == plant::a_lost_task_on_recycle && w.state == worker_state::stopping &&
-      !w.tasks.empty() && !w.tasks.back().claimed)
-    w.tasks.pop_back();
+  if (set_.planted == plant::a_lost_task && !w.tasks.empty() && !w.tasks.back().claimed) w.tasks.pop_back();
   for (std::size_t i = w.tasks.size(); i > 0; --i) {
     sim_task* t = w.tasks[i - 1].task;
     if (w.tasks[i - 1].claimed) continue;

@@ -36,6 +36,15 @@ TEST(plan_stopping, one_that_does_not_end_with_the_pool_gets_each_signal_and_is_
   EXPECT_FALSE(s.has_timer());
 }
 
+TEST(plan_stopping, when_told_to_stop_at_once_after_all_it_kills_every_worker_that_is_leaving) {
+  story s(with_ladder(3, 3, term_and_int()));
+  s.serving(3);
+  s.tell(happened::stop_asked{s.now + 10s});
+  EXPECT_EQ(s.tell(happened::drained{}), (lines{"retire 0.1", "retire 1.1", "retire 2.1"}));
+  EXPECT_EQ(s.tell(happened::stop_asked{s.now, true}),
+            (lines{"kill 0.1 stopped", "kill 1.1 stopped", "kill 2.1 stopped"}));
+}
+
 TEST(plan_stopping, a_closed_pool_takes_as_long_as_its_tasks_do) {
   story s(with_ladder(1, 2, {}));
   s.serving(1);
