@@ -22,6 +22,8 @@
 
 namespace muster {
 
+struct stats;
+
 enum class event_kind : std::uint8_t {
   started,          ///< The pool's first workers are ready.
   stopped,          ///< Nothing of the pool is left.
@@ -43,8 +45,17 @@ enum class event_kind : std::uint8_t {
   task_stuck,       ///< A thread task was told to stop and has not returned.
   memory_pressure,  ///< The owner's memory is above owner_memory_options::limit: see event::bytes.
   chooser_failed,   ///< choose_options::chooser threw or chose nobody there is; the pool goes on without it.
-  task_dropped,  ///< A task gave its place to another, or found none: see when_full; event::error is what it
-                 ///< settled with.
+  task_dropped,   ///< A task gave its place to another, or found none: see when_full; event::error is what it
+                  ///< settled with.
+  stopping,       ///< It was told to stop, and takes no new tasks; `stopped` follows.
+  paused,         ///< No task begins from now on: pool.pause().
+  resumed,        ///< They begin again.
+  health_report,  ///< At the pace of report_options::every: see event::stats.
+  backing_up,     ///< The queue is long for the workers there are: see report_options::backing_up_at.
+  /// Something went wrong: a task settled with an error (posts too, beside task_failed), a worker process and
+  /// its owner cannot talk any more, a hook threw. The text says it in a line; event::error,
+  /// event::backtrace, worker and task are the context.
+  error,
 };
 
 std::string_view name(event_kind kind) noexcept;
@@ -59,9 +70,12 @@ struct event {
   std::uint64_t task = 0;  ///< 0: none.
   std::string task_id{};
   std::shared_ptr<const muster::death> death{};  ///< worker_died, worker_stopped (processes).
-  std::exception_ptr error{};                    ///< task_failed, task_retried, task_dropped.
+  std::exception_ptr error{};                    ///< task_failed, task_retried, task_dropped, error.
   std::size_t bytes = 0;                         ///< memory_pressure: the owner's private memory.
   std::string label{};                           ///< task_options::label.
+  std::shared_ptr<const muster::stats> stats{};  ///< health_report; include stats.hpp.
+  /// error: where it was thrown, or where the worker process ended, as far as that is known; lines.
+  std::string backtrace{};
 };
 
 using event_handler = std::function<void(const event&)>;

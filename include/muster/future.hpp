@@ -79,7 +79,7 @@ public:
   [[nodiscard]] std::optional<task_report> report() const {
     wait();
     const detail::task& t = state();
-    if ((t.flags & detail::task::reported) == 0) return std::nullopt;
+    if ((t.flags & detail::task::reported) == 0 || !t.extras->report) return std::nullopt;
     task_report made{.attempts = t.extras->attempts, .ended = t.extras->ended};
     if (made.attempts == 0) return made;
     made.worker = t.extras->ran_on;

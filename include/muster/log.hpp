@@ -40,6 +40,9 @@ struct log_line {
   std::string task_id{};                         ///< task_options::id.
   std::uint64_t dropped = 0;                     ///< So many lines before this one were lost.
   std::string label{};                           ///< task_options::label.
+  /// name(event_kind) where the pool speaks of itself (own_log_options), "task_ended" for a line about an
+  /// attempt; empty: a task said it.
+  std::string event{};
 
   /// "[pool-slot task 17 (label: id)] level: text", without a line break at its end.
   [[nodiscard]] std::string line() const;

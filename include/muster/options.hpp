@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -28,9 +29,11 @@
 
 #include <muster/choose_options.hpp>
 #include <muster/fault.hpp>
+#include <muster/hooks.hpp>
 #include <muster/log.hpp>
 #include <muster/queue_options.hpp>
 #include <muster/trace.hpp>
+#include <muster/watching.hpp>
 
 namespace muster {
 
@@ -215,36 +218,6 @@ struct owner_memory_options {
   std::function<void()> on_pressure{};
 };
 
-/// A function that a worker process runs once before its first task: a plain function or a captureless
-/// lambda. An exception from it means that the worker did not come up.
-class init_function {
-public:
-  init_function() = default;
-  init_function(void (*function)()) : function_(function) {}  // NOLINT(google-explicit-constructor)
-  template <class F>
-    requires(std::is_empty_v<F> && std::is_convertible_v<F, void (*)()>)
-  init_function(F function) : function_(function) {}  // NOLINT(google-explicit-constructor)
-  [[nodiscard]] auto get() const { return function_; }
-
-private:
-  void (*function_)() = nullptr;
-};
-
-/// A function that an idle worker process runs at each health check: a plain function or a captureless
-/// lambda. False, or an exception: the worker is not well.
-class check_function {
-public:
-  check_function() = default;
-  check_function(bool (*function)()) : function_(function) {}  // NOLINT(google-explicit-constructor)
-  template <class F>
-    requires(std::is_empty_v<F> && std::is_convertible_v<F, bool (*)()>)
-  check_function(F function) : function_(function) {}  // NOLINT(google-explicit-constructor)
-  [[nodiscard]] auto get() const { return function_; }
-
-private:
-  bool (*function_)() = nullptr;
-};
-
 /// How a pool finds worker processes that live and do nothing.
 ///
 /// Every `interval` the pool looks at each worker. An idle one has to answer. A busy one cannot; it is well
@@ -326,12 +299,22 @@ struct thread_options {
   muster::on_post_error on_post_error = muster::on_post_error::report;
   /// Where continuations and event handlers run. Default: one thread of the pool's own.
   executor callbacks{};
-  /// Where lines go that tasks log (see log.hpp). Default: standard error.
+  /// Where lines go that tasks log (see log.hpp), and the pool's own (own_log). Default: standard error.
   log_sink log{};
   /// Appears in thread names (its first 10 characters), events and errors.
   std::string name = "muster";
   /// False: nothing runs, and submit throws not_started, until start().
   bool start = true;
+  measure_options measure{};
+  report_options report{};
+  own_log_options own_log{};
+  std::shared_ptr<metrics_sink> metrics{};
+  thread_hooks hooks{};
+  /// CPUs to pin workers to, the one in slot n to cpus[n % size]: each must be one this process may use.
+  /// Empty: wherever the system puts them.
+  std::vector<int> cpus{};
+  /// Added to the niceness of each worker thread. Range 0..19; 0 is as urgent as the thread that starts it.
+  int nice = 0;
 };
 
 struct process_options {
@@ -390,6 +373,13 @@ struct process_options {
   std::string name = "muster";
   /// False: nothing runs, and submit throws not_started, until start().
   bool start = true;
+  measure_options measure{};
+  report_options report{};
+  own_log_options own_log{};
+  std::shared_ptr<metrics_sink> metrics{};
+  process_hooks hooks{};
+  /// As thread_options::cpus.
+  std::vector<int> cpus{};
 };
 
 /// What becomes of what a task writes to descriptors 1 and 2 (printf, std::cout, std::cerr, programs it

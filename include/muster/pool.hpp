@@ -104,6 +104,16 @@ public:
   /// The same for at most so long. False: not idle by then.
   [[nodiscard]] bool wait_idle_for(duration longest);
 
+  /// From when it returns until resume(), no task begins: what runs goes on, and what workers had been handed
+  /// and not begun is queued again. Submit goes on, by the policy of the queue. A thread task that waits for
+  /// another of its pool may still run that one itself. Times count on: a paused pool's tasks can be late.
+  /// wait_idle waits through a pause, so somebody has to end it; stop and the destructor end it themselves.
+  /// Idempotent, does not block, does nothing once the pool is stopped. Before start() it holds from the
+  /// start.
+  void pause();
+  /// Tasks begin again. Idempotent.
+  void resume();
+
   /// Cancels the tasks that have not begun, also those that wait for another attempt; what runs goes on. Does
   /// not block: their futures settle soon.
   void cancel_queued();

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,12 +25,27 @@ enum class pool_state : std::uint8_t {
 
 enum class worker_state : std::uint8_t { starting, idle, busy, stopping, unhealthy, dead };
 
+/// Times of a kind, from a histogram: quantiles are at most 1/32 (3 %) above what was measured, and the rest
+/// is exact.
+struct time_summary {
+  std::size_t count = 0;  ///< So many were measured: see measure_options.
+  std::chrono::nanoseconds total{};
+  std::chrono::nanoseconds mean{};
+  std::chrono::nanoseconds p50{}, p90{}, p99{};
+  std::chrono::nanoseconds max{};
+};
+
 struct worker_stats {
   unsigned slot = 0;
   unsigned generation = 0;
   int pid = 0;  ///< 0 for a thread, and for a process that is dead or has not come up.
   worker_state state{};
-  std::size_t tasks_done = 0;  ///< By this generation.
+  std::size_t tasks_done = 0;  ///< Attempts that ended, by this generation.
+  /// How long it ran tasks, those that have ended. A process counts from when a call could begin until its
+  /// last answer was seen.
+  std::chrono::nanoseconds busy_time{};
+  /// Since when it has had nothing to do; none: it works, or is not up.
+  std::optional<std::chrono::steady_clock::time_point> idle_since{};
 
   // Worker processes only:
 
@@ -77,6 +93,45 @@ struct stats {
   /// `queued` for each priority, the highest first; priorities of which none waits are left out.
   std::vector<priority_stats> queued_by_priority{};
   std::size_t dropped = 0;  ///< Of `failed`, those that made room: see when_full::drop_oldest, drop_newest.
+  std::size_t workers_ended = 0;  ///< As many as started are alive or ended, those that never came up too.
+  std::size_t peak_busy = 0;      ///< Most workers that were busy at once; exact.
+  bool paused = false;            ///< See pool.pause().
+  std::size_t attempts = 0;       ///< Attempts of tasks that ended in workers, those that are gone too.
+  /// How long these ran, all together and without their waits; what runs now counts once it has ended.
+  std::chrono::nanoseconds processing_time{};
+  /// From submit until the task first began, and how long each attempt ran; of those that were measured.
+  time_summary waited{}, ran{};
+  /// Everything that went wrong, each once: the last error of each task that settled with one, the errors
+  /// that led to retries, refused submits, by name(error_code), where it was no muster::error as "exception";
+  /// what broke between a worker process and its owner, as "ECONNRESET" or the like; hooks that threw, as
+  /// "hook".
+  std::map<std::string, std::size_t> errors_by_code{};
+
+  /// How many workers are in this state now.
+  [[nodiscard]] std::size_t count(worker_state state) const {
+    std::size_t found = 0;
+    for (const worker_stats& w : workers) found += w.state == state ? 1 : 0;
+    return found;
+  }
+  [[nodiscard]] std::size_t busy() const { return count(worker_state::busy); }
+  /// Ready for a task.
+  [[nodiscard]] std::size_t idle() const { return count(worker_state::idle); }
+  /// The part of the workers that are up and well which is busy, from 0 to 1; 0 when there are none.
+  [[nodiscard]] double utilization() const {
+    const std::size_t up = busy() + idle();
+    return up == 0 ? 0.0 : static_cast<double>(busy()) / static_cast<double>(up);
+  }
+  /// How long an attempt ran on average, without its wait; 0 when none has ended.
+  [[nodiscard]] std::chrono::nanoseconds average_run_time() const {
+    return attempts == 0 ? std::chrono::nanoseconds{}
+                         : processing_time / static_cast<std::chrono::nanoseconds::rep>(attempts);
+  }
+  /// Percent of the tasks that settled with a value or an error; 0 when none has. What runs or waits counts
+  /// as neither, as does what was cancelled.
+  [[nodiscard]] double success_rate() const {
+    const std::size_t settled = succeeded + failed;
+    return settled == 0 ? 0.0 : 100.0 * static_cast<double>(succeeded) / static_cast<double>(settled);
+  }
 };
 
 /// What recycle() did. Of the workers there were when it was called, each is counted once.

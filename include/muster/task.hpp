@@ -185,8 +185,13 @@ struct task_extras {
   std::string key{};                       // constant after submit
   std::optional<std::uint32_t> only_on{};  // of a broadcast: the slot of the one worker that may run it
   bool shares_error = false;               // others than its future read it
-  std::size_t bytes = 0;   // constant after submit
+  std::size_t bytes = 0;                   // constant after submit
   bool holds_key = false;  // it is not parked with its key, and over for it; guarded by the intake's lock
+  // For task::reported: future::report was asked for; when it was submitted, where it is measured, when its
+  // attempt began, and whether its wait was counted. Written by the holder.
+  bool report = false;
+  bool wait_is_noted = false;
+  time_point submitted{}, attempt_began{};
 };
 
 /// Memory for tasks that one thread makes and another one ends. Any thread may call.
@@ -204,9 +209,9 @@ struct task {
   // Bits of outcome; those from outcome_nudged up count how often waiters were told to look again.
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
                                  outcome_continued = 8, outcome_nudged = 16;
-  // Bits of flags: it has no future; its function takes a stop token; the plan knows it; future::report is
-  // asked for; it is the result of `then`, which no queue and no worker ever has; descriptors go with it;
-  // what it prints is kept; somebody wants its progress.
+  // Bits of flags: it has no future; its function takes a stop token; the plan knows it; its times are taken,
+  // for future::report or because it is measured; it is the result of `then`, which no queue and no worker
+  // ever has; descriptors go with it; what it prints is kept; somebody wants its progress.
   static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8, is_continuation = 16,
                                 has_handles = 32, captured = 64, tells_progress = 128;
 

@@ -8,7 +8,9 @@ std::string_view name(event_kind kind) noexcept {
       "started",      "stopped",         "worker_started",   "worker_ready",   "worker_stopped",
       "worker_died",  "worker_recycled", "worker_unhealthy", "worker_healthy", "start_failed",
       "degraded",     "recovered",       "scaled",           "task_began",     "task_failed",
-      "task_retried", "task_stuck",      "memory_pressure",  "chooser_failed", "task_dropped"};
+      "task_retried", "task_stuck",      "memory_pressure",  "chooser_failed", "task_dropped",
+      "stopping",     "paused",          "resumed",          "health_report",  "backing_up",
+      "error"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -34,6 +34,7 @@ bool engine::run(task& t, worker_id worker) {
   const auto how = t.ops->run(t, about, t.attempt < retry.attempts, error);
   if (timed) ran_for(time_->now() - began_at);
   here_now = outer;
+  if ((t.flags & task::reported) != 0) note_ended(t, error);
   switch (how) {
     case detail::ran::stored: count_and_publish(t, outcome::succeeded); break;
     case detail::ran::late: late_.fetch_add(1, std::memory_order_relaxed); break;
@@ -59,13 +60,14 @@ std::string on_worker(std::uint32_t slot) {
 
 // One line: which task, where, why.
 std::string failure_text(const task& t) {
-  std::string text = name_of(t) + ", posted, failed";
+  const bool is_post = (t.flags & task::is_post) != 0;
+  std::string text = name_of(t) + (is_post ? ", posted, failed" : " failed");
   if (t.attempt > 0) text += on_worker(t.worker.load(std::memory_order_relaxed));
   try {
     std::rethrow_exception(t.error);
   } catch (const error& e) {
-    text =
-        e.subject().task == t.id ? "a post failed: " : text + ": ";  // what() names the task and the worker
+    // what() names the task and the worker
+    text = e.subject().task == t.id ? (is_post ? "a post failed: " : "a task failed: ") : text + ": ";
     text += e.what();
   } catch (const std::exception& e) {
     text += std::string(": ") + e.what();
@@ -75,17 +77,38 @@ std::string failure_text(const task& t) {
   std::ranges::replace(text, '\n', ' ');
   return text;
 }
+
+std::string backtrace_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const worker_error& e) {
+    return e.backtrace();
+  } catch (const unexpected_exit& e) {
+    std::string lines;
+    for (const stack_frame& frame : e.death().backtrace) lines += frame.text() + "\n";
+    return lines;
+  } catch (...) {
+    return {};
+  }
+}
 }  // namespace
 
 void engine::note_began(task& t, worker_id worker) {
-  if ((t.flags & task::reported) != 0)
-    t.extras->began.store(time_->now().time_since_epoch().count(), std::memory_order_relaxed);
+  if ((t.flags & task::reported) != 0) {
+    const auto now = time_->now();
+    t.extras->began.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    if (watcher::is_measured(t)) {
+      watcher_.began(t, now);
+      put_metric(t, metric::kind::started);
+    }
+    if (!t.extras->report && (t.flags & task::watched) == 0) return;
+  }
   if ((t.flags & task::watched) != 0) {
     happened::task_began began{t.id, worker, {}};
     if (t.extras->run_timeout) began.finish_by = base::after(time_->now(), *t.extras->run_timeout);
     tell({.what = began}, began.finish_by.value_or(base::never));
   }
-  if (listened_to_.load(std::memory_order_relaxed))
+  if (hears(event_kind::task_began))
     announce(
         {.kind = event_kind::task_began,
          .text = name_of(t) + ": attempt " + std::to_string(t.attempt) + " began" + on_worker(worker.slot),
@@ -104,16 +127,19 @@ void engine::put_back(task& t) {
 }
 
 void engine::succeeded(task& t) {
+  if ((t.flags & task::reported) != 0) note_ended(t, nullptr);
   count_and_publish(t, outcome::succeeded);
   let_go(t);
 }
 
 void engine::too_late(task& t) {
+  if ((t.flags & task::reported) != 0) note_ended(t, nullptr);
   late_.fetch_add(1, std::memory_order_relaxed);
   let_go(t);
 }
 
 void engine::failed(task& t, std::exception_ptr error, policy::failure why) {
+  if ((t.flags & task::reported) != 0) note_ended(t, error);
   if (end_attempt(t, std::move(error), why)) release(t);
 }
 
@@ -176,11 +202,25 @@ bool engine::settle(task& t, outcome as, std::exception_ptr error) {
   return true;
 }
 
+void engine::tell_of_failure(const task& t) {
+  if (hears(event_kind::error)) {
+    event e{.kind = event_kind::error,
+            .text = failure_text(t),
+            .worker = t.attempt > 0 ? worker_of(t.worker.load(std::memory_order_relaxed)) : std::nullopt,
+            .task = t.id,
+            .task_id = t.extras ? t.extras->id : std::string(),
+            .error = t.error,
+            .label = t.extras ? t.extras->label : std::string(),
+            .backtrace = backtrace_of(t.error)};
+    announce(std::move(e));
+  }
+  if ((t.flags & task::is_post) != 0) tell_of_failed_post(t);
+}
+
 // A post has no future, so this is where its failure is heard of.
 void engine::tell_of_failed_post(const task& t) {
   const bool ends = settings_.on_post_error == on_post_error::terminate;
-  const bool heard =
-      listened_to_.load(std::memory_order_relaxed) || !failure_told_.load(std::memory_order_relaxed);
+  const bool heard = hears(event_kind::task_failed) || !failure_told_.load(std::memory_order_relaxed);
   if (!ends && !heard) return;
   const std::string text = failure_text(t);
   announce({.kind = event_kind::task_failed,
@@ -207,7 +247,8 @@ void engine::count_and_publish(task& t, outcome as) {
       (shared_.*what).fetch_add(1, order);
   };
   count(which, std::memory_order_relaxed);
-  if (as == outcome::failed && (t.flags & task::is_post) != 0) tell_of_failed_post(t);
+  if (t.error) count_error(code_of(t.error));
+  if (as == outcome::failed) tell_of_failure(t);
   if ((t.flags & task::reported) != 0) {
     t.extras->ended = time_->now();
     t.extras->attempts = t.attempt;

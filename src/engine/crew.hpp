@@ -81,6 +81,10 @@ public:
   virtual void wake() = 0;
   // So many chunks of the task's stream were taken. For crews whose workers wait to be told.
   virtual void chunks_taken(detail::task& /*t*/, std::uint64_t /*count*/) {}
+  // What workers were handed and have not begun goes back; nothing begins until resumed. Not under a lock.
+  virtual void call_back() {}
+  // Tasks may begin again. With the intake's lock, which it may release.
+  virtual void resumed(std::unique_lock<std::mutex>& intake_lock) { queued(intake_lock); }
   // A task was queued. Called with the intake's lock, which it may release.
   virtual void queued(std::unique_lock<std::mutex>& intake_lock) = 0;
   // The worker in this slot is about to block: what it has taken and not begun goes back. With the intake's

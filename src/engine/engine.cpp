@@ -18,10 +18,15 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
       time_(std::move(time)),
       callbacks_(std::make_shared<callbacks>(settings_.callbacks, this, settings_.name)),
       log_desk_(std::make_shared<log_desk>(settings_.log)),
+      watcher_(settings_.watch, settings_.name),
       intake_(settings_.queue, *time_),
       plan_(settings_.plan),
       crew_(std::move(workers)),
       life_(std::make_shared<life>()) {
+  {
+    const std::lock_guard lock(listeners_mutex_);
+    note_listeners();
+  }
   intake_.on_wait([this](base::time_point at) { wake_by(at); });
   crew_->attach(*this);
   enlist(*this);
@@ -163,21 +168,27 @@ void engine::close() { (void)shut(base::never, false); }
 
 std::shared_ptr<const engine::life> engine::shut(base::time_point deadline, bool at_once) {
   std::shared_ptr<const life> ends;
+  bool first = false;
   {
-    const auto lock = intake_.lock();  // so that nobody begins another life meanwhile
+    auto lock = intake_.lock();  // so that nobody begins another life meanwhile
     intake_.close();
     if (!started_) {
       state_.store(pool_state::stopped, std::memory_order_release);
     } else {
       auto was = pool_state::started;  // or it is over already
-      state_.compare_exchange_strong(was, pool_state::stopping, std::memory_order_acq_rel);
+      first = state_.compare_exchange_strong(was, pool_state::stopping, std::memory_order_acq_rel);
       tell({.what = happened::stop_asked{deadline, at_once}});
       stopping_.store(true);  // after the note above: who sees it may say that all is drained
       const std::lock_guard notes(notes_mutex_);
       ends = life_;
     }
+    if (!at_once && deadline > time_->now()) go_on(lock);  // what was accepted is to be finished
   }
   for (const auto& watcher : close_watchers()) watcher->closed(*this);
+  if (first)
+    announce({.kind = event_kind::stopping,
+              .text = at_once ? "the pool is told to end at once"
+                              : "the pool is told to stop; it finishes what was accepted"});
   if (ends) look_idle();
   return ends;
 }
@@ -247,6 +258,37 @@ recycle_report engine::recycle(std::optional<std::uint32_t> slot, edition change
   return report ? std::move(*report) : recycle_report{.why = "the pool was stopped"};
 }
 
+// -----------------------------------------------------------------------------------------------------------
+// pause
+
+void engine::pause() {
+  {
+    const auto lock = intake_.lock();
+    if (intake_.closed() || intake_.is_paused()) return;
+    intake_.pause(true);
+  }
+  crew_->call_back();
+  announce({.kind = event_kind::paused, .text = "no task begins until the pool is resumed"});
+}
+
+void engine::resume() {
+  {
+    auto lock = intake_.lock();
+    if (!go_on(lock)) return;
+  }
+  announce({.kind = event_kind::resumed, .text = "tasks begin again"});
+}
+
+// With the intake's lock, which it may release. False: nothing was paused.
+bool engine::go_on(std::unique_lock<std::mutex>& lock) {
+  if (!intake_.is_paused()) return false;
+  intake_.pause(false);
+  tell_backlog();
+  nudge_callback_waiters();
+  crew_->resumed(lock);
+  return true;
+}
+
 namespace {
 // The loop's thread is ours: signals of the program go to the program's threads, and SIGPIPE to nobody.
 void block_signals() {
@@ -276,6 +318,10 @@ stop_report engine::conclude() {
   report.killed = killed_.size();
   if (cancelling_all_)
     report.cancelled = total(&tally::cancelled, std::memory_order_relaxed) - cancelled_before_;
+  {
+    const auto lock = intake_.lock();
+    intake_.pause(false);  // another life begins without
+  }
   announce({.kind = event_kind::stopped, .text = "nothing of the pool is left"});
   std::unique_lock lock(notes_mutex_);
   life_->report = report;
@@ -283,8 +329,10 @@ stop_report engine::conclude() {
   changed_.notify_all();
   const std::vector<note> last = std::exchange(notes_, {});
   lock.unlock();
-  for (const note& n : last)
+  for (const note& n : last) {
     if (n.event) send(n.event);
+    if (n.metrics) hand_over_metrics();
+  }
   lock.lock();
   state_.store(pool_state::stopped, std::memory_order_release);
   life_->concluded = true;
@@ -304,6 +352,7 @@ stats engine::snapshot() {
     s.queued = intake_.waiting();
     s.queued_by_priority = intake_.by_priority();
     s.peak_queued = intake_.peak();
+    s.paused = intake_.is_paused();
     s.succeeded = total(&tally::succeeded, std::memory_order_relaxed);
     s.failed = total(&tally::failed, std::memory_order_relaxed);
     s.cancelled = total(&tally::cancelled, std::memory_order_relaxed);
@@ -318,7 +367,13 @@ stats engine::snapshot() {
   s.workers_started = workers_started_.load();
   s.workers_died = workers_died_.load();
   s.workers_recycled = workers_recycled_.load();
+  s.workers_ended = workers_ended_.load();
   s.degraded = degraded_.load();
+  for (const worker_stats& w : s.workers) {
+    s.attempts += w.tasks_done;
+    s.processing_time += w.busy_time;
+  }
+  watcher_.describe(s);
   return s;
 }
 
@@ -348,7 +403,7 @@ subscription engine::on(std::optional<event_kind> kind, event_handler handler) {
   made->kind = kind;
   made->handler = std::move(handler);
   listeners_.push_back(std::move(made));
-  listened_to_.store(true, std::memory_order_relaxed);
+  note_listeners();
   return id;
 }
 
@@ -361,7 +416,7 @@ void engine::off(subscription which) {
     if (at == listeners_.end()) return;
     gone = std::move(*at);
     listeners_.erase(at);
-    listened_to_.store(!listeners_.empty(), std::memory_order_relaxed);
+    note_listeners();
   }
   const std::lock_guard until_it_returned(gone->running);
   gone->active = false;
@@ -388,7 +443,7 @@ void engine::chooser_failed(const std::string& how) {
 }
 
 void engine::announce(event e) {
-  if (!listened_to_.load(std::memory_order_relaxed)) return tell_unheard(e);
+  if (!hears(e.kind)) return tell_unheard(e);
   e.time = time_->now();
   auto shared = std::make_shared<const event>(std::move(e));
   if (settings_.callbacks) {  // it may run handlers at once, and we may be called under a lock
@@ -408,7 +463,7 @@ void engine::send(const std::shared_ptr<const event>& what) {
     for (const auto& l : listeners_)
       if (!l->kind || *l->kind == what->kind) told.push_back(l);
   }
-  if (told.empty()) tell_unheard(*what);
+  if (!log_event(*what) && told.empty()) tell_unheard(*what);
   for (const auto& l : told)
     callbacks_->post([l, what] {
       const std::lock_guard running(l->running);

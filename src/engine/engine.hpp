@@ -34,6 +34,7 @@
 #include "engine/intake.hpp"
 #include "engine/log_desk.hpp"
 #include "engine/plan.hpp"
+#include "engine/watcher.hpp"
 
 namespace muster::engine {
 
@@ -53,6 +54,7 @@ struct settings {
   owner_memory_options owner_memory{};
   std::string name = "muster";
   bool can_capture = false;  // what its tasks print
+  watch_settings watch{};
 };
 
 // How many tasks settled, counted by one thread at a time, so that counting costs no contention; readers add
@@ -94,6 +96,9 @@ public:
   // Of a broadcast. `everyone` throws not_started and pool_stopped; a task that cannot be given settles.
   [[nodiscard]] std::vector<worker_id> everyone();
   void give(task_ref<> t, worker_id to);
+  // No task begins until resume.
+  void pause();
+  void resume();
   // Blocks until the pool is done. See pool.hpp.
   stop_report stop(base::time_point deadline, bool at_once);
   // The first half of it: refuses new tasks and tells the loop. Returns the life that ends; null: it was
@@ -125,6 +130,7 @@ public:
   [[nodiscard]] intake& queue() { return intake_; }
   [[nodiscard]] const base::clock& time() const { return *time_; }
   [[nodiscard]] const settings& chosen() const { return settings_; }
+  [[nodiscard]] watcher& watching() { return watcher_; }
 
   void worker_ready(worker_id worker, int pid = 0);
   // With a death where there is one to tell of (processes). `problem`: why it did not come up, where it did
@@ -171,6 +177,9 @@ public:
   void announce(event e);
   // The user's chooser threw, or answered nonsense. Not under a lock.
   void chooser_failed(const std::string& how);
+  // Something broke that is no task's error: counted under this code, and an event. May be called under a
+  // lock.
+  void failed_beside_tasks(std::string_view code, std::string text, worker_id worker);
   // A line for the sink. False: there is none, so the caller prints it. Not under a lock.
   [[nodiscard]] bool log(log_line line);
   // What t said, which somebody asked for. Not under a lock.
@@ -211,6 +220,7 @@ private:
     std::exception_ptr error{};
     bool cancel = false;                           // `about`, or without one everything that has not begun
     std::shared_ptr<const muster::event> event{};  // to be sent by the loop
+    bool metrics = false;                          // wait to be handed over
   };
   struct known_task {
     task_ref<> ref{};
@@ -249,6 +259,7 @@ private:
   void end_life();    // waits until a stop is done, and its thread gone
   struct leftovers;
   [[nodiscard]] leftovers renew(edition born_with);  // with the intake's lock
+  bool go_on(std::unique_lock<std::mutex>& lock);
   void loop();
   void send(const std::shared_ptr<const muster::event>& what);
   void tell(note n, base::time_point needed_at = base::time_point::min());
@@ -269,6 +280,21 @@ private:
   void look_for_backlog(base::time_point now);
   void tell_unheard(const event& e);
   void tell_of_failed_post(const task& t);
+  void tell_of_failure(const task& t);
+  [[nodiscard]] bool hears(event_kind kind) const {
+    return (heard_.load(std::memory_order_relaxed) >> static_cast<unsigned>(kind) & 1U) != 0;
+  }
+  void note_listeners();  // with the listeners' lock
+
+  // --- watched.cpp
+  void count_error(std::string_view code);
+  void note_ended(task& t, const std::exception_ptr& error);  // of a measured one
+  void log_ended(const task& t, duration run, std::string_view code);
+  void put_metric(const task& t, metric::kind what, duration run = {}, std::string_view code = {});
+  void hand_over_metrics();
+  void post_metrics(bool is_wanted);
+  bool log_event(const event& e);  // false: no line was wanted
+  void put_line(log_line line);    // to the sink, or to standard error
   void kill(worker_id worker, death_cause why);
   [[nodiscard]] bool spares(worker_id worker);  // because it has a task; the plan hears of it
 
@@ -281,6 +307,7 @@ private:
   void perform(const todo::trust_worker& a) { crew_->trust(a.worker); }
   void perform(const todo::survey_workers& a);
   void perform(const todo::look_at_owner& a);
+  void perform(const todo::make_report& a);
   void perform(const todo::press& a);
   void perform(const todo::expire_task& a);
   void perform(const todo::give_up_task& a);
@@ -299,8 +326,9 @@ private:
   void settle_what_is_left();
   // The holder lets go of a task that has settled.
   void let_go(task& t);
-  void leave(task& t);                // the same, but the caller keeps the reference
-  void release_key(task& t);          // it is over
+  void leave(task& t);        // the same, but the caller keeps the reference
+  void release_key(task& t);  // it is over
+  void submit_with_lock(task_ref<> t);
   void throw_unless_started() const;  // with the intake's lock
   // False: it did not settle, and the loop has the reference now.
   bool end_attempt(task& t, std::exception_ptr error, policy::failure why);
@@ -313,7 +341,7 @@ private:
   bool unqueue(task& t);
   bool take_unbegun(task& t);          // the same, or a worker had it and had not begun it
   task* take_own(std::uint32_t slot);  // what was given to the worker in this slot alone
-  bool take_to_help(task& t);  // the same, to be run now
+  bool take_to_help(task& t);          // the same, to be run now
   task* take_ahead_of(const task& t);
   bool wait_for_callback(task& t, std::optional<base::time_point> until);
   // Something changed for the workers that wait for a callback: they look again. With the intake's lock.
@@ -341,6 +369,7 @@ private:
   std::shared_ptr<const base::clock> time_;
   std::shared_ptr<callbacks> callbacks_;
   const std::shared_ptr<log_desk> log_desk_;
+  watcher watcher_;
   intake intake_;
   bool started_ = false;  // once at least; guarded by the intake's lock
   std::vector<std::weak_ptr<detail::close_watcher>> close_watchers_{};  // guarded by the intake's lock
@@ -388,12 +417,12 @@ private:
   std::atomic<bool> stopping_{false};
   std::atomic<bool> degraded_{false};
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, dropped_{0}, waiting_{0}, workers_started_{0},
-      workers_died_{0}, workers_recycled_{0};
+      workers_died_{0}, workers_recycled_{0}, workers_ended_{0};
 
   std::mutex listeners_mutex_;
   std::vector<std::shared_ptr<listener>> listeners_;  // guarded by listeners_mutex_
   std::uint64_t last_subscription_ = 0;               // guarded by listeners_mutex_
-  std::atomic<bool> listened_to_{false};
+  std::atomic<std::uint64_t> heard_{0};  // a bit for each kind of event that somebody hears; relaxed
   std::atomic<bool> failure_told_{false}, degraded_told_{false}, chooser_told_{false};  // on standard error
 
   // Who of this pool's workers waits for which task, for would_deadlock; and which tasks run beside the crew.

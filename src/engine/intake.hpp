@@ -140,6 +140,7 @@ public:
   void put_back(task& t, bool began = false);
   // The next task, or null. It is the caller's, and placed from now on, so that nobody else removes it.
   task* take() {
+    if (paused_) return nullptr;
     task* t = limited_ ? take_limited() : lanes_.pop();
     if (t != nullptr) move(*t, task_event::place);
     if (lanes_.empty()) hint_.store(false, std::memory_order_relaxed);
@@ -156,6 +157,9 @@ public:
   // It is over: its key is free for another.
   void release_key(task& t);
   void open();
+  // While paused, none can be taken but by `take_any`, and by name.
+  void pause(bool on) { paused_ = on; }
+  [[nodiscard]] bool is_paused() const { return paused_; }
   // From here on nobody is admitted, until it is opened again; who waits is turned away.
   void close();
 
@@ -174,10 +178,10 @@ public:
     if (keys_) keys_->for_each(f);
   }
   // The task that would be taken next, or null.
-  [[nodiscard]] const task* next() const { return gated_ ? nullptr : lanes_.top(); }
+  [[nodiscard]] const task* next() const { return gated_ || paused_ ? nullptr : lanes_.top(); }
   // Its priority.
   [[nodiscard]] std::optional<int> top_priority() const {
-    return gated_ ? std::nullopt : lanes_.top_priority();
+    return gated_ || paused_ ? std::nullopt : lanes_.top_priority();
   }
   // Whom it waits for, where its key is held by another; or null.
   [[nodiscard]] task* ahead_of(const task& t) const {
@@ -190,7 +194,7 @@ public:
     return lanes_.place_of(a) < lanes_.place_of(b);
   }
   // Those that can be taken now.
-  [[nodiscard]] std::size_t size() const { return gated_ ? 0 : lanes_.size(); }
+  [[nodiscard]] std::size_t size() const { return gated_ || paused_ ? 0 : lanes_.size(); }
   // All that wait.
   [[nodiscard]] std::size_t waiting() const { return lanes_.size() + (keys_ ? keys_->parked() : 0); }
   [[nodiscard]] std::vector<priority_stats> by_priority() const;
@@ -260,6 +264,7 @@ private:
   std::unordered_map<const task*, waiter*> offered_;
   std::function<void(base::time_point)> look_by_;
   policy::forecast runs_;
+  bool paused_ = false;
 };
 
 }  // namespace muster::engine

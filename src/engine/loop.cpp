@@ -94,6 +94,7 @@ void engine::look_for_backlog(base::time_point now) {
 
 void engine::take_in(note& n, base::time_point now) {
   if (n.event) return send(n.event);
+  if (n.metrics) return hand_over_metrics();
   if (n.cancel) return n.about ? cancel_now(n.about, now) : cancel_queued_now(now);
   if (const auto* failure = std::get_if<happened::attempt_failed>(&*n.what)) {
     known_task& known = known_[failure->task];
@@ -146,6 +147,7 @@ void engine::worker_ready(worker_id worker, int pid) {
 
 void engine::worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how,
                           std::string problem) {
+  workers_ended_.fetch_add(1, std::memory_order_relaxed);
   event e{.kind = event_kind::worker_stopped,
           .worker = worker.slot,
           .generation = worker.generation,
@@ -298,8 +300,10 @@ void engine::perform(const todo::retry_task& a) {
   std::exception_ptr error = std::exchange(found->second.error, nullptr);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
   retried_.fetch_add(1, std::memory_order_relaxed);
+  count_error(code_of(error));
   announce({.kind = event_kind::task_retried,
-            .text = "runs again after attempt " + std::to_string(t.attempt),
+            .text = name_of(t) + " runs again after attempt " + std::to_string(t.attempt) + " (" +
+                    std::to_string(std::max(retry_of(t).attempts - t.attempt, 0)) + " left)",
             .task = t.id,
             .task_id = subject_of(t).task_id,
             .error = std::move(error),

@@ -62,6 +62,7 @@ void plan::on(const happened::start_asked&, time_point now) {
   wanted_ = settings_.min;
   start_workers(now);
   if (settings_.owner_memory) set_one_shot(timer::owner_memory, look_at_owner_at_, now);
+  if (settings_.report) set_one_shot(timer::report, report_at_, base::after(now, settings_.report->every));
   if (settings_.min == 0) {  // nobody to wait for
     ready_once_ = true;
     say(event_kind::started, "started with no worker; the first task brings one");
@@ -422,6 +423,7 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
       look_at_owner_at_.reset();
       todo_.emplace_back(todo::look_at_owner{});
       return;
+    case timer::report: return report_due(now);
     case timer::stop:
       stop_by_.reset();
       todo_.emplace_back(todo::cancel_all{});

@@ -31,6 +31,7 @@
 #include "base/random.hpp"
 #include "engine/lifecycle.hpp"
 #include "policy/backoff.hpp"
+#include "policy/crossing.hpp"
 #include "policy/retry.hpp"
 
 namespace muster::engine {
@@ -69,6 +70,12 @@ struct health_settings {
   int failures = 3;
 };
 
+// How often the pool is looked at for its watchers.
+struct report_settings {
+  duration every = std::chrono::seconds(5);
+  std::optional<unsigned> backing_up_at{};  // queued tasks for each worker
+};
+
 // With which settings a worker is born, by a number; the plan knows no more of them. The first are number 0.
 using edition = std::uint64_t;
 
@@ -84,6 +91,7 @@ struct plan_settings {
   std::vector<stop_signal> stop{};  // between grace and SIGKILL; only where workers can be killed
   health_settings health{};
   std::optional<owner_memory_settings> owner_memory{};
+  std::optional<report_settings> report{};
   bool one_task = false;  // a worker gets one task, and ends after it
   bool can_kill = false;
   std::uint64_t seed = 1;
@@ -172,6 +180,11 @@ struct owner_looked_at {
   std::size_t bytes;
 };
 
+// The answer to make_report: so many tasks wait.
+struct reported {
+  std::size_t queued;
+};
+
 struct task_watched {
   task_id task;
   std::optional<time_point> start_by, settle_by;
@@ -222,9 +235,9 @@ using occurrence =
     std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::worker_worn,
                  happened::worker_looked_at, happened::worker_leaves, happened::worker_spared,
                  happened::worker_used, happened::recycle_asked, happened::recycle_given_up,
-                 happened::backlog, happened::surveyed, happened::owner_looked_at, happened::task_watched,
-                 happened::task_began, happened::task_returned, happened::task_told, happened::task_over,
-                 happened::attempt_failed, happened::stop_asked, happened::drained>;
+                 happened::backlog, happened::surveyed, happened::owner_looked_at, happened::reported,
+                 happened::task_watched, happened::task_began, happened::task_returned, happened::task_told,
+                 happened::task_over, happened::attempt_failed, happened::stop_asked, happened::drained>;
 
 // What is to be done.
 namespace todo {
@@ -268,6 +281,9 @@ struct survey_workers {};
 
 // How much memory does this process have?
 struct look_at_owner {};
+
+// For those who watch.
+struct make_report {};
 
 // That is too much from now on, or no longer.
 struct press {
@@ -323,8 +339,8 @@ struct announce {
 using action =
     std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::signal_worker,
                  todo::look_at_workers, todo::doubt_worker, todo::trust_worker, todo::survey_workers,
-                 todo::look_at_owner, todo::press, todo::expire_task, todo::give_up_task, todo::retry_task,
-                 todo::fail_task, todo::cancel_all, todo::recycle_over, todo::announce>;
+                 todo::look_at_owner, todo::make_report, todo::press, todo::expire_task, todo::give_up_task,
+                 todo::retry_task, todo::fail_task, todo::cancel_all, todo::recycle_over, todo::announce>;
 
 class plan {
 public:
@@ -363,7 +379,8 @@ private:
     recycle,
     exchange,
     look,
-    owner_memory
+    owner_memory,
+    report
   };
   struct worker_record {
     std::uint32_t generation = 0;
@@ -428,6 +445,7 @@ private:
   void on(const happened::backlog&, time_point now);
   void on(const happened::surveyed&, time_point now);
   void on(const happened::owner_looked_at&, time_point now);
+  void on(const happened::reported&, time_point now);
   void on(const happened::task_watched&, time_point now);
   void on(const happened::task_began&, time_point now);
   void on(const happened::task_returned&, time_point now);
@@ -459,6 +477,9 @@ private:
   // --- plan_health.cpp
   void begin_looking(time_point now);
   void look_due(time_point now);
+
+  // --- plan_reporting.cpp
+  void report_due(time_point now);
 
   // --- plan_recycle.cpp
   void wear(std::uint32_t slot, recycle_reason why, bool overdue);
@@ -525,6 +546,8 @@ private:
   std::optional<time_point> stop_by_{};
   std::optional<time_point> give_up_by_{};
   std::optional<time_point> look_at_{};  // none while no worker is up
+  std::optional<time_point> report_at_{};
+  policy::crossing backing_up_{};
 
   std::array<std::deque<worker_id>, recycle_reasons> worn_;  // who waits to be replaced, in order
   std::vector<exchange> exchanges_;

@@ -50,6 +50,7 @@ void plan::retire_all(time_point now) {
   set_one_shot(timer::recycle, recycle_again_at_, std::nullopt);
   set_one_shot(timer::look, look_at_, std::nullopt);
   set_one_shot(timer::owner_memory, look_at_owner_at_, std::nullopt);
+  set_one_shot(timer::report, report_at_, std::nullopt);
   for (exchange& e : exchanges_) e.old_leaves = true;  // as does the new one
   for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
     if (settings_.can_kill && workers_[slot].state == worker_state::stopping &&

@@ -18,6 +18,15 @@ void engine::submit(task_ref<> t) {
   t->home = this;
   const bool plain = (t->flags & task::watched) == 0 && !intake_.has_turns(*t);
   if (plain && intake_.pass(*t)) return static_cast<void>(t.release());
+  try {
+    submit_with_lock(std::move(t));
+  } catch (const error& e) {
+    count_error(name(e.code()));
+    throw;
+  }
+}
+
+void engine::submit_with_lock(task_ref<> t) {
   auto lock = intake_.lock();
   throw_unless_started();
   refuse_for_memory();

@@ -52,6 +52,7 @@ struct worker_birth {
   std::vector<std::string> arguments;    // for the task code; see worker_channels
   resource_limits limits;
   int nice = 0;                      // added to the zygote's
+  std::optional<int> cpu = {};       // it runs nowhere else
   std::string cgroup_procs;          // the cgroup.procs it enters before anything of the user's runs
   std::vector<std::byte> init_call;  // opaque; for the worker's loop
   std::vector<fault> faults = {};    // those for this slot and generation

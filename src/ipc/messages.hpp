@@ -64,9 +64,12 @@ inline bool decode(std::span<const std::byte> bytes, control_message& message, s
 
 // What a worker's loop has to know before its first call; the content of worker_birth::init_call.
 struct loop_orders {
-  std::uint64_t init = 0;        // the key of the function that runs first; 0: none
-  std::uint64_t canary = 0;      // of the one that runs after it; 0: none
-  std::uint64_t check = 0;       // the key of the one that runs at health checks; 0: none
+  std::uint64_t init = 0;             // the key of the function that runs first; 0: none
+  std::uint64_t canary = 0;           // of the one that runs after it; 0: none
+  std::uint64_t check = 0;            // the key of the one that runs at health checks; 0: none
+  std::uint64_t close = 0;            // of the one that runs when it ends in peace; 0: none
+  std::uint64_t keep_alive = 0;       // of the one that runs while it is idle; 0: none
+  std::int64_t keep_alive_every = 0;  // each time for so many nanoseconds
   std::int32_t last_signal = 0;  // where it is handled, the worker gives it to itself before it ends; 0: none
   std::uint32_t unused = 0;
 };

@@ -270,11 +270,16 @@ public:
 
   // Sleeps until there may be something to do: a call, or stop. Returns at once when there is already, and
   // may return for no reason. The caller asks next() and stopping() again.
-  void sleep() {
+  void sleep(std::chrono::nanoseconds longest = std::chrono::nanoseconds(-1)) {
     const std::uint32_t seen = Atomics::load(replies_.bell, std::memory_order_acquire);
     Atomics::store(replies_.asleep, std::uint32_t{1}, std::memory_order_relaxed);
     Atomics::fence_seq_cst();
-    if (!anything()) Atomics::wait(replies_.bell, seen);
+    if (!anything()) {
+      if (longest.count() < 0)
+        Atomics::wait(replies_.bell, seen);
+      else
+        Atomics::wait(replies_.bell, seen, longest);
+    }
     Atomics::store(replies_.asleep, std::uint32_t{0}, std::memory_order_relaxed);
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "pool/check_options.hpp"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -315,6 +316,41 @@ void check(problems& bad, const queue_options& o) {
   }
 }
 
+void check_watching(problems& bad, const measure_options& measure, const report_options& report,
+                    const own_log_options& lines) {
+  if (measure.one_in && (*measure.one_in < 1 || *measure.one_in > 1'000'000))
+    bad.add("measure.one_in", std::to_string(*measure.one_in),
+            "range 1..1000000; 1 measures every task, std::nullopt none");
+  if (report.every && *report.every < 1ms)
+    bad.add("report.every", problems::show(*report.every), "at least 1 ms, or std::nullopt for no reports");
+  if (!report.every && report.hook)
+    bad.add("report.hook", "a function", "needs report.every, at which it is called; 5s is usual");
+  if (report.backing_up_at && (*report.backing_up_at < 1 || *report.backing_up_at > 1'000'000))
+    bad.add("report.backing_up_at", std::to_string(*report.backing_up_at),
+            "range 1..1000000 tasks for each worker; std::nullopt for no warning");
+  if (lines.level && *lines.level > log_level::error)
+    bad.add("own_log.level", std::to_string(static_cast<int>(*lines.level)),
+            "known: debug, info, warning, error; std::nullopt for no lines");
+  else if (lines.tasks && (!lines.level || *lines.level > log_level::info))
+    bad.add("own_log.tasks", "true", "its lines have the level info; set own_log.level to info or debug");
+}
+
+// The CPUs that this process may use.
+void check_cpus(problems& bad, const std::vector<int>& cpus) {
+  if (cpus.empty()) return;
+  cpu_set_t usable;
+  CPU_ZERO(&usable);
+  if (sched_getaffinity(0, sizeof(usable), &usable) != 0) return;  // more CPUs than fit: the system will say
+  std::string all;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &usable))
+      all += (all.empty() ? "" : ", ") + std::to_string(cpu);
+  for (std::size_t i = 0; i < cpus.size(); ++i)
+    if (cpus[i] < 0 || cpus[i] >= CPU_SETSIZE || !CPU_ISSET(static_cast<std::size_t>(cpus[i]), &usable))
+      bad.add(fmt::format("cpus[{}]", i), std::to_string(cpus[i]),
+              "is no CPU that this process may use; these are: " + all);
+}
+
 struct size {
   int min, max;
 };
@@ -355,6 +391,17 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
   chosen.queue.each_key.at_once = chosen.queue.each_key.at_once.value_or(at_once);
   if (chosen.queue.capacity == queue_options::automatic)
     chosen.queue.capacity = 2 * static_cast<std::size_t>(s.max);
+  check_watching(bad, o.measure, o.report, o.own_log);
+  check_cpus(bad, o.cpus);
+  if (o.hooks.keep_alive_every < 1ms)
+    bad.add("hooks.keep_alive_every", problems::show(o.hooks.keep_alive_every), "at least 1 ms");
+  chosen.watch = {.one_in = o.measure.one_in.value_or(0),
+                  .own_log = o.own_log,
+                  .metrics = o.metrics,
+                  .on_report = o.report.hook};
+  if (o.report.every)
+    chosen.plan.report =
+        engine::report_settings{.every = *o.report.every, .backing_up_at = o.report.backing_up_at};
   chosen.plan.seed = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   return chosen;
 }
@@ -364,6 +411,8 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
 engine::settings check(const thread_options& o) {
   problems bad;
   engine::settings chosen = check_common(bad, o, usable_cpus());
+  if (o.nice < 0 || o.nice > 19)
+    bad.add("nice", std::to_string(o.nice), "range 0..19; 0 is as urgent as the thread that starts it");
   bad.throw_if_any(o.name);
   return chosen;
 }

@@ -26,6 +26,7 @@ pool_base::~pool_base() {
   if (!engine_) return;
   const auto now = std::chrono::steady_clock::now();
   const bool drains = close_.on_destroy == on_destroy::drain;
+  if (drains) engine_->resume();  // what waits is to be finished
   if (drains && !engine_->wait_idle(base::after(now, close_.patience))) {
     const auto pending = engine_->pending();
     std::string names;
@@ -66,6 +67,10 @@ void pool_base::wait_idle() { engine_->wait_idle(std::nullopt); }
 bool pool_base::wait_idle_for(duration longest) {
   return engine_->wait_idle(base::after(std::chrono::steady_clock::now(), longest));
 }
+
+void pool_base::pause() { engine_->pause(); }
+
+void pool_base::resume() { engine_->resume(); }
 
 void pool_base::cancel_queued() { engine_->cancel_queued(); }
 
@@ -119,6 +124,7 @@ void apply(detail::task& t, const task_options& o, const engine::settings& home)
   t.extras->key = o.key;
   t.extras->bytes = o.bytes;
   if (timed) t.flags |= detail::task::watched;
+  t.extras->report = o.report;
   if (o.report) t.flags |= detail::task::reported;
   t.extras->capture = o.capture;
   if (o.capture != capture::off) t.flags |= detail::task::captured;
@@ -166,6 +172,7 @@ void pool_base::accept(detail::task_ref<> task, const task_options* options, boo
     t.extras->chunks = std::move(chunks);
     t.extras->retry = retry_options{};  // what was read of a first run would come again
   }
+  if (engine_->watching().samples()) engine::watcher::measure(t, engine_->time().now());
   if (!again) {
     const auto& retry = t.extras && t.extras->retry ? *t.extras->retry : engine_->chosen().retry;
     if (retry.attempts > 1)

@@ -39,10 +39,16 @@ ipc::worker_birth birth_of(const worker_settings& settings, engine::worker_id id
   birth.arguments = options.args;
   birth.limits = limits_of(options.limits);
   birth.nice = options.limits.nice;
+  if (!options.cpus.empty()) birth.cpu = options.cpus[id.slot % options.cpus.size()];
   for (const fault& each : options.faults)
     if (each.slot.value_or(id.slot) == id.slot && id.generation <= each.generations.value_or(id.generation))
       birth.faults.push_back(each);
-  ipc::loop_orders orders{.init = settings.init, .canary = settings.canary, .check = settings.check};
+  ipc::loop_orders orders{.init = settings.init,
+                          .canary = settings.canary,
+                          .check = settings.check,
+                          .close = settings.close,
+                          .keep_alive = settings.keep_alive,
+                          .keep_alive_every = options.hooks.keep_alive_every.count()};
   if (!options.stop.empty() && options.stop.front().signal != SIGKILL)
     orders.last_signal = options.stop.front().signal;
   const auto bytes = std::as_bytes(std::span(&orders, 1));

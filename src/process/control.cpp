@@ -28,14 +28,29 @@ void process_crew::on_control(worker_process& w) {
     if (!got && got.error().code == EMSGSIZE)
       return break_off(w, "its control socket: " + got.error().text());
     // It has died and left something unread; what it sent itself lies behind that word, which comes once.
-    if (!got && got.error().code == ECONNRESET) continue;
+    if (!got && got.error().code == ECONNRESET) {
+      note_broken(w, ECONNRESET);
+      continue;
+    }
     if (!got || got->end()) {  // it is dying
+      w.silent_since = owner_->time().now();
       ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, w.control.get(), nullptr);
-      if (!got) w.detail = "its control socket: " + got.error().text();
+      if (!got) {
+        w.detail = "its control socket: " + got.error().text();
+        note_broken(w, got.error().code);
+      }
       return;
     }
     if (auto wrong = on_message(w, *got, {buffer.data(), got->size})) return break_off(w, std::move(*wrong));
   }
+}
+
+// Under the lock. Once for a worker: it does not talk to us any more, whatever else is seen of it.
+void process_crew::note_broken(worker_process& w, int code) {
+  if (std::exchange(w.broken_told, true)) return;
+  const char* const name = ::strerrorname_np(code);
+  broken_.emplace_back(name != nullptr ? name : std::to_string(code), w.id);
+  any_broken_.store(true, std::memory_order_relaxed);
 }
 
 std::optional<std::string> process_crew::on_message(worker_process& w, base::received_message& got,
@@ -186,7 +201,22 @@ void process_crew::note_progress(worker_process& w, std::uint64_t position, doub
     progress_.back() = {std::move(progress_.back().task), fraction, std::move(text)};
 }
 
+void process_crew::tell_of_broken() {
+  if (!any_broken_.load(std::memory_order_relaxed)) return;
+  std::vector<std::pair<std::string, worker_id>> broken;
+  {
+    const std::lock_guard lock(mutex_);
+    broken.swap(broken_);
+    any_broken_.store(false, std::memory_order_relaxed);
+  }
+  for (const auto& [code, who] : broken)
+    owner_->failed_beside_tasks(
+        code, "the socket to worker " + std::to_string(who.slot) + " broke: " + code + "; it is replaced",
+        who);
+}
+
 void process_crew::deliver() {
+  tell_of_broken();
   for (log_line& line : std::exchange(lines_, {}))
     if (!options_.log)
       standard_error_.write(line.line() + "\n");

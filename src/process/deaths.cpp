@@ -276,6 +276,7 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
     }
     own.assign(w.own.begin(), w.own.end());
     w.own.clear();
+    note_busy(w);
   }
   for (auto& [t, printed] : printers) keep_output(*t, w.id, std::move(printed));
   w.mail.clear();  // closes what came for replies that never will

@@ -2,6 +2,7 @@
 // The way of a task to a worker process and back.
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <limits>
 
 #include <muster/detail/chunk_line.hpp>
@@ -254,6 +255,7 @@ bool process_crew::send_parcel(worker_process& w, std::uint64_t position, std::s
   const auto sent = base::send_message(w.control.get(),
                                        ipc::encode({.kind = ipc::control_kind::parcel, .position = position}),
                                        {&descriptor, 1}, base::wait::no);
+  if (!sent) note_broken(w, sent.error().code);
   if (!sent)
     problem =
         "arguments of " + std::to_string(payload.size()) + " bytes could not be sent: " + sent.error().text();
@@ -269,7 +271,22 @@ void process_crew::note_head(worker_process& w) {
   owner_->began(*head.task, w.id);
 }
 
+// How many workers have calls, and for how long each has.
+void process_crew::note_busy(worker_process& w) {
+  const bool busy = w.in_flight() > 0;
+  if (std::exchange(w.counted_busy, busy) == busy) return;
+  const auto now = owner_->time().now();
+  if (busy) {
+    peak_busy_ = std::max(peak_busy_, ++busy_);
+    w.busy_since = now;
+  } else {
+    --busy_;
+    w.busy_time += now - w.busy_since;
+  }
+}
+
 void process_crew::note_load(worker_process& w) {
+  note_busy(w);
   if (w.in_flight() == 0 && w.state != worker_state::stopping) {  // its late task has ended after all
     w.is_being_ended = false;
     w.signals_now = 0;
@@ -327,6 +344,9 @@ bool process_crew::give(task& t, worker_id to) {
 
 // Before what is queued, behind what the worker has already.
 void process_crew::place_own() {
+  const auto has_own = [](const worker_ref& w) { return w && !w->own.empty(); };
+  if (std::ranges::none_of(workers_, has_own)) return;
+  if (const auto intake = owner_->queue().lock(); owner_->queue().is_paused()) return;
   for (const auto& w : workers_)
     while (w && !w->own.empty() && may_begin() > 0 && w->room(ipc::slot_count) > 0) {
       task* t = w->own.front();
@@ -354,6 +374,26 @@ void process_crew::take_back_all(worker_process& w) {
   }
 }
 
+// What is for one worker alone goes back to its list, the rest before what is queued.
+void process_crew::call_back() {
+  const locked lock(*this);
+  std::vector<task*> back;
+  for (const auto& w : workers_) {
+    if (!w || w->state == worker_state::dead) continue;
+    for (std::uint64_t position = w->sender.next(); position > w->sender.oldest(); --position) {
+      task* t = take_back(*w, position - 1);
+      if (t == nullptr) continue;
+      if (is_for_one(*t))
+        w->own.push_front(t);
+      else
+        back.push_back(t);
+    }
+  }
+  std::ranges::sort(back, std::greater(), &task::id);
+  const auto intake = owner_->queue().lock();
+  for (task* t : back) owner_->put_back(*t);
+}
+
 // Something more urgent waits, and less urgent calls fill the rings: those that have not begun come back, but
 // for those that have waited longer than it could overtake. Needs both locks. They go to the front of their
 // lanes, newest first, so their order stays.
@@ -365,8 +405,7 @@ void process_crew::recall_for(const task& next) {
     const std::uint64_t oldest = w->sender.oldest();
     for (std::uint64_t position = w->sender.next(); position > oldest + 1; --position) {
       const task* t = w->at(position - 1).task;
-      if (t == nullptr || t->priority >= priority || is_for_one(*t) || intake.goes_before(*t, next))
-        continue;
+      if (t == nullptr || t->priority >= priority || is_for_one(*t) || intake.goes_before(*t, next)) continue;
       if (task* mine = take_back(*w, position - 1)) owner_->put_back(*mine);
     }
   }

@@ -2,6 +2,7 @@
 // What the loop looks at while worker processes live: whether they take their calls, what they
 // use, and whether they may have more.
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include "base/process_info.hpp"
@@ -13,6 +14,9 @@ namespace {
 
 // A call that nobody has begun is looked at again so soon: its claim word may have been ruined since.
 constexpr duration between_looks = std::chrono::milliseconds(100);
+
+// A worker whose socket has ended is dying, and gone before that; or else it has closed it.
+constexpr duration longest_dying = std::chrono::seconds(1);
 
 // The memory of a worker is looked at no more often than this.
 constexpr duration between_memory_looks = std::chrono::milliseconds(500);
@@ -29,6 +33,15 @@ base::time_point process_crew::look_at_workers(base::time_point until) {
     if (!w || w->state == worker_state::dead) continue;
     snapshot_.push_back(w);
     calls_under_way_ |= w->in_flight() > 0;
+    if (w->silent_since && !w->killed_for) {
+      const auto due = base::after(*w->silent_since, longest_dying);
+      if (due <= now) {
+        note_broken(*w, ECONNRESET);
+        deaf_.emplace_back(w, "it closed its control socket and lived on");
+        continue;
+      }
+      until = std::min(until, due);
+    }
     if (w->in_flight() == 0 || w->killed_for) continue;
     const std::uint64_t head = w->sender.oldest();
     const bool is_begun = w->sender.seen_claimed(head);

@@ -83,7 +83,9 @@ worker_settings process_crew::named(const process_options& options, void (*canar
   return {.options = options,
           .init = name("init", options.init.get()),
           .canary = name("canary", canary),
-          .check = name("health.check", options.health.check.get())};
+          .check = name("health.check", options.health.check.get()),
+          .close = name("hooks.close", options.hooks.close.get()),
+          .keep_alive = name("hooks.keep_alive", options.hooks.keep_alive.get())};
 }
 
 engine::edition process_crew::add_edition(const process_options& options, void (*canary)()) {
@@ -154,7 +156,10 @@ void process_crew::start(worker_id id) {
       {
         const locked lock(*this);
         if (workers_.size() <= id.slot) workers_.resize(id.slot + std::size_t{1});
-        workers_[id.slot] = w;
+        if (const worker_ref before = std::exchange(workers_[id.slot], w)) {
+          served_before_ += before->served;
+          busy_before_ += before->busy_time;
+        }
         if (w->limit) limit_means_ = w->limit->text();
       }
       const auto asked = link_->spawn(request);
@@ -412,6 +417,11 @@ void process_crew::begin_again() {
   std::vector<worker_ref> gone;  // their memory goes outside the lock
   const locked lock(*this);
   gone.swap(workers_);
+  for (const auto& w : gone) {
+    if (!w) continue;
+    served_before_ += w->served;
+    busy_before_ += w->busy_time;
+  }
   MUSTER_ASSERT(idle_workers_.load(std::memory_order_relaxed) == 0);
   lowest_placed_ = std::numeric_limits<int>::max();
   sleeps_until_ = base::time_point::min();
@@ -423,19 +433,25 @@ void process_crew::describe(stats& into) {
   into.cpu_time = duration(cpu_used_.load(std::memory_order_relaxed));
   const locked lock(*this);
   into.memory_limit_means = limit_means_;
+  into.peak_busy = peak_busy_;
+  into.attempts = served_before_;
+  into.processing_time = busy_before_;
   for (const auto& w : workers_)
     if (w)
-      into.workers.push_back({.slot = w->id.slot,
-                              .generation = w->id.generation,
-                              .pid = w->pid,
-                              .state = w->state,
-                              .tasks_done = w->served,
-                              .errors = w->errors,
-                              .since = w->born,
-                              .task = w->is_at_work() ? w->at(w->sender.oldest()).task->id : 0,
-                              .memory = w->memory,
-                              .reported_memory = w->reported_memory(),
-                              .failed_checks = w->failed_looks});
+      into.workers.push_back(
+          {.slot = w->id.slot,
+           .generation = w->id.generation,
+           .pid = w->pid,
+           .state = w->state,
+           .tasks_done = w->served,
+           .busy_time = w->busy_time,
+           .idle_since = w->state == worker_state::idle ? std::optional(w->idle_since) : std::nullopt,
+           .errors = w->errors,
+           .since = w->born,
+           .task = w->is_at_work() ? w->at(w->sender.oldest()).task->id : 0,
+           .memory = w->memory,
+           .reported_memory = w->reported_memory(),
+           .failed_checks = w->failed_looks});
 }
 
 }  // namespace muster::process

@@ -89,6 +89,7 @@ public:
   void begin_again() override;
 
   void wake() override;
+  void call_back() override;
   void queued(std::unique_lock<std::mutex>& intake_lock) override;
   [[nodiscard]] int free_workers() const override { return idle_workers_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::vector<worker_id> everyone() override;
@@ -151,6 +152,7 @@ private:
   detail::task* take_back(worker_process& w, std::uint64_t position);  // with the lock
   void note_head(worker_process& w);                                   // with the lock
   void note_load(worker_process& w);                                   // with the lock
+  void note_busy(worker_process& w);                                   // with the lock
   void note_served(worker_process& w, std::size_t answered);           // with the lock
 
   // --- replies.cpp
@@ -208,11 +210,13 @@ private:
   // With the lock: sends those that are wanted. False: the socket is full now.
   bool send_handles(worker_process& w);
   void break_off(worker_process& w, std::string what);  // with the lock: it broke the protocol
+  void note_broken(worker_process& w, int code);        // with the lock: its socket failed
   std::optional<std::string> on_line(worker_process& w, const ipc::control_message& message,
                                      std::string_view body);
   void take_progress(worker_process& w);  // with the lock
   void note_progress(worker_process& w, std::uint64_t position, double fraction, std::string text);
   void deliver();  // what tasks said; not under a lock
+  void tell_of_broken();
 
   // --- output.cpp: what tasks print. The loop only.
   bool open_output(worker_process& w, std::uint64_t position, std::vector<base::file_descriptor>& ends);
@@ -257,6 +261,9 @@ private:
   bool asked_meanwhile_ = false;     // something has changed since it began; guarded by mutex_
   int lowest_placed_ =
       std::numeric_limits<int>::max();    // no placed task has a lower priority; guarded by mutex_
+  std::size_t busy_ = 0, peak_busy_ = 0;  // workers with calls; guarded by mutex_, as are these
+  std::size_t served_before_ = 0;         // by workers that were replaced
+  duration busy_before_{};                // the same
   std::atomic<int> idle_workers_{0};      // open workers without a call; written with the lock
   std::atomic<bool> pump_wanted_{false};  // seq_cst: who fails to get the lock leaves the work to its holder
   // Tasks that could not be sent, to be failed once the lock is let go; guarded by mutex_.
@@ -279,6 +286,9 @@ private:
   std::vector<log_line> lines_;
   std::uint64_t lines_dropped_ = 0;
   std::vector<progress_read> progress_;
+  // Sockets that failed, by the name of the error; guarded by mutex_. And whether there are any: relaxed.
+  std::vector<std::pair<std::string, worker_id>> broken_;
+  std::atomic<bool> any_broken_{false};
   bool calls_under_way_ = false;  // loop only: when that was filled
 };
 

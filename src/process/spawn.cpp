@@ -101,6 +101,7 @@ ipc::worker_birth get_birth(reader& in) {
   birth.limits.cpu_seconds = get_optional(in);
   birth.limits.core_dumps = in.flag();
   birth.nice = in.number<int>();
+  if (const int cpu = in.number<int>(); cpu >= 0) birth.cpu = cpu;
   birth.cgroup_procs = in.text();
   birth.init_call = in.block();
   birth.faults = get_faults(in);
@@ -132,6 +133,7 @@ std::expected<std::vector<std::byte>, base::os_error> encode(const ipc::worker_b
   put(out, birth.limits.cpu_seconds);
   out.number<unsigned char>(birth.limits.core_dumps);
   out.number(birth.nice);
+  out.number(birth.cpu.value_or(-1));
   out.text(birth.cgroup_procs);
   out.block(birth.init_call);
   put(out, birth.faults);

@@ -50,7 +50,7 @@ private:
 // The settings of a worker, and the names of what it runs before its first task; 0: nothing.
 struct worker_settings {
   process_options options{};
-  std::uint64_t init = 0, canary = 0, check = 0;  // the keys of functions
+  std::uint64_t init = 0, canary = 0, check = 0, close = 0, keep_alive = 0;  // the keys of functions
 };
 
 struct worker_process {
@@ -134,6 +134,9 @@ struct worker_process {
   duration per_call{};            // smoothed; 0: unknown
   base::time_point head_since{};  // when its oldest call could begin
   base::time_point idle_since{};
+  bool counted_busy = false;      // among process_crew::busy_
+  base::time_point busy_since{};  // when its first call could begin, while it has any
+  duration busy_time{};           // before that
   base::time_point born{};
   bool fresh = false;  // it got calls and was not rung for yet
   std::size_t served = 0;
@@ -147,6 +150,8 @@ struct worker_process {
   bool one_task = false;      // lifetime::per_task
   bool never_chosen = false;  // its weight is 0
   bool stopping_told = false;
+  bool broken_told = false;                        // that its control socket broke
+  std::optional<base::time_point> silent_since{};  // it has closed its control socket, or is dying
   std::optional<death_cause> killed_for{};
   // The signals by which it shall end, before it is killed: why it got them, which (bit n - 1 is signal n)
   // since it was to be ended this time, and which ever. It is no longer when its task has ended after all.

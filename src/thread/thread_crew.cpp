@@ -3,8 +3,11 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 
 #include "base/assert.hpp"
@@ -25,7 +28,9 @@ void thread_crew::join() {
 void thread_crew::set_state(worker& w, worker_event event) {
   const auto to = engine::next(w.state, event);
   MUSTER_ASSERT(to.has_value());
+  if (w.state == worker_state::busy) --busy_;
   w.state = *to;
+  if (w.state == worker_state::busy) peak_busy_ = std::max(peak_busy_, ++busy_);
 }
 
 // ------------------------------------------------------------------------------------------------------ the
@@ -34,6 +39,61 @@ void thread_crew::set_state(worker& w, worker_event event) {
 void thread_crew::work(worker& me) {
   pthread_setname_np(pthread_self(),
                      (name_.substr(0, 10) + "-" + std::to_string(me.id.slot)).substr(0, 15).c_str());
+  const std::string problem = prepare(me);
+  if (problem.empty()) serve(me);
+  {
+    auto lock = queue().lock();
+    set_state(me, worker_event::end);
+    if (binds()) hand_out(lock);  // what was to wait for it
+  }
+  owner_->worker_ended(me.id, me.done.load(std::memory_order_relaxed) > 0, nullptr, problem);
+}
+
+// Before it counts as a worker. What its init hook throws is why it does not come up.
+std::string thread_crew::prepare(worker& me) {
+  if (!manner_.cpus.empty()) {
+    const int cpu = manner_.cpus[me.id.slot % manner_.cpus.size()];
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(cpu), &one);
+    if (const int wrong = pthread_setaffinity_np(pthread_self(), sizeof(one), &one); wrong != 0)
+      return "it cannot be pinned to CPU " + std::to_string(cpu) + ": " +
+             std::generic_category().message(wrong);
+  }
+  if (manner_.nice != 0) {  // on Linux each thread has its own
+    const auto self = static_cast<id_t>(::gettid());
+    errno = 0;
+    const int now = ::getpriority(PRIO_PROCESS, self);
+    if (errno != 0 || ::setpriority(PRIO_PROCESS, self, now + manner_.nice) != 0)
+      return "its niceness cannot be changed: " + std::generic_category().message(errno);
+  }
+  if (manner_.hooks.keep_alive) me.keep_alive = policy::keep_alive(manner_.hooks.keep_alive_every);
+  if (!manner_.hooks.init) return {};
+  try {
+    manner_.hooks.init();
+    return {};
+  } catch (const std::exception& e) {
+    return std::string("its init hook threw: ") + e.what();
+  } catch (...) {
+    return "its init hook threw something that is no std::exception";
+  }
+}
+
+// Not under the lock. What it throws is told, and the worker goes on.
+void thread_crew::run_hook(const worker& me, const char* which, const std::function<void()>& hook) {
+  std::string what;
+  try {
+    return hook();
+  } catch (const std::exception& e) {
+    what = e.what();
+  } catch (...) {
+    what = "something that is no std::exception";
+  }
+  owner_->failed_beside_tasks(
+      "hook", "worker " + std::to_string(me.id.slot) + ": its " + which + " hook threw: " + what, me.id);
+}
+
+void thread_crew::serve(worker& me) {
   const engine::engine::counting counting(*owner_);
   std::vector<task*> finished;  // run, and not let go of yet
   bool looked = false;          // since the last task
@@ -44,7 +104,7 @@ void thread_crew::work(worker& me) {
   owner_->worker_ready(me.id);
   queue().lock(lock);
   for (;;) {
-    if (!me.own.empty()) run_own(me, lock);
+    if (!me.own.empty() && (me.retiring || !queue().is_paused())) run_own(me, lock);
     const std::size_t count = refill(me);
     if (count == 0 && finished.empty()) {
       if (me.retiring) {
@@ -76,11 +136,8 @@ void thread_crew::work(worker& me) {
     }
     queue().lock(lock);
   }
-  set_state(me, worker_event::end);
-  if (binds()) hand_out(lock);  // what was to wait for it
-  const bool had_tasks = me.done.load(std::memory_order_relaxed) > 0;
   lock.unlock();
-  owner_->worker_ended(me.id, had_tasks);
+  if (manner_.hooks.close) run_hook(me, "close", manner_.hooks.close);
 }
 
 // How many tasks to take at once: as many as fit into a few microseconds, and no more than a fair share of
@@ -140,7 +197,10 @@ void thread_crew::run_batch(worker& me, std::size_t count, std::vector<task*>& f
     ++ran;
   }
   if (ran == 0) return;
-  const duration latest = (owner_->time().now() - begin) / static_cast<duration::rep>(ran) + duration(1);
+  const duration took = owner_->time().now() - begin;
+  me.busy_time.store(me.busy_time.load(std::memory_order_relaxed) + took.count(), std::memory_order_relaxed);
+  me.keep_alive.worked();
+  const duration latest = took / static_cast<duration::rep>(ran) + duration(1);
   me.per_task = me.per_task == duration::zero() ? latest : (me.per_task + latest) / 2;
 }
 
@@ -249,8 +309,18 @@ void thread_crew::sleep(worker& me, std::unique_lock<std::mutex>& lock) {
   me.idle_since = owner_->time().now();
   me.woken = false;
   if (binds()) hand_out(lock);  // perhaps to this one
-  me.wake.wait(lock, [&me] { return me.woken; });
+  const auto keep_alive_at = me.keep_alive.idle(me.idle_since);
+  const bool woken =
+      base::wait_until(me.wake, lock, keep_alive_at.value_or(base::never), [&me] { return me.woken; });
   queue().bring_in();
+  if (!woken) {
+    std::erase(sleeping_, &me);
+    mind_the_door();
+    if (!me.keep_alive.is_due(owner_->time().now())) return;
+    lock.unlock();
+    run_hook(me, "keep-alive", manner_.hooks.keep_alive);
+    return queue().lock(lock);
+  }
   if (me.batch[0].load(std::memory_order_relaxed) == nullptr) wake_on_its_way_ = false;
   mind_the_door();
 }
@@ -276,7 +346,31 @@ void thread_crew::wake_one(std::unique_lock<std::mutex>& lock) {
   next.wake.notify_one();
 }
 
+// What is bound to a worker is younger than what it was handed, so it goes back first.
+void thread_crew::call_back() {
+  const auto lock = queue().lock();
+  std::vector<task*> bound;
+  for (const auto& w : workers_)
+    if (w) bound.insert(bound.end(), w->bound.begin(), w->bound.end());
+  for (const auto& w : workers_)
+    if (w) w->bound.clear();
+  give_back(bound);
+  recall();
+}
+
+void thread_crew::resumed(std::unique_lock<std::mutex>& lock) {
+  const auto has_own = [](worker* w) {
+    if (w->own.empty()) return false;
+    w->woken = true;
+    w->wake.notify_one();
+    return true;
+  };
+  if (std::erase_if(sleeping_, has_own) > 0) mind_the_door();
+  queued(lock);
+}
+
 void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
+  if (queue().size() == 0) return lock.unlock();
   if (lowest_in_batches_ != std::numeric_limits<int>::max() && queue().top_priority() > lowest_in_batches_)
     recall();
   if (binds()) {
@@ -305,6 +399,7 @@ void thread_crew::start(worker_id id) {
     const auto lock = queue().lock();
     if (workers_.size() <= id.slot) workers_.resize(id.slot + std::size_t{1});
     replaced = std::exchange(workers_[id.slot], std::move(fresh));
+    if (replaced) count_gone(*replaced);
   }
   if (replaced && replaced->thread.joinable()) replaced->thread.join();  // it has ended
   try {
@@ -415,9 +510,16 @@ std::vector<std::uint64_t> thread_crew::finish() {
 }
 
 // All threads are joined; submitters whose tasks were the last may still be in `queued`.
+void thread_crew::count_gone(const worker& w) {
+  done_before_ += w.done.load(std::memory_order_relaxed);
+  busy_before_ += duration(w.busy_time.load(std::memory_order_relaxed));
+}
+
 void thread_crew::begin_again() {
   const auto lock = queue().lock();
   MUSTER_ASSERT(sleeping_.empty() && looking_ == 0);
+  for (const auto& w : workers_)
+    if (w) count_gone(*w);
   workers_.clear();
   wake_on_its_way_ = false;
   lowest_in_batches_ = std::numeric_limits<int>::max();
@@ -427,10 +529,16 @@ void thread_crew::describe(stats& into) {
   const auto lock = queue().lock();
   for (const auto& w : workers_)
     if (w)
-      into.workers.push_back({.slot = w->id.slot,
-                              .generation = w->id.generation,
-                              .state = w->state,
-                              .tasks_done = w->done.load(std::memory_order_relaxed)});
+      into.workers.push_back(
+          {.slot = w->id.slot,
+           .generation = w->id.generation,
+           .state = w->state,
+           .tasks_done = w->done.load(std::memory_order_relaxed),
+           .busy_time = duration(w->busy_time.load(std::memory_order_relaxed)),
+           .idle_since = w->state == worker_state::idle ? std::optional(w->idle_since) : std::nullopt});
+  into.peak_busy = peak_busy_;
+  into.attempts = done_before_;
+  into.processing_time = busy_before_;
 }
 
 }  // namespace muster::thread

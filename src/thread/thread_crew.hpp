@@ -33,15 +33,26 @@
 #include "engine/crew.hpp"
 #include "engine/engine.hpp"
 #include "policy/choose.hpp"
+#include "policy/keep_alive.hpp"
 
 namespace muster::thread {
 
 using engine::worker_id;
 
+// What a worker thread is beside its name.
+struct worker_manner {
+  thread_hooks hooks{};
+  std::vector<int> cpus{};  // one of them for each, in turn; empty: all
+  int nice = 0;
+};
+
 class thread_crew final : public engine::crew {
 public:
-  thread_crew(strategy how, const choose_options& chosen, std::string name)
-      : name_(std::move(name)), chooses_(how, chosen, 0), chooser_(chosen.chooser) {}
+  thread_crew(strategy how, const choose_options& chosen, std::string name, worker_manner manner = {})
+      : name_(std::move(name)),
+        manner_(std::move(manner)),
+        chooses_(how, chosen, 0),
+        chooser_(chosen.chooser) {}
   ~thread_crew() override = default;
 
   void attach(engine::engine& owner) override {
@@ -62,6 +73,8 @@ public:
 
   void wake() override;
   void queued(std::unique_lock<std::mutex>& intake_lock) override;
+  void call_back() override;
+  void resumed(std::unique_lock<std::mutex>& intake_lock) override;
   void surrender(std::uint32_t slot) override;
   [[nodiscard]] int free_workers() const override;
   [[nodiscard]] std::vector<worker_id> everyone() override;
@@ -84,8 +97,10 @@ private:
     // The task it runs, written by the worker (relaxed); others read it with the lock. It stays valid so long
     // because the worker drops its reference only after it has had the lock once more.
     std::atomic<detail::task*> running{nullptr};
-    std::atomic<std::size_t> done{0};  // written by the worker alone
-    duration per_task{};               // the worker's own: smoothed, 0: unknown
+    std::atomic<std::size_t> done{0};         // written by the worker alone
+    std::atomic<duration::rep> busy_time{0};  // relaxed: written by the worker alone
+    duration per_task{};                      // the worker's own: smoothed, 0: unknown
+    policy::keep_alive keep_alive{};          // the worker's own
     // All below: guarded by the intake's lock.
     worker_state state = worker_state::starting;
     bool retiring = false;
@@ -96,6 +111,9 @@ private:
   };
 
   void work(worker& me);
+  void serve(worker& me);
+  std::string prepare(worker& me);  // what is wrong; empty: nothing
+  void run_hook(const worker& me, const char* which, const std::function<void()>& hook);
   // With the lock, all of these.
   std::size_t refill(worker& me);
   std::size_t share(const worker& me) const;
@@ -127,9 +145,11 @@ private:
   void run_batch(worker& me, std::size_t count, std::vector<detail::task*>& finished);
   void run_own(worker& me, std::unique_lock<std::mutex>& lock);  // all of its own; with the lock
   void set_state(worker& w, engine::worker_event event);
+  void count_gone(const worker& w);  // what it did counts on
   [[nodiscard]] engine::intake& queue() const { return owner_->queue(); }
 
   const std::string name_;
+  const worker_manner manner_;
   engine::engine* owner_ = nullptr;
 
   // Guarded by the intake's lock.
@@ -142,6 +162,9 @@ private:
   chooser chooser_;         // the user's; empty where there is none, or none any more
   bool asking_ = false;     // somebody asks it, without the lock
   bool ask_again_ = false;  // something has changed since
+  std::size_t busy_ = 0, peak_busy_ = 0;
+  std::size_t done_before_ = 0;  // by workers that were replaced
+  duration busy_before_{};       // the same
 
   std::mutex bell_mutex_;
   std::condition_variable bell_;

@@ -2,6 +2,7 @@
 #include "worker/setup.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -171,6 +172,16 @@ result add_nice(int nice) {
   return {};
 }
 
+result pin(std::optional<int> cpu) {
+  if (!cpu) return {};
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<std::size_t>(*cpu), &one);
+  if (::sched_setaffinity(0, sizeof(one), &one) != 0)
+    return failed("pin it to its CPU", std::to_string(*cpu));
+  return {};
+}
+
 // Moves `from` to exactly `to`. The source must not be one of the targets of later moves: see gather.
 result move_to(base::file_descriptor& from, int to) {
   if (::dup3(from.get(), to, to <= 2 ? 0 : O_CLOEXEC) < 0)
@@ -222,6 +233,7 @@ std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth b
   if (done && birth.directory && ::chdir(birth.directory->c_str()) != 0)
     done = failed("enter the directory", *birth.directory);
   if (done) done = add_nice(birth.nice);
+  if (done) done = pin(birth.cpu);
   if (done) done = limit_core_dumps(birth);
   if (done) done = limit_resources(birth.limits);
   if (!done) return std::unexpected(done.error());

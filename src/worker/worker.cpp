@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <deque>
@@ -30,6 +32,7 @@
 #include "module/exception_codec.hpp"
 #include "module/function_key.hpp"
 #include "module/throw_trace.hpp"
+#include "policy/keep_alive.hpp"
 #include "worker/faults.hpp"
 #include "worker/last_words.hpp"
 #include "worker/mail.hpp"
@@ -87,6 +90,8 @@ public:
     begin_listening(signs_);
     if (channels_.init_call.size() == sizeof(orders_))
       std::memcpy(&orders_, channels_.init_call.data(), sizeof(orders_));
+    if (orders_.keep_alive != 0)
+      keep_alive_ = policy::keep_alive(std::chrono::nanoseconds(orders_.keep_alive_every));
     faults::reach(fault_step::before_init);
     if (!initialise()) return 1;
     faults::reach(fault_step::after_init);
@@ -100,12 +105,13 @@ public:
         std::fflush(stdout);  // what tasks print appears though the buffer is not full
         answer_ping();
         faults::reach(fault_step::falling_asleep);
-        calls_.sleep();
+        rest();
         faults::reach(fault_step::woken);
       }
     }
     faults::reach(fault_step::leaving);
     if (is_leaving()) tell({.kind = ipc::control_kind::leaving}, why_leaving());
+    run_hook("close", orders_.close);
     if (!calls_.is_stopping_quietly()) give_last_signal();
     return 0;
   }
@@ -115,6 +121,32 @@ private:
             std::span<const int> descriptors = {}) {
     // The owner is gone when this fails, and we are about to be.
     (void)base::send_message(channels_.descriptors.control.get(), ipc::encode(message, text), descriptors);
+  }
+
+  // Sleeps, but for the keep-alive hook.
+  void rest() {
+    if (orders_.keep_alive == 0) return calls_.sleep();
+    const auto now = std::chrono::steady_clock::now();
+    const auto due = keep_alive_.idle(now);
+    calls_.sleep(std::max<std::chrono::nanoseconds>(*due - now, std::chrono::nanoseconds(0)));
+    if (!calls_.anything() && keep_alive_.is_due(std::chrono::steady_clock::now()))
+      run_hook("keep-alive", orders_.keep_alive);
+  }
+
+  // A function of the user's beside the tasks; what it throws is told and goes no further.
+  void run_hook(const char* which, std::uint64_t key) {
+    if (key == 0) return;
+    std::string what;
+    try {
+      const auto address = functions_.address_of({key});
+      if (!address) throw std::runtime_error(address.error());
+      return reinterpret_cast<void (*)()>(const_cast<void*>(*address))();
+    } catch (const std::exception& e) {
+      what = e.what();
+    } catch (...) {
+      what = "something that is no std::exception";
+    }
+    std::fprintf(stderr, "muster: worker %u: its %s hook threw: %s\n", channels_.slot, which, what.c_str());
   }
 
   void answer_ping() {
@@ -174,6 +206,7 @@ private:
   }
 
   void execute(const ipc::request_receiver::call& call) {
+    keep_alive_.worked();
     faults::reach(fault_step::claimed);
     result_.clear();
     std::vector<std::byte> parcel;
@@ -343,6 +376,7 @@ private:
   stop_watch stops_;
   ipc::vital_signs& signs_ = memory_.replies.view<ipc::reply_memory>().signs;
   ipc::loop_orders orders_{};
+  policy::keep_alive keep_alive_{};
   bool told_unwell_ = false;
   mail mail_;
   speech speech_;

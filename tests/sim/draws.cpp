@@ -68,6 +68,11 @@ engine::plan_settings draw_workers(drawn_world& w, fate& chance) {
   w.looks = can_kill && chance.happens("health", 0.5);
   if (w.looks)
     plan.health = {.interval = 1ms + some(dice, 60ms), .failures = 1 + static_cast<int>(dice.below(4))};
+  if (chance.happens("report", 0.3)) {
+    dice = chance.dice("report");
+    plan.report = engine::report_settings{.every = 1ms + some(dice, 100ms),
+                                          .backing_up_at = 1 + static_cast<unsigned>(dice.below(4))};
+  }
   for (const int signal : {SIGTERM, SIGINT})
     if (can_kill && chance.happens("stop signals", 0.5, static_cast<std::uint64_t>(signal))) {
       plan.stop.push_back({.signal = signal, .patience = some(dice, 60ms)});

@@ -157,6 +157,8 @@ void fake_crew::claim(worker& w) {
   if (t.extras && t.extras->only_on.value_or(w.id.slot) != w.id.slot)
     broken("task " + std::to_string(t.id) + " begins on another worker than the one it was for");
   if (!t.may_begin) broken("task " + std::to_string(t.id) + " begins though it was cancelled before");
+  if (owner_->queue().is_paused())
+    broken("task " + std::to_string(t.id) + " begins while the pool is paused");
   if (t.most_attempts > 0 && t.begun > t.most_attempts)
     broken("task " + std::to_string(t.id) + " had too many attempts");
   t.plays = write_script(t);
@@ -242,6 +244,20 @@ int fake_crew::free_workers() const {
   }));
 }
 
+void fake_crew::call_back() {
+  for (worker& w : workers_) {
+    if (w.state == worker_state::dead || w.tasks.empty()) continue;
+    const bool has_begun = w.tasks.front().claimed;
+    take_back_unclaimed(w);
+    if (has_begun) continue;
+    if (w.state == worker_state::busy) {
+      move_worker(w, worker_event::rest);
+      w.idle_since = clock_.at;
+    }
+    plan_step(w);
+  }
+}
+
 void fake_crew::queued(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   pump();
@@ -286,7 +302,7 @@ std::size_t fake_crew::beside(const sim_task& t) const {
 void fake_crew::pump() {
   if (std::exchange(pumping_, true)) return;
   for (worker& w : workers_)
-    while (!w.own.empty() && has_room(w)) {
+    while (!w.own.empty() && has_room(w) && !owner_->queue().is_paused()) {
       sim_task* t = w.own.front();
       w.own.pop_front();
       place(w, *t);

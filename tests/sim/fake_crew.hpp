@@ -119,6 +119,7 @@ public:
     rules_.emplace(owner_->chosen().queue, clock_.at);
   }
   void wake() override { woken_ = true; }
+  void call_back() override;
   void queued(std::unique_lock<std::mutex>& lock) override;
   [[nodiscard]] int free_workers() const override;
   void describe(stats&) override {}

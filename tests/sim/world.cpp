@@ -78,8 +78,10 @@ void world::settle_down() {
   write([] { return "no more faults, no more users"; });
   crew_->no_more_faults();
   next_user_ = base::never;
+  engine_->resume();
+  paused_ = false;
   // Where something is always to happen, the pool is as it stays a while after the last task.
-  const bool never_still = drawn_.ages || drawn_.looks;
+  const bool never_still = drawn_.ages || drawn_.looks || drawn_.pool.plan.report;
   const time_point at_last = clock_->at + 20s;
   time_point long_enough = at_last;
   for (int i = 0; i < 200'000 && broken_.empty(); ++i) {
@@ -136,6 +138,7 @@ void world::stop() {
   const time_point deadline = at_once ? clock_->at : clock_->at + patience;
   write([&] { return std::string("stop") + (at_once ? ", at once" : ""); });
   engine_->begin_stop(deadline, at_once);
+  paused_ = false;
   wake_at_ = engine_->act();
   if (fate_.happens("stop again", 0.2))
     engine_->begin_stop(clock_->at + some(dice, 100ms), fate_.happens("stop again at once", 0.5));

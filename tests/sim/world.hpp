@@ -63,6 +63,7 @@ private:
   void note_what_waits(const sim_task& t, bool dropped);
   void cancel(std::uint64_t act);
   void recycle(std::uint64_t act);
+  void pause(std::uint64_t act);
   void start_recycle(std::uint64_t act);
   void broadcast(std::uint64_t act);
 
@@ -102,6 +103,7 @@ private:
   time_point wake_at_{};
   time_point next_user_{};
   bool stopping_ = false;
+  bool paused_ = false;
   std::string broken_;
 };
 

@@ -26,6 +26,7 @@ std::string inspector::stray_timer(const plan& p) {
             (p.workers_[key].state == worker_state::idle || p.workers_[key].state == worker_state::unhealthy);
         break;
       case plan::timer::look: owned = p.look_at_ == at; break;
+      case plan::timer::report: owned = p.report_at_ == at && p.at_work(); break;
       case plan::timer::recycle: owned = p.recycle_again_at_ == at; break;
       case plan::timer::exchange: owned = p.exchange_at_ == at; break;
       case plan::timer::owner_memory: owned = p.look_at_owner_at_ == at; break;
@@ -61,6 +62,8 @@ void world::check_counters() {
   const stats s = engine_->snapshot();
   if (s.submitted != s.queued + s.running + s.waiting + s.succeeded + s.failed + s.cancelled)
     fail("the counters do not add up");
+  if (s.paused && s.running > 0 && crew_->placed() == 0 && !inspector::has_news(*engine_))
+    fail("a paused pool says that tasks run, and no worker has any");
   if (s.submitted != tasks_.size()) fail("a task was counted that was not accepted");
   if (settled_ != s.succeeded + s.failed + s.cancelled) fail("the counters of settled tasks are wrong");
   // What is given to each worker needs none.

@@ -38,6 +38,7 @@ void world::users_act() {
   cancel(last);
   recycle(last);
   broadcast(last);
+  pause(last);
   next_user_ = clock_->at + (dice.fraction() < 0.05 ? some(dice, 2s) : some(dice, 15ms));
 }
 
@@ -123,6 +124,19 @@ void world::broadcast(std::uint64_t act) {
     engine_->give(entry.ref, w);
     write([&] { return "user gives task " + std::to_string(t.id) + " to worker " + std::to_string(w.slot); });
     tasks_.push_back(std::move(entry));
+  }
+}
+
+// Or the end of a pause.
+void world::pause(std::uint64_t act) {
+  if (paused_ ? !fate_.happens("resume", 0.2, act) : !fate_.happens("pause", 0.01, act)) return;
+  paused_ = !paused_;
+  write([&] { return paused_ ? "user pauses the pool" : "user resumes the pool"; });
+  if (paused_) {
+    ++met_["paused"];
+    engine_->pause();
+  } else {
+    engine_->resume();
   }
 }
 

@@ -37,6 +37,7 @@ inline std::string text_of(const action& a) {
     std::string operator()(const todo::trust_worker& t) const { return "trust " + text_of(t.worker); }
     std::string operator()(const todo::survey_workers&) const { return "survey"; }
     std::string operator()(const todo::look_at_owner&) const { return "look at owner"; }
+    std::string operator()(const todo::make_report&) const { return "report"; }
     std::string operator()(const todo::press& t) const {
       return (t.on ? "press at " : "ease at ") + std::to_string(t.bytes);
     }

@@ -25,6 +25,7 @@ ipc::worker_birth full_birth() {
                   .cpu_seconds = 66,
                   .core_dumps = true};
   birth.nice = -3;
+  birth.cpu = 1;
   birth.cgroup_procs = "/sys/fs/cgroup/x/cgroup.procs";
   birth.init_call = {std::byte{0}, std::byte{255}};
   birth.faults = {
@@ -54,6 +55,7 @@ TEST(spawn, a_birth_comes_back_as_it_was) {
   EXPECT_EQ(birth.limits.cpu_seconds, 66U);
   EXPECT_TRUE(birth.limits.core_dumps);
   EXPECT_EQ(birth.nice, -3);
+  EXPECT_EQ(birth.cpu, 1);
   EXPECT_EQ(birth.cgroup_procs, "/sys/fs/cgroup/x/cgroup.procs");
   EXPECT_EQ(birth.init_call, (std::vector{std::byte{0}, std::byte{255}}));
   ASSERT_EQ(birth.faults.size(), 1U);
