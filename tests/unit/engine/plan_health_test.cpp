@@ -67,6 +67,15 @@ TEST(plan_health, the_first_failed_look_is_a_doubt_and_the_third_in_a_row_the_en
   EXPECT_EQ(s.tell(unwell()), lines{}) << "about an older generation";
 }
 
+TEST(plan_health, the_successor_of_one_that_was_killed_for_it_is_looked_at_in_its_turn) {
+  story s(looked_at(1, 1));
+  s.serving(1);
+  EXPECT_EQ(s.tell(unwell()), (lines{"doubt 0.1", "say worker_unhealthy", "kill 0.1 unresponsive"}));
+  s.ended(0);
+  s.ready(0, 2);
+  EXPECT_EQ(s.tell(unwell(0, 2)), (lines{"doubt 0.2", "say worker_unhealthy", "kill 0.2 unresponsive"}));
+}
+
 TEST(plan_health, a_look_that_is_passed_ends_the_doubt_and_the_count) {
   story s(looked_at(1));
   s.serving(1);
