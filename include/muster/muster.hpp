@@ -19,6 +19,7 @@
 #include <muster/options.hpp>
 #include <muster/pool.hpp>
 #include <muster/pool_group.hpp>
+#include <muster/presets.hpp>
 #include <muster/results.hpp>
 #include <muster/sizes.hpp>
 #include <muster/stats.hpp>
