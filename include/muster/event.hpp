@@ -38,7 +38,7 @@ enum class event_kind : std::uint8_t {
   start_failed,      ///< A worker did not come up; the text says why.
   degraded,          ///< Workers cannot be started at the moment; the pool keeps trying.
   recovered,         ///< They can again.
-  scaled,            ///< The number of workers wanted changed; the text says from, to and why.
+  scaled,            ///< The number of workers wanted changed: see event::from and to; the text says why.
   task_began,  ///< An attempt began. Only sent for tasks with a timeout, a deadline, or task_options::report.
   task_failed,      ///< A task started by `post` failed: see event::error.
   task_retried,     ///< An attempt failed and the task will run again.
@@ -72,6 +72,7 @@ struct event {
   std::shared_ptr<const muster::death> death{};  ///< worker_died, worker_stopped (processes).
   std::exception_ptr error{};                    ///< task_failed, task_retried, task_dropped, error.
   std::size_t bytes = 0;                         ///< memory_pressure: the owner's private memory.
+  int from = 0, to = 0;                          ///< scaled: workers wanted before, and now.
   std::string label{};                           ///< task_options::label.
   std::shared_ptr<const muster::stats> stats{};  ///< health_report; include stats.hpp.
   /// error: where it was thrown, or where the worker process ended, as far as that is known; lines.

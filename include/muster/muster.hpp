@@ -4,6 +4,7 @@
 /// Worker pools: the same call on a thread or in a supervised process. This header is all of it, except what
 /// needs another library (cereal.hpp, asio.hpp) or is for the other side of a call (module.hpp).
 
+#include <muster/blocking.hpp>
 #include <muster/call.hpp>
 #include <muster/codec.hpp>
 #include <muster/context.hpp>

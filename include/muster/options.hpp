@@ -32,6 +32,7 @@
 #include <muster/hooks.hpp>
 #include <muster/log.hpp>
 #include <muster/queue_options.hpp>
+#include <muster/scaling_options.hpp>
 #include <muster/trace.hpp>
 #include <muster/watching.hpp>
 
@@ -287,6 +288,7 @@ enum class worker_stderr : std::uint8_t {
 
 struct thread_options {
   worker_options workers{};
+  scaling_options scaling{};
   muster::strategy strategy = muster::strategy::pull;
   choose_options choose{};
   queue_options queue{};
@@ -319,6 +321,7 @@ struct thread_options {
 
 struct process_options {
   worker_options workers{};
+  scaling_options scaling{};
   muster::strategy strategy = muster::strategy::pull;
   choose_options choose{};
   queue_options queue{};

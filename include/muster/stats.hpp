@@ -106,6 +106,8 @@ struct stats {
   /// what broke between a worker process and its owner, as "ECONNRESET" or the like; hooks that threw, as
   /// "hook".
   std::map<std::string, std::size_t> errors_by_code{};
+  int workers_wanted = 0;  ///< As many there are to be; more or fewer may live while some start or end.
+  int workers_min = 0, workers_max = 0;  ///< As in the options, or as resize() has set them.
 
   /// How many workers are in this state now.
   [[nodiscard]] std::size_t count(worker_state state) const {

@@ -20,6 +20,7 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
       log_desk_(std::make_shared<log_desk>(settings_.log)),
       watcher_(settings_.watch, settings_.name),
       intake_(settings_.queue, *time_),
+      most_workers_(settings_.plan.max),
       plan_(settings_.plan),
       crew_(std::move(workers)),
       life_(std::make_shared<life>()) {
@@ -28,6 +29,7 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
     note_listeners();
   }
   intake_.on_wait([this](base::time_point at) { wake_by(at); });
+  note_sizes();
   crew_->attach(*this);
   enlist(*this);
 }
@@ -340,6 +342,22 @@ stop_report engine::conclude() {
   return report;
 }
 
+// More room counts when there is, less at once: whoever waits for his own pool has to know.
+void engine::resize(int min, int max) {
+  {
+    const auto lock = intake_.lock();
+    if (intake_.closed()) throw pool_stopped("the pool '" + settings_.name + "' was stopped");
+    most_workers_ = max;
+  }
+  tell({.what = happened::resize_asked{min, max}});
+}
+
+void engine::note_sizes() {
+  wanted_.store(plan_.wanted(), std::memory_order_relaxed);
+  min_.store(plan_.min(), std::memory_order_relaxed);
+  max_.store(plan_.max(), std::memory_order_relaxed);
+}
+
 // ----------------------------------------------------------------------------------------------------------
 // queries
 
@@ -374,6 +392,9 @@ stats engine::snapshot() {
     s.processing_time += w.busy_time;
   }
   watcher_.describe(s);
+  s.workers_wanted = wanted_.load();
+  s.workers_min = min_.load();
+  s.workers_max = max_.load();
   return s;
 }
 

@@ -109,6 +109,10 @@ public:
   // `changed`: by workers that are born with these settings; 0: with those in force. Throws not_started,
   // pool_stopped.
   recycle_report recycle(std::optional<std::uint32_t> slot, edition changed, const recycle_options& how);
+  // See pool.hpp; checked before. Throws pool_stopped.
+  void resize(int min, int max);
+  // A task of this pool says that it blocks (1), or does no longer (-1).
+  void blocking_changed(int by) { tell({.what = happened::blocking_changed{by}}); }
   [[nodiscard]] stats snapshot();
   subscription on(std::optional<event_kind> kind, event_handler handler);
   void off(subscription which);
@@ -278,6 +282,8 @@ private:
   // `when`: "before it began" or the like.
   [[nodiscard]] std::exception_ptr cancelled_by(death_cause why, const task& t, const char* when) const;
   void look_for_backlog(base::time_point now);
+  void note_sizes();  // for snapshots
+  [[nodiscard]] std::optional<happened::backlog> backlog() const;  // with the intake's lock; as growth_ wants it
   void tell_unheard(const event& e);
   void tell_of_failed_post(const task& t);
   void tell_of_failure(const task& t);
@@ -375,6 +381,8 @@ private:
   std::vector<std::weak_ptr<detail::close_watcher>> close_watchers_{};  // guarded by the intake's lock
   std::size_t prune_watchers_at_ = 16;                                  // guarded by the intake's lock
   int blocked_workers_ = 0;                                             // guarded by the intake's lock
+  int most_workers_;         // as workers.max, or as resize has set it; guarded by the intake's lock
+  policy::growth_signal growth_{};  // what the plan listens for; guarded by the intake's lock
   // What workers wait for that a callback must settle; each keeps it alive. Guarded by the intake's lock.
   std::vector<task*> callback_waiters_{};
 
@@ -416,6 +424,7 @@ private:
   std::atomic<int> idle_waiters_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> degraded_{false};
+  std::atomic<int> wanted_{0}, min_{0}, max_{0};  // workers; written by the loop
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, dropped_{0}, waiting_{0}, workers_started_{0},
       workers_died_{0}, workers_recycled_{0}, workers_ended_{0};
 

@@ -199,6 +199,9 @@ public:
   [[nodiscard]] std::size_t waiting() const { return lanes_.size() + (keys_ ? keys_->parked() : 0); }
   [[nodiscard]] std::vector<priority_stats> by_priority() const;
   [[nodiscard]] std::size_t waiting_before(int priority) const;  // of at least this priority
+  // The number of the task that would be taken next (0: none), and of the newest there is.
+  [[nodiscard]] std::uint64_t next_number() const { return next() != nullptr ? next()->id : 0; }
+  [[nodiscard]] std::uint64_t newest_number() const { return numbers_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t peak() const { return peak_; }
   [[nodiscard]] bool closed() const { return closed_; }
   // Submitters that wait for room.

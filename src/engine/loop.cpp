@@ -61,6 +61,7 @@ base::time_point engine::act() {
     look_idle();  // after all that this round settled
     if (plan_.finished()) settle_what_is_left();
     degraded_.store(plan_.degraded(), std::memory_order_relaxed);
+    note_sizes();
     lock.lock();
     if (plan_.ready_once() && !life_->ready) {
       life_->ready = true;
@@ -72,24 +73,38 @@ base::time_point engine::act() {
   }
 }
 
+std::optional<happened::backlog> engine::backlog() const {
+  const std::size_t queued = intake_.size();
+  const bool waits = queued > growth_.queued && crew_->saturated();
+  if (!waits && growth_.spare < 0) return std::nullopt;
+  const int free = crew_->free_workers();
+  const auto left = static_cast<std::int64_t>(free) - static_cast<std::int64_t>(queued);
+  if (!waits && left > growth_.spare) return std::nullopt;
+  return happened::backlog{queued, free, intake_.next_number(), intake_.newest_number()};
+}
+
 // Once, while it is wanted. Who adds a task asks for it, and who takes one and leaves others.
 void engine::tell_backlog() {
-  if (!intake_.is_set(hold::growth) || intake_.size() == 0 || !crew_->saturated()) return;
+  if (!intake_.is_set(hold::growth)) return;
+  const auto seen = backlog();
+  if (!seen) return;
   intake_.set(hold::growth, false);
-  tell({.what = happened::backlog{intake_.size()}});
+  tell({.what = *seen});
 }
 
 // What is still there when the last worker came up is seen here.
 void engine::look_for_backlog(base::time_point now) {
-  const bool wanted = plan_.may_grow();
+  const auto signal = plan_.listens_for();
+  const bool wanted = plan_.may_grow() && !signal.deaf();
   if (!wanted && !backlog_wanted_) return;
   backlog_wanted_ = wanted;
   auto lock = intake_.lock();
   intake_.set(hold::growth, wanted);
-  if (!wanted || intake_.size() == 0 || !crew_->saturated()) return;
-  const std::size_t waiting = intake_.size();
+  growth_ = signal;
+  if (!wanted) return;
+  const auto seen = backlog();
   lock.unlock();
-  plan_.observe(happened::backlog{waiting}, now);
+  if (seen) plan_.observe(*seen, now);
 }
 
 void engine::take_in(note& n, base::time_point now) {
@@ -225,6 +240,13 @@ void engine::kill(worker_id worker, death_cause why) {
 void engine::perform(const todo::survey_workers&) {
   happened::surveyed answer;
   crew_->survey(answer.idle);
+  {
+    const auto lock = intake_.lock();
+    answer.queued = intake_.size();
+    answer.next = intake_.next_number();
+    answer.newest = intake_.newest_number();
+    answer.blocked = blocked_workers_;
+  }
   plan_.observe(answer, now_);
 }
 
@@ -378,7 +400,7 @@ void engine::perform(const todo::announce& a) {
   if (a.kind == event_kind::degraded)  // the plan decides without knowing why
     if (const std::string why = last_start_failure(); !why.empty()) text += ": " + why;
   std::ranges::replace(text, '\n', ' ');
-  event e{.kind = a.kind, .text = std::move(text)};
+  event e{.kind = a.kind, .text = std::move(text), .from = a.sizes.first, .to = a.sizes.second};
   if (a.worker) {
     e.worker = a.worker->slot;
     e.generation = a.worker->generation;

@@ -19,7 +19,8 @@ std::optional<time_point> earliest(std::initializer_list<std::optional<time_poin
 
 }  // namespace
 
-plan::plan(const plan_settings& settings) : settings_(settings), dice_(settings.seed) {
+plan::plan(const plan_settings& settings)
+    : settings_(settings), dice_(settings.seed), scaler_(settings.scaling, settings.idle_timeout) {
   MUSTER_ASSERT(settings.min >= 0 && settings.max >= std::max(1, settings.min));
 }
 
@@ -61,6 +62,8 @@ void plan::on(const happened::start_asked&, time_point now) {
   phase_ = phase::serving;
   wanted_ = settings_.min;
   start_workers(now);
+  if (const auto rate = settings_.scaling.starts_per_second)
+    starts_.emplace(*rate, static_cast<std::int64_t>(std::max(1.0, *rate)));
   if (settings_.owner_memory) set_one_shot(timer::owner_memory, look_at_owner_at_, now);
   if (settings_.report) set_one_shot(timer::report, report_at_, base::after(now, settings_.report->every));
   if (settings_.min == 0) {  // nobody to wait for
@@ -75,6 +78,7 @@ void plan::on(const happened::worker_ready& event, time_point now) {
   step(worker, worker_event::ready);
   if (worker.state == worker_state::stopping) return;  // the order to end crossed with this news
   --starting_;
+  worker.ready_at = now;
   set_due(event.worker.slot, timer::worker_ready, std::nullopt);
   // One that comes up proves that starting works. It does not prove that those live who died right after it.
   if (!pause_after_idle_death_) set_one_shot(timer::restart, restart_at_, std::nullopt);
@@ -87,7 +91,7 @@ void plan::on(const happened::worker_ready& event, time_point now) {
   begin_looking(now);
   replace_old(event.worker.slot, now);
   start_workers(now);
-  rearm_shrink(now);
+  rearm_look(now);
   recycle_as_asked(now);
 }
 
@@ -133,26 +137,12 @@ void plan::pause_before_restart(bool came_up, time_point now) {
                                 settings_.restart.max);
 }
 
-void plan::on(const happened::backlog& event, time_point now) {
-  if (!at_work() || must_shrink()) return;
-  // One worker for each waiting task, less those on their way.
-  const auto most = static_cast<std::size_t>(settings_.max);
-  const int more = static_cast<int>(std::min(event.queued, most));
-  const int target = std::min(settings_.max, up() + more);
-  if (target > wanted_) {
-    say(event_kind::scaled, "from " + std::to_string(wanted_) + " to " + std::to_string(target) +
-                                " workers: " + std::to_string(event.queued) + " tasks wait and none is free");
-    wanted_ = target;
-  }
-  start_workers(now);
-}
-
 void plan::start_workers(time_point now) {
   if (!at_work() || restart_at_) return;
-  wanted_ = std::clamp(wanted_, settings_.min, settings_.max);
+  wanted_ = std::clamp(wanted_, settings_.min, most());
   // A replacement may start beside a worker that is leaving, but never more than max are alive, beside those
   // that are being recycled. While workers do not come up, one at a time is tried.
-  while (staying() < wanted_ && has_room() && (start_failures_ == 0 || starting_ == 0))
+  while (staying() < wanted_ && has_room() && (start_failures_ == 0 || starting_ == 0) && may_start(now))
     start_one(edition_, now);
   // Where all that are wanted are up there is nobody to try, and nothing to be sorry about.
   if (start_failures_ > 0 && up() >= wanted_) recover();
@@ -161,7 +151,7 @@ void plan::start_workers(time_point now) {
 
 // Where a worker gets one task only, each that has it may have its successor beside it.
 bool plan::has_room() const {
-  return live_ - pairs() < (settings_.one_task ? 2 * settings_.max : settings_.max);
+  return live_ - pairs() < (settings_.one_task ? 2 * most() : most());
 }
 
 void plan::spend(std::uint32_t slot, bool spent) {
@@ -183,7 +173,7 @@ void plan::on(const happened::worker_used& event, time_point now) {
       worn_[static_cast<std::size_t>(worker.why)].push_back(event.worker);
   }
   start_workers(now);
-  rearm_shrink(now);
+  rearm_look(now);
   recycle_as_asked(now);
 }
 
@@ -238,44 +228,6 @@ void plan::retire(std::uint32_t slot, time_point now) {
 // it had to come up.
 duration plan::leaving_time() const {
   return phase_ == phase::ending ? settings_.grace : settings_.ready_timeout.value_or(settings_.idle_timeout);
-}
-
-// An idle worker above min goes. The survey is asked for when the first of them could be due, so a pool at
-// its minimum has no timer at all.
-void plan::rearm_shrink(time_point now) {
-  const bool above = phase_ == phase::serving && staying() > settings_.min;
-  if (above == shrink_at_.has_value()) return;
-  set_one_shot(timer::shrink, shrink_at_,
-               above ? std::optional(base::after(now, settings_.idle_timeout)) : std::nullopt);
-}
-
-void plan::on(const happened::surveyed& event, time_point now) {
-  if (phase_ != phase::serving) return;
-  auto idle = event.idle;
-  std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) { return a.since < b.since; });
-  const int before = staying();
-  time_point next_look = base::after(now, settings_.idle_timeout);
-  for (const auto& [worker, since] : idle) {
-    if (staying() <= settings_.min) break;
-    if (current(worker) && workers_[worker.slot].exchanged)
-      continue;  // it goes anyway, or comes for one that does
-    const time_point leave_at = base::after(since, settings_.idle_timeout);
-    if (leave_at > now && !must_shrink()) {
-      next_look = std::min(next_look, leave_at);
-      break;
-    }
-    if (current(worker)) retire(worker.slot, now);
-  }
-  if (staying() < before) {
-    wanted_ = staying();
-    say(event_kind::scaled, "from " + std::to_string(before) + " to " + std::to_string(wanted_) +
-                                " workers: " +
-                                (must_shrink() ? "the owner's memory is above owner_memory.limit"
-                                               : "idle for longer than the idle timeout"));
-    start_workers(now);
-  }
-  set_one_shot(timer::shrink, shrink_at_,
-               staying() > settings_.min ? std::optional(next_look) : std::nullopt);
 }
 
 // What was above the limit and is still is no news, but may have left workers that were busy then.
@@ -415,6 +367,7 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
     case timer::exchange: exchange_at_.reset(); return recycle_as_asked(now);
     case timer::look: return look_due(now);
     case timer::restart: restart_at_.reset(); return start_workers(now);
+    case timer::start: start_at_.reset(); return start_workers(now);
     case timer::shrink:
       shrink_at_.reset();
       todo_.emplace_back(todo::survey_workers{});

@@ -11,6 +11,7 @@
 //
 // Cost: O(log n) an event, n the timers in use; start and end of a worker O(log workers).
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,7 +34,9 @@
 #include "engine/lifecycle.hpp"
 #include "policy/backoff.hpp"
 #include "policy/crossing.hpp"
+#include "policy/pace.hpp"
 #include "policy/retry.hpp"
+#include "policy/scaler.hpp"
 
 namespace muster::engine {
 
@@ -85,6 +89,7 @@ struct plan_settings {
   int max = 1;
   duration idle_timeout = std::chrono::seconds(10);
   duration grace = std::chrono::milliseconds(100);
+  scaling_options scaling{};
   std::optional<duration> ready_timeout{};  // none: workers are ready when they start
   backoff_options restart{};
   life_settings life{};
@@ -161,18 +166,32 @@ struct recycle_given_up {
   std::uint64_t call;
 };
 
-// Tasks wait, and no worker is free.
+// Tasks wait, and no worker is free; or few are, where the plan listens for that (listens_for).
 struct backlog {
   std::size_t queued;
+  int free = 0;                         // workers
+  std::uint64_t next = 0, newest = 0;  // tasks, see policy::crowd_seen
 };
 
-// The answer to survey_workers: workers with nothing to do.
+struct resize_asked {
+  int min, max;
+};
+
+// One more task says that it blocks (1), or one less (-1).
+struct blocking_changed {
+  int by;
+};
+
+// The answer to survey_workers: workers with nothing to do, and what waits.
 struct surveyed {
   struct idle_worker {
     worker_id worker;
     time_point since;
   };
   std::vector<idle_worker> idle;
+  std::size_t queued = 0;
+  std::uint64_t next = 0, newest = 0;  // as in backlog
+  int blocked = 0;                     // busy ones that wait for other tasks of the pool
 };
 
 // The answer to look_at_owner: the private memory of this process.
@@ -235,7 +254,7 @@ using occurrence =
     std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::worker_worn,
                  happened::worker_looked_at, happened::worker_leaves, happened::worker_spared,
                  happened::worker_used, happened::recycle_asked, happened::recycle_given_up,
-                 happened::backlog, happened::surveyed, happened::owner_looked_at, happened::reported,
+                 happened::backlog, happened::resize_asked, happened::blocking_changed, happened::surveyed, happened::owner_looked_at, happened::reported,
                  happened::task_watched, happened::task_began, happened::task_returned, happened::task_told,
                  happened::task_over, happened::attempt_failed, happened::stop_asked, happened::drained>;
 
@@ -332,6 +351,7 @@ struct announce {
   event_kind kind;
   std::string text;
   std::optional<worker_id> worker{};
+  std::pair<int, int> sizes{};  // of the pool, before and now: scaled
 };
 
 }  // namespace todo
@@ -355,7 +375,9 @@ public:
   [[nodiscard]] time_point wake_at() const;
 
   // Another backlog event would be of use: fewer workers than allowed, and the pool is not stopping.
-  [[nodiscard]] bool may_grow() const { return at_work() && wanted_ < settings_.max && !must_shrink(); }
+  [[nodiscard]] bool may_grow() const { return at_work() && wanted_ < most() && !must_shrink(); }
+  // And which.
+  [[nodiscard]] policy::growth_signal listens_for() const { return scaler_.listen(staying()); }
   [[nodiscard]] bool ready_once() const { return ready_once_; }
   [[nodiscard]] bool degraded() const { return start_failures_ > 0; }
   // Stopping, and no worker is left.
@@ -363,6 +385,10 @@ public:
   [[nodiscard]] int live() const { return live_; }
   // Of settings: what is in force, or would be if a recycle that is under way fails.
   [[nodiscard]] edition settled() const;
+  // How many workers there are to be, and the bounds for that.
+  [[nodiscard]] int wanted() const { return wanted_; }
+  [[nodiscard]] int min() const { return settings_.min; }
+  [[nodiscard]] int max() const { return settings_.max; }
 
 private:
   friend struct inspector;  // tests look inside
@@ -380,12 +406,14 @@ private:
     exchange,
     look,
     owner_memory,
-    report
+    report,
+    start
   };
   struct worker_record {
     std::uint32_t generation = 0;
     worker_state state = worker_state::dead;
     std::optional<time_point> due{};  // ready by, or gone by
+    time_point ready_at{};
     edition born_with = 0;
     duration age{};  // how old it may become, drawn for it
     std::optional<time_point> ages_at{};
@@ -443,6 +471,8 @@ private:
   void on(const happened::recycle_asked&, time_point now);
   void on(const happened::recycle_given_up&, time_point now);
   void on(const happened::backlog&, time_point now);
+  void on(const happened::resize_asked&, time_point now);
+  void on(const happened::blocking_changed&, time_point now);
   void on(const happened::surveyed&, time_point now);
   void on(const happened::owner_looked_at&, time_point now);
   void on(const happened::reported&, time_point now);
@@ -472,7 +502,19 @@ private:
   [[nodiscard]] duration leaving_time() const;
   void set_due(std::uint32_t slot, timer which, std::optional<time_point> at);
   void rearm(task_id id, task_record& record);
-  void rearm_shrink(time_point now);
+
+  // --- plan_scaling.cpp
+  void grow(const policy::crowd_seen& seen, std::size_t queued, time_point now);
+  void hurry_those_leaving(time_point now);
+  void give_up_surplus(const std::vector<happened::surveyed::idle_worker>& idle, int blocked, time_point now);
+  time_point let_go(const std::vector<happened::surveyed::idle_worker>& idle, const policy::crowd_seen& seen,
+                    time_point now);
+  void rearm_look(time_point now, std::optional<time_point> next = std::nullopt);
+  void change_bounds(const char* reason, time_point now);
+  [[nodiscard]] bool may_start(time_point now);
+  // Workers that may live: more than settings.max while tasks say that they block.
+  [[nodiscard]] int most() const { return settings_.max + std::min(blocking_, settings_.max); }
+  void say_scaled(int from, const std::string& reason);
 
   // --- plan_health.cpp
   void begin_looking(time_point now);
@@ -533,14 +575,18 @@ private:
   int leaving_ = 0;                     // of these, stopping
   int starting_ = 0;
   int spent_ = 0;           // of those that live and are not told to end
-  int wanted_ = 0;          // what backlog and min ask for
+  int wanted_ = 0;          // what scaling and min ask for
+  int blocking_ = 0;        // tasks that say that they block
+  policy::scaler scaler_;
+  std::optional<policy::pace> starts_{};  // once the first workers are on their way
   int start_failures_ = 0;  // in a row, since a worker was ready
   int idle_deaths_ = 0;     // of workers that were ready and had had no task; in a row until idle_row_until_
   time_point idle_row_until_ = time_point::min();
   bool pause_after_idle_death_ = false;  // what restart_at_ waits for
   bool ready_once_ = false;
   std::optional<time_point> restart_at_{};  // not before; none: at once
-  std::optional<time_point> shrink_at_{};
+  std::optional<time_point> shrink_at_{};  // when to survey, also because growing was put off
+  std::optional<time_point> start_at_{};   // when starts_ allows another
   std::optional<time_point> look_at_owner_at_{};
   bool pressed_ = false;  // the owner's memory was above its limit when last seen
   std::optional<time_point> stop_by_{};

@@ -19,6 +19,7 @@ void plan::on(const happened::stop_asked& event, time_point now) {
   const time_point by = std::min(stop_by_.value_or(base::never), event.deadline);
   set_one_shot(timer::stop, stop_by_, by == base::never ? std::nullopt : std::optional(by));
   set_one_shot(timer::shrink, shrink_at_, std::nullopt);
+  rearm_look(now);
   recycle_as_asked(now);
   // What is queued and finds no worker is told as a backlog, now as before: where nothing is, nobody starts.
   start_workers(now);
@@ -47,6 +48,8 @@ void plan::retire_all(time_point now) {
   phase_ = phase::ending;
   set_one_shot(timer::stop, stop_by_, std::nullopt);
   set_one_shot(timer::restart, restart_at_, std::nullopt);
+  set_one_shot(timer::shrink, shrink_at_, std::nullopt);
+  set_one_shot(timer::start, start_at_, std::nullopt);
   set_one_shot(timer::recycle, recycle_again_at_, std::nullopt);
   set_one_shot(timer::look, look_at_, std::nullopt);
   set_one_shot(timer::owner_memory, look_at_owner_at_, std::nullopt);

@@ -355,16 +355,43 @@ struct size {
   int min, max;
 };
 
-size check(problems& bad, const worker_options& o, int default_min) {
-  const int cpus = usable_cpus();
-  size s{o.min.value_or(std::min(default_min, o.max.value_or(default_min))), 0};
-  s.max = o.max.value_or(o.min ? std::max(1, *o.min) : std::max(cpus, s.min));
+void check_bounds(problems& bad, const size& s) {
   if (s.min < 0 || s.min > 4'096) bad.add("workers.min", std::to_string(s.min), "range 0..4096");
   if (s.max < 1 || s.max > 4'096)
     bad.add("workers.max", std::to_string(s.max), "range 1..4096");
   else if (s.max < s.min)
     bad.add("workers.max", std::to_string(s.max),
             fmt::format("is below workers.min ({}); raise it or lower min", s.min));
+}
+
+void check(problems& bad, const scaling_options& o) {
+  const auto part = [&](const char* name, const std::optional<double>& value) {
+    if (value && !(*value > 0 && *value < 1))
+      bad.add(name, fmt::format("{}", *value), "a part of the workers: above 0 and below 1");
+  };
+  part("scaling.up_at", o.up_at);
+  part("scaling.down_at", o.down_at);
+  if (o.up_at && o.down_at && *o.down_at >= *o.up_at)
+    bad.add("scaling.down_at", fmt::format("{}", *o.down_at),
+            fmt::format("must be below scaling.up_at ({}), or the pool would go to and fro", *o.up_at));
+  if (o.queue_per_worker && !(*o.queue_per_worker > 0 && *o.queue_per_worker <= 1e9))
+    bad.add("scaling.queue_per_worker", fmt::format("{}", *o.queue_per_worker),
+            "above 0, at most 1e9; std::nullopt grows while any task waits");
+  bad.positive("scaling.waiting_time", o.waiting_time);
+  bad.not_negative("scaling.cool_down", o.cool_down);
+  bad.not_negative("scaling.least_life", o.least_life);
+  if (o.starts_per_second && !(*o.starts_per_second >= 0.001 && *o.starts_per_second <= 1e6))
+    bad.add("scaling.starts_per_second", fmt::format("{}", *o.starts_per_second),
+            "range 0.001..1e6; std::nullopt for no limit");
+  if (o.check_every < 1ms || o.check_every > 1h)
+    bad.add("scaling.check_every", problems::show(o.check_every), "range 1 ms..1 h");
+}
+
+size check(problems& bad, const worker_options& o, int default_min) {
+  const int cpus = usable_cpus();
+  size s{o.min.value_or(std::min(default_min, o.max.value_or(default_min))), 0};
+  s.max = o.max.value_or(o.min ? std::max(1, *o.min) : std::max(cpus, s.min));
+  check_bounds(bad, s);
   bad.positive("workers.idle_timeout", o.idle_timeout);
   return s;
 }
@@ -377,8 +404,9 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
   bad.not_negative("grace", o.grace);
   bad.not_negative("close.patience", o.close.patience);
   check(bad, o.strategy, o.choose, s.max);
+  check(bad, o.scaling);
   engine::settings chosen{
-      .plan = {.min = s.min, .max = s.max, .idle_timeout = o.workers.idle_timeout, .grace = o.grace},
+      .plan = {.min = s.min, .max = s.max, .idle_timeout = o.workers.idle_timeout, .grace = o.grace, .scaling = o.scaling},
       .queue = o.queue,
       .retry = o.retry,
       .on_post_error = o.on_post_error,
@@ -493,6 +521,12 @@ void check_names(problems& bad, const task_options& o) {
             "is no W3C tracestate: at most 32 entries key=value with commas between, at most 512 bytes");
 }
 }  // namespace
+
+void check_size(int min, int max, const std::string& pool) {
+  problems bad;
+  check_bounds(bad, {min, max});
+  bad.throw_if_any(pool);
+}
 
 std::string problems_of(const task_options& o, const engine::settings& pool) {
   problems bad;

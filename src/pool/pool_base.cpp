@@ -88,6 +88,11 @@ recycle_report pool_base::recycle_workers(std::optional<unsigned> slot, std::uin
   return engine_->recycle(slot, edition, options);
 }
 
+void pool_base::resize(int min, int max) {
+  pool::check_size(min, max, name_);
+  engine_->resize(min, max);
+}
+
 muster::stats pool_base::stats() const {
   muster::stats now = engine_->snapshot();
   for (worker_stats& w : now.workers)

@@ -29,6 +29,7 @@ std::string inspector::stray_timer(const plan& p) {
       case plan::timer::report: owned = p.report_at_ == at && p.at_work(); break;
       case plan::timer::recycle: owned = p.recycle_again_at_ == at; break;
       case plan::timer::exchange: owned = p.exchange_at_ == at; break;
+      case plan::timer::start: owned = p.start_at_ == at; break;
       case plan::timer::owner_memory: owned = p.look_at_owner_at_ == at; break;
       case plan::timer::task: owned = p.tasks_.contains(key) && p.tasks_.at(key).timer == at; break;
     }
