@@ -117,6 +117,19 @@ void choosing() {
   std::printf("choosing: the same worker %d\n", one.get() == two.get());
 }
 
+void scaling() {
+  muster::thread_pool pool({
+      .workers = {.min = 1, .max = 8, .idle_timeout = 30s},
+      .scaling = {.up_at = 0.8, .down_at = 0.2, .cool_down = 10s},
+  });
+  pool.resize(2, 4);
+  auto page = pool.submit([] {
+    const muster::blocking hint;  // it waits, so another worker may run
+    return step();
+  });
+  std::printf("scaling: %d\n", page.get());
+}
+
 void queue() {
   std::atomic<bool> go_on = false;  // outlives the pool, whose last tasks wait for it
   muster::thread_pool pool({
@@ -231,6 +244,7 @@ int main(int argc, char** argv) {
   coroutines();
   maps();
   choosing();
+  scaling();
   queue();
   task_options();
   retries();

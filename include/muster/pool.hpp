@@ -137,10 +137,10 @@ public:
   /// stop with no deadline and no grace: every future is settled, most as pool_stopped.
   stop_report terminate();
 
-  /// From now on there are so many workers, as by `.workers = {workers}`. Range 1..4096; for none at the moment
-  /// write resize(0, n). Does not block: new workers start at once; of too many those with nothing to do end at
-  /// once, then those that are busy, when their task is done. stats().workers_wanted is where the pool is going.
-  /// Each change is event_kind::scaled. Throws invalid_options, and pool_stopped after stop.
+  /// From now on there are so many workers, as by `.workers = {workers}`. Range 1..4096; for none at the
+  /// moment write resize(0, n). Does not block: new workers start at once; of too many those with nothing to
+  /// do end at once, then those that are busy, when their task is done. stats().workers_wanted is where the
+  /// pool is going. Each change is event_kind::scaled. Throws invalid_options, and pool_stopped after stop.
   void resize(int workers) { resize(workers, workers); }
   /// The same for other bounds, as by `.workers = {.min = min, .max = max}`: min in 0..4096, max in
   /// max(1, min)..4096.

@@ -150,9 +150,7 @@ void plan::start_workers(time_point now) {
 }
 
 // Where a worker gets one task only, each that has it may have its successor beside it.
-bool plan::has_room() const {
-  return live_ - pairs() < (settings_.one_task ? 2 * most() : most());
-}
+bool plan::has_room() const { return live_ - pairs() < most_alive(); }
 
 void plan::spend(std::uint32_t slot, bool spent) {
   if (std::exchange(workers_[slot].spent, spent) != spent) spent_ += spent ? 1 : -1;
@@ -198,6 +196,7 @@ std::uint32_t plan::start_one(edition born_with, time_point now) {
   worker.failed_looks = 0;
   worker.unresponsive = false;
   worker.ailment.clear();
+  worker.ready_at = now;  // at the earliest
   ++live_;
   ++starting_;
   if (settings_.ready_timeout) set_due(slot, timer::worker_ready, base::after(now, *settings_.ready_timeout));

@@ -169,7 +169,7 @@ struct recycle_given_up {
 // Tasks wait, and no worker is free; or few are, where the plan listens for that (listens_for).
 struct backlog {
   std::size_t queued;
-  int free = 0;                         // workers
+  int free = 0;                        // workers
   std::uint64_t next = 0, newest = 0;  // tasks, see policy::crowd_seen
 };
 
@@ -514,6 +514,7 @@ private:
   [[nodiscard]] bool may_start(time_point now);
   // Workers that may live: more than settings.max while tasks say that they block.
   [[nodiscard]] int most() const { return settings_.max + std::min(blocking_, settings_.max); }
+  [[nodiscard]] int most_alive() const { return settings_.one_task ? 2 * most() : most(); }
   void say_scaled(int from, const std::string& reason);
 
   // --- plan_health.cpp
@@ -574,19 +575,19 @@ private:
   int live_ = 0;                        // starting or better, stopping ones included
   int leaving_ = 0;                     // of these, stopping
   int starting_ = 0;
-  int spent_ = 0;           // of those that live and are not told to end
-  int wanted_ = 0;          // what scaling and min ask for
-  int blocking_ = 0;        // tasks that say that they block
+  int spent_ = 0;     // of those that live and are not told to end
+  int wanted_ = 0;    // what scaling and min ask for
+  int blocking_ = 0;  // tasks that say that they block
   policy::scaler scaler_;
   std::optional<policy::pace> starts_{};  // once the first workers are on their way
-  int start_failures_ = 0;  // in a row, since a worker was ready
-  int idle_deaths_ = 0;     // of workers that were ready and had had no task; in a row until idle_row_until_
+  int start_failures_ = 0;                // in a row, since a worker was ready
+  int idle_deaths_ = 0;  // of workers that were ready and had had no task; in a row until idle_row_until_
   time_point idle_row_until_ = time_point::min();
   bool pause_after_idle_death_ = false;  // what restart_at_ waits for
   bool ready_once_ = false;
   std::optional<time_point> restart_at_{};  // not before; none: at once
-  std::optional<time_point> shrink_at_{};  // when to survey, also because growing was put off
-  std::optional<time_point> start_at_{};   // when starts_ allows another
+  std::optional<time_point> shrink_at_{};   // when to survey, also because growing was put off
+  std::optional<time_point> start_at_{};    // when starts_ allows another
   std::optional<time_point> look_at_owner_at_{};
   bool pressed_ = false;  // the owner's memory was above its limit when last seen
   std::optional<time_point> stop_by_{};

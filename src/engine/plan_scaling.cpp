@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How many workers there are: growing and shrinking by what is seen (policy::scaler says when), by resize, and
-// by tasks that say that they block.
+// How many workers there are: growing and shrinking by what is seen (policy::scaler says when), by resize,
+// and by tasks that say that they block.
 #include <algorithm>
 #include <utility>
 
@@ -17,7 +17,8 @@ std::string count_of(std::size_t n, const char* one, const char* more) {
 
 std::string why(policy::scale_reason reason, const policy::crowd_seen& seen, std::size_t queued) {
   using enum policy::scale_reason;
-  const std::string busy = std::to_string(seen.busy) + " of " + std::to_string(seen.staying) + " workers busy, ";
+  const std::string busy =
+      std::to_string(seen.busy) + " of " + std::to_string(seen.staying) + " workers busy, ";
   switch (reason) {
     case tasks_wait: return count_of(queued, " task waits", " tasks wait") + " and none is free";
     case queue_length:
@@ -44,8 +45,8 @@ policy::crowd_seen seen_now(int staying, int up, int free, std::size_t queued) {
 void plan::say_scaled(int from, const std::string& reason) {
   todo_.emplace_back(todo::announce{
       event_kind::scaled,
-      "from " + std::to_string(from) + " to " + std::to_string(wanted_) + " workers: " + reason,
-      std::nullopt, std::pair(from, wanted_)});
+      "from " + std::to_string(from) + " to " + std::to_string(wanted_) + " workers: " + reason, std::nullopt,
+      std::pair(from, wanted_)});
 }
 
 // -----------------------------------------------------------------------------------------------------------
@@ -71,7 +72,8 @@ void plan::grow(const policy::crowd_seen& seen, std::size_t queued, time_point n
 
 // Tasks wait, and there is no room for another worker beside those that leave: they get no longer than grace.
 void plan::hurry_those_leaving(time_point now) {
-  if (!settings_.can_kill || leaving_ == 0 || phase_ == phase::ending || has_room() || staying() >= wanted_) return;
+  if (!settings_.can_kill || leaving_ == 0 || phase_ == phase::ending || has_room() || staying() >= wanted_)
+    return;
   const time_point by = base::after(now, settings_.grace);
   for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
     const worker_record& worker = workers_[slot];
@@ -87,7 +89,10 @@ void plan::on(const happened::surveyed& event, time_point now) {
   if (!at_work()) return;
   auto idle = event.idle;
   std::erase_if(idle, [this](const auto& each) {
-    return !current(each.worker) || workers_[each.worker.slot].state != worker_state::idle;
+    if (!current(each.worker)) return true;
+    const worker_state state =
+        workers_[each.worker.slot].state;  // the news of its readiness may be on the way
+    return state != worker_state::idle && state != worker_state::starting;
   });
   std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) { return a.since < b.since; });
   auto seen = seen_now(staying(), up(), static_cast<int>(idle.size()), event.queued);
@@ -96,7 +101,7 @@ void plan::on(const happened::surveyed& event, time_point now) {
   time_point next_look = base::never;
   if (phase_ == phase::serving) {
     give_up_surplus(idle, event.blocked, now);
-    if (staying() > most()) next_look = base::after(now, settings_.scaling.check_every);
+    if (staying() > most_alive()) next_look = base::after(now, settings_.scaling.check_every);
     next_look = std::min(next_look, let_go(idle, seen, now));
   }
   if (!must_shrink()) grow(seen, event.queued, now);
@@ -104,10 +109,12 @@ void plan::on(const happened::surveyed& event, time_point now) {
   rearm_look(now, next_look);
 }
 
-// More than there may be, after a resize or when a task no longer blocks: idle ones first, then those that start,
-// then busy ones, which finish their task. `blocked` of them wait for work that somebody has to be left to do.
-void plan::give_up_surplus(const std::vector<happened::surveyed::idle_worker>& idle, int blocked, time_point now) {
-  const int target = std::max(most(), blocked > 0 ? blocked + 1 : 0);
+// More than there may be, after a resize or when a task no longer blocks: idle ones first, then those that
+// start, then busy ones, which finish their task. `blocked` of them wait for work that somebody has to be
+// left to do.
+void plan::give_up_surplus(const std::vector<happened::surveyed::idle_worker>& idle, int blocked,
+                           time_point now) {
+  const int target = std::max(most_alive(), blocked > 0 ? blocked + 1 : 0);
   const auto end = [&](std::uint32_t slot, worker_state state) {
     const worker_record& worker = workers_[slot];
     if (staying() > target && worker.state == state && !worker.exchanged && !worker.spent) retire(slot, now);
@@ -115,20 +122,23 @@ void plan::give_up_surplus(const std::vector<happened::surveyed::idle_worker>& i
   if (staying() <= target) return;
   for (const auto& each : idle) end(each.worker.slot, worker_state::idle);
   for (const worker_state state : {worker_state::unhealthy, worker_state::starting, worker_state::idle})
-    for (std::size_t slot = workers_.size(); slot > 0; --slot) end(static_cast<std::uint32_t>(slot - 1), state);
+    for (std::size_t slot = workers_.size(); slot > 0; --slot)
+      end(static_cast<std::uint32_t>(slot - 1), state);
 }
 
 // Idle ones above min. Returns when the next could go.
-time_point plan::let_go(const std::vector<happened::surveyed::idle_worker>& idle, const policy::crowd_seen& seen,
-                        time_point now) {
-  const bool at_any_age = settings_.scaling.down_at.has_value();
+time_point plan::let_go(const std::vector<happened::surveyed::idle_worker>& idle,
+                        const policy::crowd_seen& seen, time_point now) {
+  const bool by_part = settings_.scaling.down_at.has_value();
   std::vector<std::uint32_t> may_go;
   time_point next = base::never;
   for (const auto& [worker, since] : idle) {
     const worker_record& record = workers_[worker.slot];
-    if (record.state != worker_state::idle || record.exchanged) continue;  // it goes anyway, or comes for one that does
-    time_point at = at_any_age ? now : base::after(since, settings_.idle_timeout);
-    at = std::max(at, base::after(record.ready_at, settings_.scaling.least_life));
+    if (record.state == worker_state::stopping || record.exchanged)
+      continue;  // it goes, or comes for one that does
+    // With down_at it need not have been idle for so long, but there.
+    const time_point at = std::max(base::after(by_part ? record.ready_at : since, settings_.idle_timeout),
+                                   base::after(record.ready_at, settings_.scaling.least_life));
     if (at <= now || must_shrink())
       may_go.push_back(worker.slot);
     else
@@ -154,13 +164,14 @@ time_point plan::let_go(const std::vector<happened::surveyed::idle_worker>& idle
   return std::min({next, scaler_.shrink_again(), base::after(now, usual)});
 }
 
-// Somebody looks when the first worker above min could leave, or when what was put off is due; so a pool at its
-// minimum has no timer at all. `next`: what a look has just found; none: nobody has looked since.
+// Somebody looks when the first worker above min could leave, or when what was put off is due; so a pool at
+// its minimum has no timer at all. `next`: what a look has just found; none: nobody has looked since.
 void plan::rearm_look(time_point now, std::optional<time_point> next) {
   time_point at = at_work() ? scaler_.grow_again() : base::never;
-  if (phase_ == phase::serving && (staying() > settings_.min || staying() > most())) {
-    const duration first = settings_.scaling.down_at ? std::min(settings_.scaling.check_every, settings_.idle_timeout)
-                                                     : settings_.idle_timeout;
+  if (phase_ == phase::serving && (staying() > settings_.min || staying() > most_alive())) {
+    const duration first = settings_.scaling.down_at
+                               ? std::min(settings_.scaling.check_every, settings_.idle_timeout)
+                               : settings_.idle_timeout;
     at = std::min(at, next ? *next : shrink_at_.value_or(base::after(now, first)));
   }
   const auto wanted = at == base::never ? std::nullopt : std::optional(at);
@@ -187,7 +198,7 @@ void plan::change_bounds(const char* reason, time_point now) {
   const int from = wanted_;
   wanted_ = std::clamp(wanted_, settings_.min, most());
   if (wanted_ != from) say_scaled(from, reason);
-  if (staying() > most()) todo_.emplace_back(todo::survey_workers{});
+  if (staying() > most_alive()) todo_.emplace_back(todo::survey_workers{});
   start_workers(now);
   rearm_look(now);
 }

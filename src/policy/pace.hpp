@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Keeps what starts to a rate: a bucket of tokens, kept as the one time at which it would be full again. Pure: time
-// is passed in. One thread.
+// Keeps what starts to a rate: a bucket of tokens, kept as the one time at which it would be full again.
+// Pure: time is passed in. One thread.
 
 #include <algorithm>
 #include <chrono>

@@ -31,8 +31,8 @@ struct crowd_seen {
   std::uint64_t next = 0, newest = 0;
 };
 
-// What grow wants to hear of: more than so many tasks wait and nobody is free; or no more than so many workers are
-// free (-1: that does not matter).
+// What grow wants to hear of: more than so many tasks wait and nobody is free; or no more than so many
+// workers are free (-1: that does not matter).
 struct growth_signal {
   std::size_t queued = 0;
   int spare = -1;
@@ -69,8 +69,8 @@ public:
     return scale_decision{std::min(most->to, max), most->why};
   }
 
-  // Fewer than there are, not below `min`; or none. `may_go`: workers that are idle and may leave; where there
-  // is down_at, however short a time they were idle.
+  // Fewer than there are, not below `min`; or none. `may_go`: workers that are idle and may leave; where
+  // there is down_at, however short a time they were idle.
   std::optional<scale_decision> shrink(const crowd_seen& seen, int may_go, int min, base::time_point now) {
     shrink_again_ = base::never;
     if (how_.down_at && !is_quiet(seen, now)) return std::nullopt;
@@ -90,8 +90,7 @@ public:
     if (how_.waiting_time && mark_) signal.queued = growth_signal::none;
     if (how_.queue_per_worker && (!how_.waiting_time || mark_))
       signal.queued = static_cast<std::size_t>(*how_.queue_per_worker * staying);
-    if (how_.up_at && !busy_since_)
-      signal.spare = std::max(0, times(staying - *how_.up_at * staying) - 1);
+    if (how_.up_at && !busy_since_) signal.spare = std::max(0, times(staying - *how_.up_at * staying) - 1);
     return signal;
   }
 
@@ -110,8 +109,9 @@ private:
     if (seen.queued == 0 || seen.busy < seen.up) return std::nullopt;
     const bool other_rule = how_.queue_per_worker || how_.waiting_time;
     if (other_rule && seen.staying > 0) return std::nullopt;
-    return scale_decision{other_rule ? 1 : seen.up + static_cast<int>(std::min<std::size_t>(seen.queued, 4'096)),
-                          scale_reason::tasks_wait};
+    return scale_decision{
+        other_rule ? 1 : seen.up + static_cast<int>(std::min<std::size_t>(seen.queued, 4'096)),
+        scale_reason::tasks_wait};
   }
   [[nodiscard]] decision by_queue(const crowd_seen& seen) const {
     if (!how_.queue_per_worker || static_cast<double>(seen.queued) <= *how_.queue_per_worker * seen.staying)
@@ -146,10 +146,12 @@ private:
       put_off_until(base::after(*busy_since_, how_.check_every));
       return std::nullopt;
     }
-    return scale_decision{std::max(seen.staying + 1, times(seen.busy / *how_.up_at)), scale_reason::busy_part};
+    return scale_decision{std::max(seen.staying + 1, times(seen.busy / *how_.up_at)),
+                          scale_reason::busy_part};
   }
 
-  // So many are needed for these, or up_at would have some back; with down_at, to be in the middle between both.
+  // So many are needed for these, or up_at would have some back; with down_at, to be in the middle between
+  // both.
   [[nodiscard]] int least_for(int busy) const {
     if (!how_.up_at && !how_.down_at) return 0;
     const double high = how_.up_at.value_or(1);
@@ -166,7 +168,8 @@ private:
     return false;
   }
   // For as long as it has to keep from a change the other way.
-  bool put_off(const std::optional<base::time_point>& other, base::time_point& again, base::time_point now) const {
+  bool put_off(const std::optional<base::time_point>& other, base::time_point& again,
+               base::time_point now) const {
     if (!other || now >= base::after(*other, how_.cool_down)) return false;
     again = base::after(*other, how_.cool_down);
     return true;

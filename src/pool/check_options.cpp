@@ -405,8 +405,16 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
   bad.not_negative("close.patience", o.close.patience);
   check(bad, o.strategy, o.choose, s.max);
   check(bad, o.scaling);
+  if (o.scaling.queue_per_worker && !o.scaling.waiting_time && std::ranges::count(o.choose.weights, 0) > 0)
+    bad.add(
+        "scaling.queue_per_worker", fmt::format("{}", *o.scaling.queue_per_worker),
+        "with a weight of 0 (choose.weights) a short queue could wait for ever; add scaling.waiting_time");
   engine::settings chosen{
-      .plan = {.min = s.min, .max = s.max, .idle_timeout = o.workers.idle_timeout, .grace = o.grace, .scaling = o.scaling},
+      .plan = {.min = s.min,
+               .max = s.max,
+               .idle_timeout = o.workers.idle_timeout,
+               .grace = o.grace,
+               .scaling = o.scaling},
       .queue = o.queue,
       .retry = o.retry,
       .on_post_error = o.on_post_error,

@@ -43,6 +43,24 @@ void draw_strategy(fake_crew::settings& crew, int most_workers, fate& chance) {
     crew.choose.weights = {static_cast<int>(dice.below(4))};
 }
 
+scaling_options draw_scaling(fate& chance) {
+  scaling_options how;
+  base::random dice = chance.dice("scaling");
+  how.check_every = 1ms + some(dice, 100ms);
+  const double up = 0.4 + dice.fraction() / 2, down = dice.fraction() * 0.35,
+               queue = 0.5 + dice.fraction() * 3;
+  const duration wait = 1ms + some(dice, 50ms), cool = some(dice, 500ms), life = some(dice, 500ms);
+  const double starts = 2 + dice.fraction() * 100;
+  if (chance.happens("scaling.up_at", 0.3)) how.up_at = up;
+  if (chance.happens("scaling.down_at", 0.3)) how.down_at = 0.01 + down;
+  if (chance.happens("scaling.queue_per_worker", 0.2)) how.queue_per_worker = queue;
+  if (chance.happens("scaling.waiting_time", 0.2)) how.waiting_time = wait;
+  if (chance.happens("scaling.cool_down", 0.2)) how.cool_down = cool;
+  if (chance.happens("scaling.least_life", 0.2)) how.least_life = life;
+  if (chance.happens("scaling.starts_per_second", 0.2)) how.starts_per_second = starts;
+  return how;
+}
+
 engine::plan_settings draw_workers(drawn_world& w, fate& chance) {
   const bool can_kill = w.crew.can_kill;
   base::random dice = chance.dice("workers");
@@ -56,6 +74,7 @@ engine::plan_settings draw_workers(drawn_world& w, fate& chance) {
       .can_kill = can_kill,
       .seed = dice.next()};
   if (can_kill) plan.ready_timeout = 6ms + some(dice, 500ms);
+  plan.scaling = draw_scaling(chance);
 
   if (chance.happens("limits.tasks", 0.4)) plan.life.tasks = 1 + chance.dice("limits.tasks").below(30);
   dice = chance.dice("limits.age");
@@ -120,6 +139,8 @@ drawn_world draw_world(std::uint64_t seed, fate& chance) {
   draw_faults(w.crew, chance);
   w.pool.plan = draw_workers(w, chance);
   draw_strategy(w.crew, w.pool.plan.max, chance);
+  // Where only a worker of weight 0 is up a short queue would wait for ever: check_options refuses that.
+  if (!w.crew.choose.weights.empty()) w.pool.plan.scaling.queue_per_worker.reset();
   w.pool.queue = draw_queue(chance);
   base::random dice = chance.dice("retry");
   if (chance.happens("retry", 0.5))

@@ -61,6 +61,8 @@ constexpr const char* events[] = {
     "a new task was dropped",
     "waits for a token or a key",
     "waits for its key",
+    "resized to fewer",
+    "resized to more",
     "stop was forced",
     "stop names stuck tasks",
 };

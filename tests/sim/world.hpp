@@ -64,6 +64,7 @@ private:
   void cancel(std::uint64_t act);
   void recycle(std::uint64_t act);
   void pause(std::uint64_t act);
+  void resize(std::uint64_t act);
   void start_recycle(std::uint64_t act);
   void broadcast(std::uint64_t act);
 
@@ -98,6 +99,7 @@ private:
   };
   std::vector<asked> recycles_{};  // not over
   std::uint64_t last_recycle_ = 0;
+  int most_ever_ = 0;           // workers that a resize allowed
   std::uint64_t changing_ = 0;  // the call of one with changed settings, until it is over
   engine::edition last_edition_ = 0;
   time_point wake_at_{};

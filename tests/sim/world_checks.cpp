@@ -83,11 +83,15 @@ void world::check_counters() {
 
 void world::check_workers() {
   const engine::plan& p = inspector::plan_of(*engine_);
-  if (inspector::at_work(p) && crew_->alive() > drawn_.pool.plan.max + inspector::pairs(p))
+  if (inspector::at_work(p) &&
+      crew_->alive() > std::max(drawn_.pool.plan.max, most_ever_) + inspector::pairs(p))
     fail("more workers live than max and those that are being replaced");
   // Their news may be on the way, so they are counted only when the loop has nothing to do.
   if (wake_at_ <= clock_->at || p.wake_at() <= clock_->at || inspector::has_news(*engine_)) return;
-  if (inspector::at_work(p) && !inspector::pausing(p) && inspector::leaving(p) == 0 &&
+  if (inspector::at_work(p) && inspector::pairs(p) == 0 &&
+      inspector::starting_or_up(p) > inspector::most(p) && !stopping_)
+    fail("more workers stay than max");
+  if (inspector::at_work(p) && !inspector::pausing(p) && !inspector::paces(p) && inspector::leaving(p) == 0 &&
       inspector::starting_or_up(p) < inspector::min_wanted(p))
     fail("fewer workers than min, and no reason for it");
   if (p.live() != crew_->alive())

@@ -39,6 +39,7 @@ void world::users_act() {
   recycle(last);
   broadcast(last);
   pause(last);
+  resize(last);
   next_user_ = clock_->at + (dice.fraction() < 0.05 ? some(dice, 2s) : some(dice, 15ms));
 }
 
@@ -138,6 +139,17 @@ void world::pause(std::uint64_t act) {
   } else {
     engine_->resume();
   }
+}
+
+void world::resize(std::uint64_t act) {
+  if (!drawn_.crew.choose.weights.empty() || !fate_.happens("resize", 0.01, act)) return;
+  base::random dice = fate_.dice("resize", act);
+  const int max = 1 + static_cast<int>(dice.below(6));
+  const int min = static_cast<int>(dice.below(static_cast<std::uint64_t>(max) + 1));
+  write([&] { return "user resizes to " + std::to_string(min) + " to " + std::to_string(max) + " workers"; });
+  ++met_[max < drawn_.pool.plan.max ? "resized to fewer" : "resized to more"];
+  most_ever_ = std::max(most_ever_, max);
+  engine_->resize(min, max);
 }
 
 void world::recycle(std::uint64_t act) {
