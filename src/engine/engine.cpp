@@ -20,7 +20,6 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
       log_desk_(std::make_shared<log_desk>(settings_.log)),
       watcher_(settings_.watch, settings_.name),
       intake_(settings_.queue, *time_),
-      most_workers_(settings_.plan.max),
       plan_(settings_.plan),
       crew_(std::move(workers)),
       life_(std::make_shared<life>()) {
@@ -347,7 +346,8 @@ void engine::resize(int min, int max) {
   {
     const auto lock = intake_.lock();
     if (intake_.closed()) throw pool_stopped("the pool '" + settings_.name + "' was stopped");
-    most_workers_ = max;
+    settings_.plan.min = min;  // also for the pool's next life
+    settings_.plan.max = max;
   }
   tell({.what = happened::resize_asked{min, max}});
 }

@@ -371,7 +371,7 @@ private:
   };
   [[nodiscard]] std::string chain_to(task& t, std::uint32_t slot);
 
-  settings settings_;
+  settings settings_;  // plan.min and plan.max as resize has set them: guarded by the intake's lock
   std::shared_ptr<const base::clock> time_;
   std::shared_ptr<callbacks> callbacks_;
   const std::shared_ptr<log_desk> log_desk_;
@@ -381,7 +381,6 @@ private:
   std::vector<std::weak_ptr<detail::close_watcher>> close_watchers_{};  // guarded by the intake's lock
   std::size_t prune_watchers_at_ = 16;                                  // guarded by the intake's lock
   int blocked_workers_ = 0;                                             // guarded by the intake's lock
-  int most_workers_;         // as workers.max, or as resize has set it; guarded by the intake's lock
   policy::growth_signal growth_{};  // what the plan listens for; guarded by the intake's lock
   // What workers wait for that a callback must settle; each keeps it alive. Guarded by the intake's lock.
   std::vector<task*> callback_waiters_{};

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/assert.hpp"
 #include "engine/plan.hpp"
 
 namespace muster::engine {
@@ -188,8 +187,7 @@ void plan::on(const happened::resize_asked& event, time_point now) {
 }
 
 void plan::on(const happened::blocking_changed& event, time_point now) {
-  blocking_ += event.by;
-  MUSTER_ASSERT(blocking_ >= 0);
+  blocking_ = std::max(0, blocking_ + event.by);
   change_bounds("a task no longer blocks", now);
 }
 

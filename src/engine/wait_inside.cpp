@@ -12,7 +12,7 @@ namespace muster::engine {
 inline constexpr int deepest_help = 200;
 
 engine::blocked_worker::blocked_worker(engine& home, const std::string& waits_for) : home_(home) {
-  if (home.blocked_workers_ + 1 >= home.most_workers_)
+  if (home.blocked_workers_ + 1 >= home.settings_.plan.max)
     throw would_deadlock("every worker of the pool waits for the pool itself; this one for " + waits_for);
   ++home.blocked_workers_;
   home.nudge_callback_waiters();
