@@ -295,9 +295,10 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
       error = std::make_exception_ptr(unexpected_exit(shared, subject));
     owner_->failed(*begun[i], std::move(error), policy::failure::crash);
   }
-  for (task* t : own)  // nobody else may run it
+  // Nobody else may run these; so they are not run again, though they had no attempt.
+  for (task* t : own)
     owner_->failed(*t, std::make_exception_ptr(unexpected_exit(shared, owner_->subject_of(*t))),
-                   policy::failure::crash);
+                   policy::failure::permanent);
   return shared;
 }
 

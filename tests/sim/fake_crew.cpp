@@ -227,8 +227,9 @@ void fake_crew::ended(worker& w, const std::string& problem) {
   for (sim_task* t : lost) {
     if (t->settled()) meet("its worker is killed after it settled");
     if (set_.planted == plant::a_retry_too_many) --t->attempt;
+    const bool is_for_one = t->extras && t->extras->only_on;
     owner_->failed(*t, std::make_exception_ptr(std::runtime_error("its worker died")),
-                   policy::failure::crash);
+                   is_for_one ? policy::failure::permanent : policy::failure::crash);
   }
   if (set_.planted != plant::a_worker_never_replaced || !was_up)
     owner_->worker_ended(w.id, w.had_tasks, nullptr, problem);
