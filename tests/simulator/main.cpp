@@ -19,7 +19,7 @@ constexpr const char* help = R"(sim: worlds of virtual workers around the real e
   sim --replay SEED     tells what happens in one world, a line for each event with its virtual time
   sim --shrink SEED     cuts a failing world short, and tells what is left of it
   sim --prove           plants bugs one after the other, and must find each and cut a world to 30 lines
-  sim --scale           what decisions cost in pools of 10 to 100,000 workers; --tasks N: with so many tasks
+  sim --scale           what decisions cost in pools of 10 to 100,000 workers; --workers N, --tasks N: up to
 
   --events M   events in a world before its faults stop (500)
   --plant BUG  with a planted bug; `sim --prove` lists them
@@ -30,7 +30,7 @@ Ends with 0 when all is well, 1 when something broke or was not met, 2 when it w
 struct wanted {
   enum class what : std::uint8_t { nothing, seeds, replay, shrink, prove, scale } to_do = what::nothing;
   hunt all{};
-  std::uint64_t tasks = 1'000'000;
+  std::uint64_t workers = 100'000, tasks = 1'000'000;
 };
 
 // As many as a coverage table can be judged by.
@@ -55,6 +55,8 @@ std::optional<wanted> read(int argc, char** argv) {
       w.to_do = scale;
     else if (option == "--tasks")
       w.tasks = number();
+    else if (option == "--workers")
+      w.workers = number();
     else if (option == "--first")
       w.all.first = number();
     else if (option == "--jobs")
@@ -164,7 +166,7 @@ int main(int argc, char** argv) {
     case wanted::what::replay: return replay(w->all.each);
     case wanted::what::shrink: return shrink_one(w->all.each);
     case wanted::what::prove: return prove(w->all);
-    case wanted::what::scale: return print_scale(std::cout, w->tasks);
+    case wanted::what::scale: return print_scale(std::cout, w->workers, w->tasks);
     case wanted::what::nothing: break;
   }
   return 2;

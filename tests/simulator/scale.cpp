@@ -225,7 +225,7 @@ double expire_a_task(std::uint64_t tasks) {
 void print(std::ostream& to, const char* what, const std::vector<double>& figures) {
   to << std::left << std::setw(44) << what << std::right << std::fixed << std::setprecision(0);
   for (const double each : figures) to << std::setw(12) << each;
-  to << '\n';
+  to << std::endl;
 }
 
 void print_head(std::ostream& to, const char* what, const std::vector<std::uint64_t>& sizes, const char* of) {
@@ -236,8 +236,9 @@ void print_head(std::ostream& to, const char* what, const std::vector<std::uint6
 
 }  // namespace
 
-int print_scale(std::ostream& to, std::uint64_t most_tasks) {
-  const std::vector<std::uint64_t> workers{10, 1'000, 100'000};
+int print_scale(std::ostream& to, std::uint64_t most_workers, std::uint64_t most_tasks) {
+  std::vector<std::uint64_t> workers{10, 1'000, 100'000};
+  std::erase_if(workers, [&](std::uint64_t n) { return n > most_workers; });
   print_head(to, "ns a decision", workers, "workers");
   const auto by_workers = [&](const char* what, const std::function<double(int)>& measure) {
     std::vector<double> figures;

@@ -11,6 +11,6 @@ namespace muster::sim {
 
 // A table of nanoseconds a decision, at 10, 1,000 and 100,000 workers, and up to so many tasks. 0: all is
 // well.
-int print_scale(std::ostream& to, std::uint64_t most_tasks);
+int print_scale(std::ostream& to, std::uint64_t most_workers, std::uint64_t most_tasks);
 
 }  // namespace muster::sim
