@@ -18,7 +18,7 @@ TEST(presets, are_options_that_both_pools_take) {
     EXPECT_EQ(chosen.name, name);
     EXPECT_NO_THROW((void)pool::check(chosen.threads)) << name;
     EXPECT_NO_THROW((void)pool::check(chosen.processes)) << name;
-    EXPECT_EQ(pool::problems_of(chosen.tasks, true), "") << name;
+    EXPECT_EQ(pool::problems_of(chosen.tasks, pool::check(chosen.processes)), "") << name;
   }
 }
 
