@@ -12,7 +12,7 @@ namespace {
 
 TEST(backoff, doubles_from_the_first_pause_up_to_the_longest) {
   base::random dice(1);
-  const backoff_options o{.first = 100ms, .max = 1s, .jitter = false};
+  const backoff_options o{.first = 100ms, .max = 1s, .jitter = jitter::none};
   const std::array wanted{100ms, 200ms, 400ms, 800ms, 1'000ms, 1'000ms};
   for (std::size_t n = 0; n < wanted.size(); ++n)
     EXPECT_EQ(pause(o, static_cast<int>(n) + 1, dice), wanted[n]);
@@ -21,7 +21,7 @@ TEST(backoff, doubles_from_the_first_pause_up_to_the_longest) {
 
 TEST(backoff, jitter_draws_from_the_upper_half) {
   base::random dice(7);
-  const backoff_options o{.first = 1s, .max = 1s, .jitter = true};
+  const backoff_options o{.first = 1s, .max = 1s, .jitter = jitter::equal};
   duration least = 1h, most{};
   for (int i = 0; i < 10'000; ++i) {
     const duration p = pause(o, 3, dice);
@@ -36,7 +36,7 @@ TEST(backoff, jitter_draws_from_the_upper_half) {
 
 TEST(backoff, a_limit_without_end_does_not_overflow) {
   base::random dice(1);
-  const backoff_options o{.first = 100ms, .max = duration::max(), .jitter = false};
+  const backoff_options o{.first = 100ms, .max = duration::max(), .jitter = jitter::none};
   duration before{};
   for (int n = 1; n < 100; ++n) {
     const duration p = pause(o, n, dice);
