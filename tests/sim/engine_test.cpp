@@ -51,7 +51,8 @@ private:
 TEST(engine, a_retry_brings_a_worker_when_all_have_left_meanwhile) {
   engine::settings chosen;
   chosen.plan = {.min = 0, .max = 1, .idle_timeout = 10ms};
-  chosen.retry = {.attempts = 2, .backoff = {.first = 1s, .max = 1s, .jitter = jitter::none}, .on_error = true};
+  chosen.retry = {
+      .attempts = 2, .backoff = {.first = 1s, .max = 1s, .jitter = jitter::none}, .on_error = true};
   one_pool pool(chosen, false, {.takes = 1ms, .throws = true});
   const auto t = pool.submit();
   pool.pass(500ms);

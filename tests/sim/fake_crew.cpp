@@ -224,11 +224,17 @@ void fake_crew::ended(worker& w, const std::string& problem) {
   w.tasks.clear();
   for (sim_task* t : std::exchange(w.own, {})) lost.push_back(t);
   move_worker(w, worker_event::end);
+  death how{.cause = w.killed_for.value_or(death_cause::signalled),
+            .worker = w.id.slot,
+            .generation = w.id.generation,
+            .signal = SIGSEGV};
+  for (const sim_task* t : lost) how.tasks.push_back(owner_->subject_of(*t));
+  const auto shared = std::make_shared<const death>(std::move(how));
   for (sim_task* t : lost) {
     if (t->settled()) meet("its worker is killed after it settled");
     if (set_.planted == plant::a_retry_too_many) --t->attempt;
     const bool is_for_one = t->extras && t->extras->only_on;
-    owner_->failed(*t, std::make_exception_ptr(std::runtime_error("its worker died")),
+    owner_->failed(*t, std::make_exception_ptr(unexpected_exit(shared, owner_->subject_of(*t))),
                    is_for_one ? policy::failure::permanent : policy::failure::crash);
   }
   if (set_.planted != plant::a_worker_never_replaced || !was_up)
