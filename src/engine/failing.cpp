@@ -224,6 +224,7 @@ task_ref<> engine::resubmit(std::uint64_t number, const std::type_info* result) 
   if ((t.flags & task::wants_stop) != 0) t.extras->stop = std::stop_source();
   t.extras->id = letter->about.id;
   t.extras->label = letter->about.label;
+  if (old.extras) t.extras->trace = old.extras->trace;
   if (old.extras) t.extras->retry = old.extras->retry;
   safeguards_->forgive(t.extras->id);
   letter->task = fresh;

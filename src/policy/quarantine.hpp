@@ -28,7 +28,7 @@ public:
 
   // `alive`: workers there were, that one included.
   void worker_died(int alive, base::time_point now) {
-    while (!deaths_.empty() && base::after(deaths_.front().at, options_.mass_within) < now)
+    while (!deaths_.empty() && base::after(deaths_.front().at, options_.mass_within) <= now)
       deaths_.pop_front();
     deaths_.push_back({now, alive});
     const std::size_t together = deaths_.size();

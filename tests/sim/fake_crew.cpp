@@ -161,6 +161,10 @@ void fake_crew::claim(worker& w) {
     broken("task " + std::to_string(t.id) + " begins while the pool is paused");
   if (t.most_attempts > 0 && t.begun > t.most_attempts)
     broken("task " + std::to_string(t.id) + " had too many attempts");
+  for (const worker& other : workers_)
+    for (const held_task& h : other.tasks)
+      if (h.task == &t && other.id != w.id)
+        broken("two attempts of task " + std::to_string(t.id) + " at once");
   t.plays = write_script(t);
   write(w, [&] { return "begins task " + std::to_string(t.id); });
   if (hits(w, "is slow", set_.bad.slow)) {
@@ -173,6 +177,7 @@ void fake_crew::claim(worker& w) {
     w.step = next_step::die;
     w.at = clock_.at + some(w, t.plays.takes);
   }
+  if (t.plays.kills) w.step = next_step::die;
 }
 
 void fake_crew::answer(worker& w) {
