@@ -98,6 +98,7 @@ struct plan_settings {
   std::vector<stop_signal> stop{};  // between grace and SIGKILL; only where workers can be killed
   health_settings health{};
   std::optional<owner_memory_settings> owner_memory{};
+  std::optional<quarantine_options> quarantine{};
   std::optional<report_settings> report{};
   bool one_task = false;  // a worker gets one task, and ends after it
   bool can_kill = false;
@@ -370,14 +371,13 @@ struct announce {
 
 }  // namespace todo
 
-using action =
-    std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::signal_worker,
-                 todo::look_at_workers, todo::doubt_worker, todo::trust_worker, todo::survey_workers,
-                 todo::look_at_owner, todo::make_report, todo::press, todo::expire_task, todo::give_up_task,
-                 todo::retry_task, todo::fail_task, todo::cancel_all, todo::recycle_over, todo::announce>;
-, slot_rest
+using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::signal_worker,
+                            todo::look_at_workers, todo::doubt_worker, todo::trust_worker,
+                            todo::survey_workers, todo::look_at_owner, todo::make_report, todo::press,
+                            todo::expire_task, todo::give_up_task, todo::retry_task, todo::fail_task,
+                            todo::quarantine_task, todo::cancel_all, todo::recycle_over, todo::announce>;
 
-    class plan {
+class plan {
 public:
   explicit plan(const plan_settings& settings);
   // Of the life after `before`, in the same slots, and with their generations counted on: nobody takes news
@@ -422,9 +422,8 @@ private:
     look,
     owner_memory,
     report,
-    start int resting_ = 0;  // slots that are empty because workers died there too often
-    std::optional<policy::quarantine>
-        quarantine_{};
+    start,
+    slot_rest
   };
   struct worker_record {
     std::uint32_t generation = 0;
