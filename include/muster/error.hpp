@@ -41,6 +41,8 @@ enum class error_code : std::uint8_t {
   memory_pressure,
   unknown_pool,
   would_be_late,
+  circuit_open,
+  quarantined,
 };
 
 std::string_view name(error_code code) noexcept;
@@ -188,6 +190,11 @@ struct memory_pressure : detail::plain_error<error_code::memory_pressure> {
 struct would_be_late : detail::plain_error<error_code::would_be_late> {
   using plain_error::plain_error;
 };
+/// Too many tasks have failed, so this one was refused: see breaker_options. The text says which breaker is
+/// open, why, and when it lets somebody try again.
+struct circuit_open : detail::plain_error<error_code::circuit_open> {
+  using plain_error::plain_error;
+};
 /// A queue timeout, run timeout or deadline passed; the text says which.
 struct task_timeout : detail::plain_error<error_code::task_timeout> {
   using plain_error::plain_error;
@@ -234,8 +241,21 @@ public:
                   error_code code = error_code::unexpected_exit);
   [[nodiscard]] const muster::death& death() const noexcept { return *death_; }
 
+protected:
+  unexpected_exit(const std::string& what, std::shared_ptr<const muster::death> death, error_subject subject,
+                  error_code code)
+      : error(code, what, std::move(subject)), death_(std::move(death)) {}
+
 private:
   std::shared_ptr<const muster::death> death_;
+};
+
+/// Worker processes died under this task too often, so it was set aside; or it has the id of one that was,
+/// and was refused: see quarantine_options. death() is the last of those deaths.
+class quarantined : public unexpected_exit {
+public:
+  quarantined(const std::string& what, std::shared_ptr<const muster::death> death, error_subject subject)
+      : unexpected_exit(what, std::move(death), std::move(subject), error_code::quarantined) {}
 };
 
 /// The worker process met its memory limit. Also thrown when the task got bad_alloc under a limit; then the

@@ -39,7 +39,8 @@ enum class event_kind : std::uint8_t {
   degraded,          ///< Workers cannot be started at the moment; the pool keeps trying.
   recovered,         ///< They can again.
   scaled,            ///< The number of workers wanted changed: see event::from and to; the text says why.
-  task_began,  ///< An attempt began. Only sent for tasks with a timeout, a deadline, or task_options::report.
+  task_began,  ///< An attempt began. Only sent for tasks with a timeout, a deadline, or task_options::report,
+               ///< and where breaker_options::slow is set.
   task_failed,      ///< A task started by `post` failed: see event::error.
   task_retried,     ///< An attempt failed and the task will run again.
   task_stuck,       ///< A thread task was told to stop and has not returned.
@@ -56,6 +57,11 @@ enum class event_kind : std::uint8_t {
   /// its owner cannot talk any more, a hook threw. The text says it in a line; event::error,
   /// event::backtrace, worker and task are the context.
   error,
+  worker_failed,        ///< Workers died in this slot too often; it stays empty for a while: restart_options.
+  circuit_opened,       ///< Tasks are refused from now on: see breaker_options. The text says which, and why.
+  circuit_half_opened,  ///< Some are let through on trial.
+  circuit_closed,       ///< All are accepted again.
+  task_quarantined,     ///< Workers died under it too often: see quarantine_options and event::error.
 };
 
 std::string_view name(event_kind kind) noexcept;
@@ -70,10 +76,10 @@ struct event {
   std::uint64_t task = 0;  ///< 0: none.
   std::string task_id{};
   std::shared_ptr<const muster::death> death{};  ///< worker_died, worker_stopped (processes).
-  std::exception_ptr error{};                    ///< task_failed, task_retried, task_dropped, error.
-  std::size_t bytes = 0;                         ///< memory_pressure: the owner's private memory.
-  int from = 0, to = 0;                          ///< scaled: workers wanted before, and now.
-  std::string label{};                           ///< task_options::label.
+  std::exception_ptr error{};  ///< task_failed, task_retried, task_dropped, task_quarantined, error.
+  std::size_t bytes = 0;       ///< memory_pressure: the owner's private memory.
+  int from = 0, to = 0;        ///< scaled: workers wanted before, and now.
+  std::string label{};         ///< task_options::label.
   std::shared_ptr<const muster::stats> stats{};  ///< health_report; include stats.hpp.
   /// error: where it was thrown, or where the worker process ended, as far as that is known; lines.
   std::string backtrace{};

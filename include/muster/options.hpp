@@ -28,6 +28,7 @@
 #include <vector>
 
 #include <muster/choose_options.hpp>
+#include <muster/failing_options.hpp>
 #include <muster/fault.hpp>
 #include <muster/hooks.hpp>
 #include <muster/log.hpp>
@@ -59,23 +60,6 @@ struct worker_options {
   std::optional<int> max{};
   /// A worker above `min` that had nothing to do for so long is stopped. Above 0.
   duration idle_timeout = 10s;
-};
-
-/// Pauses that double: first, 2·first, 4·first … at most max; each drawn from [half, full] of it where jitter
-/// is on.
-struct backoff_options {
-  duration first = 100ms;
-  duration max = 30s;
-  bool jitter = true;
-};
-
-/// Whether a task that failed is run again. It then runs at least once and at most `attempts` times.
-struct retry_options {
-  /// Runs in all, the first included. Range 1..1000. 1 means never again.
-  int attempts = 1;
-  backoff_options backoff{};
-  bool on_crash = true;   ///< Again after its worker died (processes only).
-  bool on_error = false;  ///< Again after it threw.
 };
 
 /// What the destructor of a pool does with tasks that have not settled.
@@ -293,6 +277,16 @@ struct thread_options {
   choose_options choose{};
   queue_options queue{};
   retry_options retry{};
+  /// Refuses all tasks for a while when too many have failed; for pools whose tasks all depend on one thing.
+  /// std::nullopt: never. In a pool with one of these or with `dead_letters` each task takes a lock more.
+  std::optional<breaker_options> breaker{};
+  /// The same for the tasks of each task_options::label by itself; those without one are not affected. There
+  /// are at most 1,024 of these: beyond that, labels that are not in use are forgotten first, and where all
+  /// are in use, further ones are let pass.
+  std::optional<breaker_options> breaker_per_label{};
+  /// So many tasks that failed for good are kept, the oldest go first: see pool_base::dead_letters. They keep
+  /// their arguments in memory. Range 0..1'000'000.
+  std::size_t dead_letters = 0;
   /// A running task that was cancelled or is past its time is told by its stop token; when it has not
   /// returned after `grace`, event_kind::task_stuck says so. The future of one past its time settles at that
   /// time, that of a cancelled one when the task returns or `grace` is over.
@@ -326,6 +320,16 @@ struct process_options {
   choose_options choose{};
   queue_options queue{};
   retry_options retry{};
+  /// Refuses all tasks for a while when too many have failed; for pools whose tasks all depend on one thing.
+  /// std::nullopt: never. In a pool with one of these or with `dead_letters` each task takes a lock more.
+  std::optional<breaker_options> breaker{};
+  /// The same for the tasks of each task_options::label by itself; those without one are not affected. There
+  /// are at most 1,024 of these: beyond that, labels that are not in use are forgotten first, and where all
+  /// are in use, further ones are let pass.
+  std::optional<breaker_options> breaker_per_label{};
+  /// So many tasks that failed for good are kept, the oldest go first: see pool_base::dead_letters. They keep
+  /// their arguments in memory. Range 0..1'000'000.
+  std::size_t dead_letters = 0;
   limit_options limits{};
   muster::isolation isolation = muster::isolation::contain;
   /// With lifetime::per_task, `limits.tasks` and `limits.memory_soft` are refused: they say when a worker
@@ -350,8 +354,10 @@ struct process_options {
   health_options health{};
   /// A worker that is not ready after this time is killed and counts as one that could not be started.
   duration ready_timeout = 10s;
-  /// The pause before a worker that could not be started, or died before its first task, is tried again.
-  backoff_options restart{};
+  /// When workers that died are replaced, and when no longer for a while.
+  restart_options restart{};
+  /// For tasks under which workers die again and again. std::nullopt: none is set aside.
+  std::optional<quarantine_options> quarantine{};
   environment_options env{};
   /// Working directory of the workers; it must exist. Empty: the owner's at muster::init.
   std::string cwd{};
@@ -424,7 +430,7 @@ struct task_options {
   std::optional<duration> deadline{};
   /// A request on this token cancels the task.
   std::stop_token stop{};
-  /// Your own name for the task; comes back in errors and events.
+  /// Your own name for the task; comes back in errors and events. See also quarantine_options.
   std::string id{};
   /// Instead of the pool's: `.retry = muster::retry_options{.attempts = 1}`.
   std::optional<retry_options> retry{};
@@ -439,7 +445,8 @@ struct task_options {
   /// For pool.stream: how many chunks may be unread before the task waits. Range 1..65535.
   std::size_t chunks_ahead = 16;
   /// What kind of work this is ("thumbnail"), for grouping: comes back in errors, events, log lines and
-  /// metrics, and in the task by context::label. At most 256 bytes.
+  /// metrics, and in the task by context::label. At most 256 bytes. See
+  /// also process_options::breaker_per_label.
   std::string label{};
   /// The trace it belongs to, see trace.hpp. Default: that of the task which submits it, if any.
   trace_context trace{};

@@ -28,6 +28,7 @@
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -157,6 +158,17 @@ public:
   /// A handler that runs now may still finish.
   void off(subscription which);
 
+  /// Tasks that failed for good, the oldest first: the last of them, as many as the option `dead_letters`
+  /// says. By default none is kept.
+  [[nodiscard]] std::vector<dead_letter> dead_letters() const;
+  /// Runs such a task once more, as a new task with the same function, arguments, id, label, priority and
+  /// retry, and takes it off the list. Nobody waits for its result: it is like a post. Returns its number. An
+  /// id that was set aside (quarantine_options) no longer is. Throws invalid_call where there is none of this
+  /// number or it cannot run again, and what submit throws; then it is still on the list.
+  std::uint64_t resubmit(std::uint64_t task);
+  /// Takes one off the list. False: there is none of this number.
+  bool discard(std::uint64_t task);
+
   /// The options' name.
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
@@ -179,6 +191,8 @@ protected:
   std::vector<detail::worker_place> everyone();
   /// Hands the task to this worker alone. Where that is not possible any more the task says why.
   void give(detail::task_ref<> task, const task_options* options, detail::worker_place to);
+
+  detail::task_ref<> resubmit_for(std::uint64_t task, const std::type_info& result);
 
   std::size_t window_ = 1'000;  // tasks that map keeps in flight
   const std::shared_ptr<detail::pool_life> life_ = std::make_shared<detail::pool_life>();
@@ -208,6 +222,7 @@ public:
   /// then the task was not accepted:
   ///
   /// - not_started, pool_stopped, queue_full, enqueue_timeout, memory_pressure, would_deadlock;
+  /// - circuit_open, quarantined: where the pool's options ask for that;
   /// - invalid_options: the task's options are out of range, or it is to be retried and has an argument that
   ///   can only be moved;
   /// - for a process pool, invalid_call where the function's module cannot be named, encode_error where an
@@ -296,6 +311,14 @@ public:
   template <class F, class... Args>
   auto broadcast(const task_options& options, F f, Args... args) {
     return broadcast_with(&options, f, args...);
+  }
+
+  using pool_base::resubmit;
+  /// resubmit with a future for the result, whose type R has to be that of the first time:
+  ///     muster::future<photo> again = pool.resubmit<photo>(letter.task);
+  template <class R>
+  future<R> resubmit(std::uint64_t task) {
+    return future_access::make<R>(resubmit_for(task, typeid(R)));
   }
 
   /// Calls a function of a module (see module.hpp), which is loaded in the worker:

@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace muster {
@@ -65,6 +66,19 @@ struct priority_stats {
   std::size_t queued = 0;
 };
 
+enum class breaker_state : std::uint8_t { closed, open, half_open };
+
+std::string_view name(breaker_state state) noexcept;
+
+/// A circuit breaker: see breaker_options.
+struct breaker_stats {
+  std::string label{};  ///< Empty: of the whole pool.
+  breaker_state state{};
+  int failures = 0;         ///< In a row.
+  std::size_t opened = 0;   ///< How often it opened.
+  std::size_t refused = 0;  ///< Tasks that it refused.
+};
+
 struct stats {
   std::size_t submitted = 0;
   std::size_t queued = 0;   ///< Waiting for a worker.
@@ -73,10 +87,11 @@ struct stats {
   std::size_t succeeded = 0;
   std::size_t failed = 0;  ///< Settled with an error other than cancelled.
   std::size_t cancelled = 0;
-  std::size_t rejected = 0;  ///< Never accepted: queue_full, enqueue_timeout, would_be_late, memory_pressure,
-                             ///< pool_stopped, cancelled while its submitter waited.
-  std::size_t retried = 0;   ///< Attempts after the first.
-  std::size_t late = 0;      ///< Results that came after their task had settled; dropped.
+  std::size_t rejected =
+      0;  ///< Never accepted: queue_full, enqueue_timeout, would_be_late, memory_pressure,
+          ///< pool_stopped, cancelled while its submitter waited, circuit_open, quarantined.
+  std::size_t retried = 0;  ///< Attempts after the first.
+  std::size_t late = 0;     ///< Results that came after their task had settled; dropped.
   std::size_t peak_queued = 0;
   std::size_t workers_started = 0;
   std::size_t workers_died = 0;
@@ -93,6 +108,9 @@ struct stats {
   /// `queued` for each priority, the highest first; priorities of which none waits are left out.
   std::vector<priority_stats> queued_by_priority{};
   std::size_t dropped = 0;  ///< Of `failed`, those that made room: see when_full::drop_oldest, drop_newest.
+  std::vector<breaker_stats> breakers{};  ///< The pool's first, then those of labels, in no order.
+  std::size_t quarantined = 0;            ///< Of `failed`, those that were set aside: see quarantine_options.
+  std::size_t dead_letters = 0;           ///< Kept at the moment.
   std::size_t workers_ended = 0;  ///< As many as started are alive or ended, those that never came up too.
   std::size_t peak_busy = 0;      ///< Most workers that were busy at once; exact.
   bool paused = false;            ///< See pool.pause().

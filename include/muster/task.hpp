@@ -31,6 +31,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -131,6 +132,10 @@ struct task_ops {
   /// The call to send to another process. Null where it cannot.
   crossing_call& (*call)(task&) = nullptr;
   void (*destroy)(task*) noexcept = nullptr;
+  /// A new task of the same function with the same arguments, which this one gives up: it has settled, and
+  /// nobody runs it. Null where it cannot.
+  task* (*again)(task&) = nullptr;
+  const std::type_info* result = nullptr;
 };
 
 enum class task_state : std::uint8_t { queued, placed, running, waiting, settled };
@@ -153,6 +158,12 @@ public:
 
 protected:
   ~task_home() = default;
+};
+
+/// How a task passed a circuit breaker: in which of its periods, and whether on trial. Period 0: it did not.
+struct breaker_ticket {
+  std::uint64_t period = 0;
+  bool probe = false;
 };
 
 /// Only tasks that use them pay for these.
@@ -192,6 +203,8 @@ struct task_extras {
   bool report = false;
   bool wait_is_noted = false;
   time_point submitted{}, attempt_began{};
+  // Of the breakers of the pool and of the label. Guarded by safeguards' lock.
+  breaker_ticket pool_ticket{}, label_ticket{};
 };
 
 /// Memory for tasks that one thread makes and another one ends. Any thread may call.

@@ -13,7 +13,8 @@ std::string_view name(error_code code) noexcept {
       "not_started",        "not_ready",       "unexpected_exit", "out_of_memory", "worker_error",
       "protocol_violation", "queue_full",      "enqueue_timeout", "task_timeout",  "cancelled",
       "pool_stopped",       "would_deadlock",  "invalid_options", "invalid_call",  "decode_error",
-      "encode_error",       "memory_pressure", "unknown_pool",    "would_be_late"};
+      "encode_error",       "memory_pressure", "unknown_pool",    "would_be_late", "circuit_open",
+      "quarantined"};
   return names[static_cast<std::size_t>(code)];
 }
 

@@ -31,7 +31,8 @@ bool engine::run(task& t, worker_id worker) {
   std::exception_ptr error;
   const bool timed = settings_.queue.refuse_hopeless;
   const auto began_at = timed ? time_->now() : base::time_point();
-  const auto how = t.ops->run(t, about, t.attempt < retry.attempts, error);
+  const bool keeps = safeguards_ && safeguards_->keeps_letters();
+  const auto how = t.ops->run(t, about, keeps || t.attempt < retry.attempts, error);
   if (timed) ran_for(time_->now() - began_at);
   here_now = outer;
   if ((t.flags & task::reported) != 0) note_ended(t, error);
@@ -145,12 +146,18 @@ void engine::failed(task& t, std::exception_ptr error, policy::failure why) {
 
 bool engine::end_attempt(task& t, std::exception_ptr error, policy::failure why) {
   const retry_options& retry = retry_of(t);
-  if (!t.settled() && ((t.flags & task::watched) != 0 || policy::run_again(retry, why, t.attempt))) {
-    move(t, task_event::wait);
-    waiting_.fetch_add(1, std::memory_order_relaxed);
-    const happened::attempt_failed what{t.id, t.attempt, retry, why};
-    tell({.what = what, .about = task_ref<>::adopt(&t), .error = std::move(error)});
-    return false;
+  if (!t.settled()) {
+    if (!retry.permanent.empty() && policy::is_permanent(retry, error)) why = policy::failure::permanent;
+    happened::attempt_failed what{t.id, t.attempt, {}, why};
+    if (settings_.plan.quarantine && why == policy::failure::crash) what.suspect = suspect_of(t, error);
+    if ((t.flags & task::watched) != 0 || !what.suspect.empty() || policy::run_again(retry, why, t.attempt)) {
+      what.retry = retry;
+      what.outranks = t.extras && t.extras->retry;
+      move(t, task_event::wait);
+      waiting_.fetch_add(1, std::memory_order_relaxed);
+      tell({.what = std::move(what), .about = task_ref<>::adopt(&t), .error = std::move(error)});
+      return false;
+    }
   }
   if (!settle(t, outcome::failed, std::move(error))) late_.fetch_add(1, std::memory_order_relaxed);
   leave(t);
@@ -254,6 +261,7 @@ void engine::count_and_publish(task& t, outcome as) {
     t.extras->attempts = t.attempt;
     t.extras->ran_on = t.worker.load(std::memory_order_relaxed);
   }
+  if (safeguards_) tell_safeguards(t, as);
   publish(t);
   if (settings_.queue.unsettled) {
     const auto lock = intake_.lock();

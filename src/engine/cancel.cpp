@@ -102,7 +102,11 @@ void engine::take_away(const task_ref<>& t, death_cause why, base::time_point no
     plan_.observe(happened::task_told{t->id, where, why}, now);
   };
   const auto end_it = [&] {
-    if (!t->settled()) settle(*t, outcome::cancelled, cancelled_by(why, *t, "before it began"));
+    const auto known = known_.find(t->id);
+    if (known != known_.end() && known->second.timeout && why == death_cause::run_timeout)
+      settle(*t, outcome::failed, known->second.timeout);
+    else if (!t->settled())
+      settle(*t, outcome::cancelled, cancelled_by(why, *t, "before it began"));
     let_go(*t);
     if ((t->flags & task::watched) == 0) forget(t->id, now);
   };

@@ -19,6 +19,9 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
       callbacks_(std::make_shared<callbacks>(settings_.callbacks, this, settings_.name)),
       log_desk_(std::make_shared<log_desk>(settings_.log)),
       watcher_(settings_.watch, settings_.name),
+      safeguards_(settings_.safeguards.any()
+                      ? std::make_unique<safeguards>(settings_.safeguards, settings_.name)
+                      : nullptr),
       intake_(settings_.queue, *time_),
       plan_(settings_.plan),
       crew_(std::move(workers)),
@@ -395,6 +398,8 @@ stats engine::snapshot() {
   s.workers_wanted = wanted_.load();
   s.workers_min = min_.load();
   s.workers_max = max_.load();
+  s.quarantined = quarantined_.load();
+  if (safeguards_) safeguards_->describe(s);
   return s;
 }
 

@@ -34,6 +34,7 @@
 #include "engine/intake.hpp"
 #include "engine/log_desk.hpp"
 #include "engine/plan.hpp"
+#include "engine/safeguards.hpp"
 #include "engine/watcher.hpp"
 
 namespace muster::engine {
@@ -52,6 +53,7 @@ struct settings {
   executor callbacks{};
   log_sink log{};
   owner_memory_options owner_memory{};
+  safeguard_settings safeguards{};
   std::string name = "muster";
   bool can_capture = false;  // what its tasks print
   watch_settings watch{};
@@ -84,7 +86,7 @@ public:
   [[nodiscard]] std::string last_start_failure() const;
 
   // Throws not_started, pool_stopped, queue_full, enqueue_timeout, would_be_late, memory_pressure, cancelled,
-  // would_deadlock; then the task was not accepted.
+  // would_deadlock, circuit_open, quarantined; then the task was not accepted.
   void submit(task_ref<> t);
 
   bool wait_idle(std::optional<base::time_point> until);
@@ -114,6 +116,11 @@ public:
   // A task of this pool says that it blocks (1), or does no longer (-1).
   void blocking_changed(int by) { tell({.what = happened::blocking_changed{by}}); }
   [[nodiscard]] stats snapshot();
+  [[nodiscard]] std::vector<dead_letter> dead_letters() const;
+  // Runs one again, as a new task; throws invalid_call where that cannot be, and what submit throws: then the
+  // letter is still there. `result`: the type that its future has; null: none wants it.
+  task_ref<> resubmit(std::uint64_t number, const std::type_info* result);
+  bool discard(std::uint64_t number);
   subscription on(std::optional<event_kind> kind, event_handler handler);
   void off(subscription which);
   [[nodiscard]] std::vector<std::string> pending();  // a name for each task that waits or runs and is known
@@ -228,10 +235,11 @@ private:
   };
   struct known_task {
     task_ref<> ref{};
-    task_ref<> held{};           // set while it waits for another attempt: the loop is its holder
-    std::exception_ptr error{};  // of its last attempt
-    bool cancelled = false;      // asked for, and not settled yet
-    bool wait_over = false;      // of a held one: it is no longer counted as waiting
+    task_ref<> held{};             // set while it waits for another attempt: the loop is its holder
+    std::exception_ptr error{};    // of its last attempt
+    bool cancelled = false;        // asked for, and not settled yet
+    bool wait_over = false;        // of a held one: it is no longer counted as waiting
+    std::exception_ptr timeout{};  // it is past its run timeout, and may run again when this attempt is over
   };
   enum class outcome : std::uint8_t { succeeded, failed, cancelled };
   struct listener {
@@ -283,7 +291,8 @@ private:
   [[nodiscard]] std::exception_ptr cancelled_by(death_cause why, const task& t, const char* when) const;
   void look_for_backlog(base::time_point now);
   void note_sizes();  // for snapshots
-  [[nodiscard]] std::optional<happened::backlog> backlog() const;  // with the intake's lock; as growth_ wants it
+  [[nodiscard]] std::optional<happened::backlog> backlog()
+      const;  // with the intake's lock; as growth_ wants it
   void tell_unheard(const event& e);
   void tell_of_failed_post(const task& t);
   void tell_of_failure(const task& t);
@@ -319,6 +328,7 @@ private:
   void perform(const todo::give_up_task& a);
   void perform(const todo::retry_task& a);
   void perform(const todo::fail_task& a);
+  void perform(const todo::quarantine_task& a);
   void perform(const todo::cancel_all& a);
   void perform(const todo::recycle_over& a);
   void perform(const todo::announce& a);
@@ -354,6 +364,28 @@ private:
   void nudge_callback_waiters();
   void run_here(task& t, std::uint32_t slot);
   [[nodiscard]] const retry_options& retry_of(const task& t) const;
+
+  // --- failing.cpp
+  void ask_user(const happened::attempt_failed& about, const std::exception_ptr& error);
+  bool timed_out_for_now(known_task& known, const std::exception_ptr& error);
+  [[nodiscard]] std::string suspect_of(const task& t, const std::exception_ptr& error) const;
+  void enter_guarded(task& t);
+  void leave_guarded(task& t, policy::call_end how);
+  void tell_safeguards(task& t, outcome as);
+  void keep_letter(task& t);
+  // While a task is being admitted.
+  class guarded_entry {
+  public:
+    guarded_entry(engine& home, task& t);
+    ~guarded_entry();
+    guarded_entry(const guarded_entry&) = delete;
+
+  private:
+    engine& home_;
+    task_ref<> task_{};  // none where the pool has no safeguards
+    int exceptions_;
+  };
+
   template <class Error>
   [[nodiscard]] std::exception_ptr make(const task& t, const std::string& text) const {
     return std::make_exception_ptr(Error(text, subject_of(t)));
@@ -376,6 +408,7 @@ private:
   std::shared_ptr<callbacks> callbacks_;
   const std::shared_ptr<log_desk> log_desk_;
   watcher watcher_;
+  const std::unique_ptr<safeguards> safeguards_;  // null where no option asks for it
   intake intake_;
   bool started_ = false;  // once at least; guarded by the intake's lock
   std::vector<std::weak_ptr<detail::close_watcher>> close_watchers_{};  // guarded by the intake's lock
@@ -425,7 +458,7 @@ private:
   std::atomic<bool> degraded_{false};
   std::atomic<int> wanted_{0}, min_{0}, max_{0};  // workers; written by the loop
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, dropped_{0}, waiting_{0}, workers_started_{0},
-      workers_died_{0}, workers_recycled_{0}, workers_ended_{0};
+      workers_died_{0}, workers_recycled_{0}, workers_ended_{0}, quarantined_{0};
 
   std::mutex listeners_mutex_;
   std::vector<std::shared_ptr<listener>> listeners_;  // guarded by listeners_mutex_

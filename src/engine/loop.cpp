@@ -111,7 +111,11 @@ void engine::take_in(note& n, base::time_point now) {
   if (n.event) return send(n.event);
   if (n.metrics) return hand_over_metrics();
   if (n.cancel) return n.about ? cancel_now(n.about, now) : cancel_queued_now(now);
-  if (const auto* failure = std::get_if<happened::attempt_failed>(&*n.what)) {
+  if (auto* failure = std::get_if<happened::attempt_failed>(&*n.what);
+      failure != nullptr && failure->asked == happened::attempt_failed::question::answered) {
+    const auto found = known_.find(failure->task);
+    if (found == known_.end() || !found->second.held) return;  // it has settled meanwhile
+  } else if (failure != nullptr) {
     known_task& known = known_[failure->task];
     known.held = std::move(n.about);
     known.wait_over = false;
@@ -125,6 +129,16 @@ void engine::take_in(note& n, base::time_point now) {
       return forget(failure->task, now);
     }
     if (known.ref->settled()) return forget(failure->task, now);
+    if (known.timeout) {  // whatever it says, that is why it ended
+      known.error = std::exchange(known.timeout, nullptr);
+      failure->why = policy::failure::timeout;
+      failure->suspect.clear();
+    }
+    if (failure->retry.when && policy::run_again(failure->retry, failure->why, failure->attempt)) {
+      failure->asked = happened::attempt_failed::question::pending;
+      plan_.observe(*failure, now);
+      return ask_user(*failure, known.error);
+    }
   } else if (const auto* watched = std::get_if<happened::task_watched>(&*n.what)) {
     known_[watched->task].ref = std::move(n.about);
   } else if (const auto* over = std::get_if<happened::task_over>(&*n.what)) {
@@ -187,7 +201,9 @@ void engine::worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<cons
     last_start_failure_ = e.text;
   }
   announce(std::move(e));
-  tell({.what = happened::worker_ended{worker, had_tasks}});
+  const bool by_us = how && (how->cause == death_cause::run_timeout || how->cause == death_cause::cancelled ||
+                             how->cause == death_cause::stopped);
+  tell({.what = happened::worker_ended{worker, had_tasks, by_us}});
 }
 
 // ---------------------------------------------------------------------------------------------------------
@@ -285,6 +301,7 @@ void engine::perform(const todo::expire_task& a) {
     }
     return;
   }
+  if (a.which == limit::run_timeout && timed_out_for_now(found->second, error)) return;
   end_wait(found->second);
   if (!settle(*t, outcome::failed, std::move(error))) return;
   if (found->second.held) return forget(a.task, now_);
@@ -296,7 +313,11 @@ void engine::perform(const todo::give_up_task& a) {
   if (found == known_.end()) return;
   const task_ref<> t = found->second.ref;
   if (helper_of(*t) || crew_->holds(a.worker, *t)) {
-    settle(*t, outcome::cancelled, cancelled_by(a.why, *t, "while it ran"));
+    // What may run again settles when it is over, unless it may never be.
+    if (!found->second.timeout || found->second.cancelled || cancelling_all_)
+      settle(*t, outcome::cancelled, cancelled_by(a.why, *t, "while it ran"));
+    else if (!crew_->can_kill())
+      settle(*t, outcome::failed, found->second.timeout);
     if (crew_->can_kill() && a.signal != SIGKILL) {
       crew_->signal(a.worker, a.signal, a.why);
       return;  // the plan comes back to it
@@ -331,6 +352,8 @@ void engine::perform(const todo::retry_task& a) {
             .error = std::move(error),
             .label = subject_of(t).label});
   const bool watched = (t.flags & task::watched) != 0;
+  if (t.extras && t.extras->stop.stop_requested())
+    t.extras->stop = std::stop_source();  // told at its timeout
   const task_ref<> keep = task_ref<>::share(t);
   {
     auto lock = intake_.lock();

@@ -21,6 +21,7 @@ std::optional<time_point> earliest(std::initializer_list<std::optional<time_poin
 
 plan::plan(const plan_settings& settings)
     : settings_(settings), dice_(settings.seed), scaler_(settings.scaling, settings.idle_timeout) {
+  if (settings.quarantine) quarantine_.emplace(*settings.quarantine);
   MUSTER_ASSERT(settings.min >= 0 && settings.max >= std::max(1, settings.min));
 }
 
@@ -101,6 +102,8 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   if (worker.state == worker_state::dead) return;
   const bool wanted_gone = worker.state == worker_state::stopping;
   const bool came_up = worker.state != worker_state::starting;
+  const bool unforeseen = !wanted_gone && !event.by_us;
+  if (unforeseen && quarantine_) quarantine_->worker_died(live_, now);
   if (!came_up) --starting_;
   if (wanted_gone) --leaving_;
   spend(event.worker.slot, false);
@@ -108,13 +111,13 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   if (!wanted_gone) wears_no_more(event.worker.slot);
   step(worker, worker_event::end);
   --live_;
-  free_slots_.insert(event.worker.slot);
+  if (!unforeseen || !rest_slot(event.worker.slot, now)) free_slots_.insert(event.worker.slot);
   const bool nobody_misses_it = end_exchange(event.worker.slot, now);
 
   // Those that fail while there is a pause already belong to the same try.
   const bool is_start_failure = !wanted_gone && !event.had_tasks && !worker.unresponsive;
   if (is_start_failure && at_work() && !restart_at_ && !nobody_misses_it) {
-    if (++start_failures_ == 1)
+    if (++start_failures_ == 1 && resting_ == 0)
       say(event_kind::degraded, came_up ? "a worker died before its first task; trying again with pauses"
                                         : "a worker did not come up; trying again with pauses");
     pause_before_restart(came_up, now);
@@ -131,7 +134,7 @@ void plan::pause_before_restart(bool came_up, time_point now) {
   if (came_up) ++idle_deaths_;
   pause_after_idle_death_ = came_up;
   const int failures = std::max(start_failures_, idle_deaths_);
-  const time_point again = base::after(now, policy::pause(settings_.restart, failures, dice_));
+  const time_point again = base::after(now, policy::pause(settings_.restart.backoff(), failures, dice_));
   set_one_shot(timer::restart, restart_at_, again);
   idle_row_until_ = base::after(base::after(again, settings_.ready_timeout.value_or(duration::zero())),
                                 settings_.restart.max);
@@ -149,8 +152,9 @@ void plan::start_workers(time_point now) {
   recycle(now);
 }
 
+// A slot that rests counts as taken, or its worker would just start in another one.
 // Where a worker gets one task only, each that has it may have its successor beside it.
-bool plan::has_room() const { return live_ - pairs() < most_alive(); }
+bool plan::has_room() const { return live_ - pairs() + resting_ < most_alive(); }
 
 void plan::spend(std::uint32_t slot, bool spent) {
   if (std::exchange(workers_[slot].spent, spent) != spent) spent_ += spent ? 1 : -1;
@@ -177,7 +181,7 @@ void plan::on(const happened::worker_used& event, time_point now) {
 
 void plan::recover() {
   start_failures_ = 0;
-  say(event_kind::recovered, "workers can be started again, or no more are wanted");
+  if (resting_ == 0) say(event_kind::recovered, "workers can be started again, or no more are wanted");
 }
 
 std::uint32_t plan::start_one(edition born_with, time_point now) {
@@ -283,21 +287,6 @@ void plan::on(const happened::task_over& event, time_point) {
   tasks_.erase(found);
 }
 
-void plan::on(const happened::attempt_failed& event, time_point now) {
-  task_record& record = tasks_[event.task];
-  record.start_by.reset();
-  record.finish_by.reset();
-  record.gone_by.reset();
-  record.signals = 0;
-  if (phase_ > phase::draining || !policy::run_again(event.retry, event.why, event.attempt)) {
-    rearm(event.task, record);
-    todo_.emplace_back(todo::fail_task{event.task});
-    return;
-  }
-  record.retry_at = base::after(now, policy::pause(event.retry.backoff, event.attempt, dice_));
-  rearm(event.task, record);
-}
-
 void plan::task_due(task_id id, time_point now) {
   const auto found = tasks_.find(id);
   if (found == tasks_.end()) return;
@@ -320,7 +309,7 @@ void plan::task_due(task_id id, time_point now) {
   else if (passed(record.finish_by))
     todo_.emplace_back(todo::expire_task{id, limit::run_timeout});
   else if (passed(record.retry_at))
-    todo_.emplace_back(todo::retry_task{id});
+    retry_due(id, record, now);
   rearm(id, record);
 }
 
@@ -365,6 +354,7 @@ void plan::due(timer which, std::uint64_t key, time_point now) {
     case timer::recycle: recycle_again_at_.reset(); return recycle(now);
     case timer::exchange: exchange_at_.reset(); return recycle_as_asked(now);
     case timer::look: return look_due(now);
+    case timer::slot_rest: return slot_rested(static_cast<std::uint32_t>(key), now);
     case timer::restart: restart_at_.reset(); return start_workers(now);
     case timer::start: start_at_.reset(); return start_workers(now);
     case timer::shrink:

@@ -35,6 +35,8 @@
 #include "policy/backoff.hpp"
 #include "policy/crossing.hpp"
 #include "policy/pace.hpp"
+#include "policy/quarantine.hpp"
+#include "policy/restart_limit.hpp"
 #include "policy/retry.hpp"
 #include "policy/scaler.hpp"
 
@@ -91,11 +93,12 @@ struct plan_settings {
   duration grace = std::chrono::milliseconds(100);
   scaling_options scaling{};
   std::optional<duration> ready_timeout{};  // none: workers are ready when they start
-  backoff_options restart{};
+  restart_options restart{};
   life_settings life{};
   std::vector<stop_signal> stop{};  // between grace and SIGKILL; only where workers can be killed
   health_settings health{};
   std::optional<owner_memory_settings> owner_memory{};
+  std::optional<quarantine_options> quarantine{};
   std::optional<report_settings> report{};
   bool one_task = false;  // a worker gets one task, and ends after it
   bool can_kill = false;
@@ -119,6 +122,7 @@ struct worker_ready {
 struct worker_ended {
   worker_id worker;
   bool had_tasks = false;
+  bool by_us = false;  // we ended it, because of its task or because it was not needed
 };
 
 // It has reached what it may reach. `overdue`: twice that.
@@ -237,6 +241,11 @@ struct attempt_failed {
   int attempt;
   retry_options retry;
   policy::failure why;
+  // Where retry.when has a word: it is being asked, and this comes once more when it has answered; a no makes
+  // the failure permanent.
+  enum class question : std::uint8_t { none, pending, answered } asked{};
+  std::string suspect{};  // on whom the death of the worker is blamed; empty: on nobody
+  bool outranks = false;  // the task has attempts of its own, so it is not set aside
 };
 
 // At once: no grace either.
@@ -254,9 +263,10 @@ using occurrence =
     std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::worker_worn,
                  happened::worker_looked_at, happened::worker_leaves, happened::worker_spared,
                  happened::worker_used, happened::recycle_asked, happened::recycle_given_up,
-                 happened::backlog, happened::resize_asked, happened::blocking_changed, happened::surveyed, happened::owner_looked_at, happened::reported,
-                 happened::task_watched, happened::task_began, happened::task_returned, happened::task_told,
-                 happened::task_over, happened::attempt_failed, happened::stop_asked, happened::drained>;
+                 happened::backlog, happened::resize_asked, happened::blocking_changed, happened::surveyed,
+                 happened::owner_looked_at, happened::reported, happened::task_watched, happened::task_began,
+                 happened::task_returned, happened::task_told, happened::task_over, happened::attempt_failed,
+                 happened::stop_asked, happened::drained>;
 
 // What is to be done.
 namespace todo {
@@ -335,6 +345,11 @@ struct fail_task {
   task_id task;
 };
 
+// The same, and keep those like it away.
+struct quarantine_task {
+  task_id task;
+};
+
 // The stop deadline passed.
 struct cancel_all {};
 
@@ -356,11 +371,11 @@ struct announce {
 
 }  // namespace todo
 
-using action =
-    std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::signal_worker,
-                 todo::look_at_workers, todo::doubt_worker, todo::trust_worker, todo::survey_workers,
-                 todo::look_at_owner, todo::make_report, todo::press, todo::expire_task, todo::give_up_task,
-                 todo::retry_task, todo::fail_task, todo::cancel_all, todo::recycle_over, todo::announce>;
+using action = std::variant<todo::start_worker, todo::retire_worker, todo::kill_worker, todo::signal_worker,
+                            todo::look_at_workers, todo::doubt_worker, todo::trust_worker,
+                            todo::survey_workers, todo::look_at_owner, todo::make_report, todo::press,
+                            todo::expire_task, todo::give_up_task, todo::retry_task, todo::fail_task,
+                            todo::quarantine_task, todo::cancel_all, todo::recycle_over, todo::announce>;
 
 class plan {
 public:
@@ -379,7 +394,7 @@ public:
   // And which.
   [[nodiscard]] policy::growth_signal listens_for() const { return scaler_.listen(staying()); }
   [[nodiscard]] bool ready_once() const { return ready_once_; }
-  [[nodiscard]] bool degraded() const { return start_failures_ > 0; }
+  [[nodiscard]] bool degraded() const { return start_failures_ > 0 || resting_ > 0; }
   // Stopping, and no worker is left.
   [[nodiscard]] bool finished() const { return phase_ == phase::finished; }
   [[nodiscard]] int live() const { return live_; }
@@ -407,7 +422,8 @@ private:
     look,
     owner_memory,
     report,
-    start
+    start,
+    slot_rest
   };
   struct worker_record {
     std::uint32_t generation = 0;
@@ -417,16 +433,18 @@ private:
     edition born_with = 0;
     duration age{};  // how old it may become, drawn for it
     std::optional<time_point> ages_at{};
-    bool aged = false;          // it reached that age once
-    recycle_reason why{};       // it is worn
-    bool worn = false;          // it waits to be replaced, or is
-    bool overdue = false;       // and has reached twice what it may
-    bool exchanged = false;     // it is the old one of an exchange, or the new one that is not ready
-    std::size_t signals = 0;    // of settings.stop, that it got since it was told to end
-    int failed_looks = 0;       // in a row
-    bool unresponsive = false;  // and it was killed for that
-    std::string ailment{};      // what it said of its health
-    bool spent = false;         // it has the one task that it may have, and gets no other
+    bool aged = false;               // it reached that age once
+    recycle_reason why{};            // it is worn
+    bool worn = false;               // it waits to be replaced, or is
+    bool overdue = false;            // and has reached twice what it may
+    bool exchanged = false;          // it is the old one of an exchange, or the new one that is not ready
+    std::size_t signals = 0;         // of settings.stop, that it got since it was told to end
+    int failed_looks = 0;            // in a row
+    bool unresponsive = false;       // and it was killed for that
+    std::string ailment{};           // what it said of its health
+    bool spent = false;              // it has the one task that it may have, and gets no other
+    policy::restart_limit deaths{};  // in this slot
+    std::optional<time_point> rests_until{};  // there were too many of them
   };
   // A worker and its replacement, from the start of the new one to the end of the old one.
   struct exchange {
@@ -455,7 +473,10 @@ private:
     bool begun = false;  // start_by rests, and counts again should the task come back
     worker_id worker{};
     death_cause told_why{};
-    std::size_t signals = 0;  // of settings.stop, that its worker got for it
+    std::size_t signals = 0;                  // of settings.stop, that its worker got for it
+    std::optional<time_point> judged_from{};  // whether a mass of workers died is known from then on
+    std::string suspect{};                    // to be judged at retry_at
+    bool again = false;                       // and run again at retry_at, where that is not guilty
     std::optional<time_point> timer{};
   };
   using timer_key = std::tuple<time_point, timer, std::uint64_t>;
@@ -516,6 +537,11 @@ private:
   [[nodiscard]] int most() const { return settings_.max + std::min(blocking_, settings_.max); }
   [[nodiscard]] int most_alive() const { return settings_.one_task ? 2 * most() : most(); }
   void say_scaled(int from, const std::string& reason);
+
+  // --- plan_failing.cpp
+  bool rest_slot(std::uint32_t slot, time_point now);  // whether it does
+  void slot_rested(std::uint32_t slot, time_point now);
+  void retry_due(task_id id, task_record& record, time_point now);
 
   // --- plan_health.cpp
   void begin_looking(time_point now);
@@ -581,6 +607,8 @@ private:
   policy::scaler scaler_;
   std::optional<policy::pace> starts_{};  // once the first workers are on their way
   int start_failures_ = 0;                // in a row, since a worker was ready
+  int resting_ = 0;                       // slots that are empty because workers died there too often
+  std::optional<policy::quarantine> quarantine_{};
   int idle_deaths_ = 0;  // of workers that were ready and had had no task; in a row until idle_row_until_
   time_point idle_row_until_ = time_point::min();
   bool pause_after_idle_death_ = false;  // what restart_at_ waits for

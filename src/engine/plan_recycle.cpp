@@ -198,7 +198,7 @@ bool plan::end_exchange(std::uint32_t slot, time_point now) {
     worn_[static_cast<std::size_t>(stays.why)].push_back(id);
   if (failed.why != recycle_reason::asked && phase_ == phase::serving)
     set_one_shot(timer::recycle, recycle_again_at_,
-                 base::after(now, policy::pause(settings_.restart, ++recycle_failures_, dice_)));
+                 base::after(now, policy::pause(settings_.restart.backoff(), ++recycle_failures_, dice_)));
   return true;
 }
 

@@ -16,6 +16,7 @@ void engine::throw_unless_started() const {
 
 void engine::submit(task_ref<> t) {
   t->home = this;
+  const guarded_entry let_in(*this, *t);
   const bool plain = (t->flags & task::watched) == 0 && !intake_.has_turns(*t);
   if (plain && intake_.pass(*t)) return static_cast<void>(t.release());
   try {

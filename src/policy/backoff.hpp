@@ -12,15 +12,16 @@
 namespace muster::policy {
 
 // The pause after the n-th failure in a row (n from 1): first, 2·first, 4·first … at most max; with jitter
-// drawn from its upper half, so that many who failed together do not come back together.
+// drawn from its upper half or from all of it, so that many who failed together do not come back together.
 inline duration pause(const backoff_options& options, int failures, base::random& dice) {
-  duration full = options.first;
-  full = std::min(full, options.max);
-  for (int i = 1; i < failures && full > duration::zero() && full < options.max; ++i)
-    full = full > options.max / 2 ? options.max : full * 2;
-  if (!options.jitter) return full;
-  return full -
-         duration(static_cast<duration::rep>(static_cast<double>(full.count()) * 0.5 * dice.fraction()));
+  duration most = options.first;
+  most = std::min(most, options.max);
+  for (int i = 1; i < failures && most > duration::zero() && most < options.max; ++i)
+    most = most > options.max / 2 ? options.max : most * 2;
+  if (options.jitter == jitter::none) return most;
+  const double drawn = options.jitter == jitter::full ? 1.0 : 0.5;  // the part that chance decides
+  return most -
+         duration(static_cast<duration::rep>(static_cast<double>(most.count()) * drawn * dice.fraction()));
 }
 
 }  // namespace muster::policy

@@ -49,6 +49,9 @@ private:
 };
 
 void check(problems& bad, std::string_view where, const backoff_options& o) {
+  if (o.jitter > jitter::full)
+    bad.add(fmt::format("{}.jitter", where), std::to_string(static_cast<int>(o.jitter)),
+            "known: none, equal, full");
   bad.not_negative(fmt::format("{}.first", where), o.first);
   if (o.max < o.first)
     bad.add(fmt::format("{}.max", where), problems::show(o.max),
@@ -60,6 +63,42 @@ void check(problems& bad, std::string_view where, const retry_options& o) {
     bad.add(fmt::format("{}.attempts", where), std::to_string(o.attempts),
             "range 1..1000; 1 means never again");
   check(bad, fmt::format("{}.backoff", where), o.backoff);
+}
+
+void check(problems& bad, const restart_options& o) {
+  check(bad, "restart", o.backoff());
+  if (o.limit && (*o.limit < 1 || *o.limit > 1'000))
+    bad.add("restart.limit", std::to_string(*o.limit),
+            "range 1..1000; std::nullopt replaces workers however often they die");
+  bad.positive("restart.window", o.window);
+  bad.positive("restart.cool_down", o.cool_down);
+}
+
+void check(problems& bad, const std::string& where, const std::optional<breaker_options>& breaker) {
+  if (!breaker) return;
+  const breaker_options& o = *breaker;
+  if (!o.failures && !o.failure_rate)
+    bad.add(where + ".failures", "std::nullopt", "set failures or failure_rate, or it never opens");
+  if (o.failures && (*o.failures < 1 || *o.failures > 1'000'000))
+    bad.add(where + ".failures", std::to_string(*o.failures), "range 1..1'000'000");
+  if (o.failure_rate && !(*o.failure_rate > 0 && *o.failure_rate <= 1))
+    bad.add(where + ".failure_rate", fmt::format("{}", *o.failure_rate),
+            "above 0, at most 1; 0.5 is half of the calls");
+  if (o.least_calls < 1 || o.least_calls > 1'000'000)
+    bad.add(where + ".least_calls", std::to_string(o.least_calls), "range 1..1'000'000");
+  if (o.probes < 1 || o.probes > 1'000) bad.add(where + ".probes", std::to_string(o.probes), "range 1..1000");
+  bad.positive(where + ".window", o.window);
+  bad.positive(where + ".open_for", o.open_for);
+  bad.positive(where + ".slow", o.slow);
+}
+
+void check(problems& bad, const quarantine_options& o) {
+  if (o.deaths < 1 || o.deaths > 1'000)
+    bad.add("quarantine.deaths", std::to_string(o.deaths), "range 1..1000");
+  bad.positive("quarantine.window", o.window);
+  bad.positive("quarantine.stay", o.stay);
+  if (o.mass_within < 1ms || o.mass_within > 60s)
+    bad.add("quarantine.mass_within", problems::show(o.mass_within), "range 1 ms..60 s");
 }
 
 void check(problems& bad, const limit_options& o) {
@@ -401,6 +440,10 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
   const size s = check(bad, o.workers, default_min);
   check(bad, o.queue);
   check(bad, "retry", o.retry);
+  check(bad, "breaker", o.breaker);
+  check(bad, "breaker_per_label", o.breaker_per_label);
+  if (o.dead_letters > 1'000'000)
+    bad.add("dead_letters", std::to_string(o.dead_letters), "range 0..1'000'000");
   bad.not_negative("grace", o.grace);
   bad.not_negative("close.patience", o.close.patience);
   check(bad, o.strategy, o.choose, s.max);
@@ -420,6 +463,9 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
       .on_post_error = o.on_post_error,
       .callbacks = o.callbacks,
       .log = o.log,
+      .safeguards = {.breaker = o.breaker,
+                     .breaker_per_label = o.breaker_per_label,
+                     .dead_letters = o.dead_letters},
       .name = o.name,
   };
   const std::uint32_t at_once = o.strategy == strategy::key ? engine::intake::any_number : 1;
@@ -465,7 +511,8 @@ engine::settings check(const process_options& o) {
   check(bad, o.throttle);
   check(bad, o.owner_memory);
   bad.positive("ready_timeout", o.ready_timeout);
-  check(bad, "restart", o.restart);
+  check(bad, o.restart);
+  if (o.quarantine) check(bad, *o.quarantine);
   if (o.faults.size() > 64)
     bad.add("faults", fmt::format("{} faults", o.faults.size()), "at most 64 at a time");
   for (std::size_t i = 0; i < o.faults.size(); ++i)
@@ -476,6 +523,8 @@ engine::settings check(const process_options& o) {
   chosen.plan.ready_timeout = o.ready_timeout;
   chosen.plan.restart = o.restart;
   chosen.plan.life = {.tasks = o.limits.tasks, .age = o.limits.age, .jitter = o.limits.jitter};
+  chosen.plan.quarantine = o.quarantine;
+  chosen.safeguards.quarantine = o.quarantine;
   chosen.plan.stop = o.stop;
   chosen.plan.health = {.interval = o.health.interval, .failures = o.health.failures};
   chosen.owner_memory = o.owner_memory;

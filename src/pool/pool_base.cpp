@@ -100,6 +100,13 @@ muster::stats pool_base::stats() const {
   return now;
 }
 
+std::vector<dead_letter> pool_base::dead_letters() const { return engine_->dead_letters(); }
+std::uint64_t pool_base::resubmit(std::uint64_t task) { return engine_->resubmit(task, nullptr)->id; }
+bool pool_base::discard(std::uint64_t task) { return engine_->discard(task); }
+detail::task_ref<> pool_base::resubmit_for(std::uint64_t task, const std::type_info& result) {
+  return engine_->resubmit(task, &result);
+}
+
 subscription pool_base::on(event_kind kind, event_handler handler) {
   return engine_->on(kind, std::move(handler));
 }

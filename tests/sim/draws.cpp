@@ -70,7 +70,9 @@ engine::plan_settings draw_workers(drawn_world& w, fate& chance) {
       .max = max,
       .idle_timeout = 1ms + some(dice, 300ms),
       .grace = chance.happens("no grace", 0.15) ? duration::zero() : some(dice, 100ms),
-      .restart = {.first = 1ms + some(dice, 50ms), .max = 500ms, .jitter = chance.happens("jitter", 0.5)},
+      .restart = {.first = 1ms + some(dice, 50ms),
+                  .max = 500ms,
+                  .jitter = chance.happens("jitter", 0.5) ? jitter::equal : jitter::none},
       .can_kill = can_kill,
       .seed = dice.next()};
   if (can_kill) plan.ready_timeout = 6ms + some(dice, 500ms);
@@ -129,6 +131,39 @@ queue_options draw_queue(fate& chance) {
   return queue;
 }
 
+// What the pool does about failures.
+void draw_safeguards(engine::settings& pool, bool can_kill, fate& chance) {
+  base::random dice = chance.dice("restart.limit");
+  if (chance.happens("restart.limit", 0.25)) {
+    pool.plan.restart.limit = 1 + static_cast<int>(dice.below(4));
+    pool.plan.restart.window = 100ms + some(dice, 2s);
+    pool.plan.restart.cool_down = 50ms + some(dice, 500ms);
+  }
+  pool.retry.on_timeout = chance.happens("retry.on_timeout", 0.4);
+  if (chance.happens("retry.when", 0.2))
+    pool.retry.when = [say = std::make_shared<base::random>(chance.dice("retry.when"))](auto) {
+      return say->fraction() < 0.7;
+    };
+  dice = chance.dice("breaker");
+  if (chance.happens("breaker", 0.2))
+    pool.safeguards.breaker = breaker_options{.failures = 1 + static_cast<int>(dice.below(6)),
+                                              .failure_rate = 0.8,
+                                              .window = 1s,
+                                              .least_calls = 5,
+                                              .slow = 20ms + some(dice, 100ms),
+                                              .open_for = 1ms + some(dice, 200ms),
+                                              .probes = 1 + static_cast<int>(dice.below(3))};
+  dice = chance.dice("quarantine");
+  if (can_kill && chance.happens("quarantine", 0.3)) {
+    pool.plan.quarantine = quarantine_options{.deaths = 1 + static_cast<int>(dice.below(3)),
+                                              .window = 10s,
+                                              .stay = 10ms + some(dice, 3s),
+                                              .mass_within = 1ms + some(dice, 30ms)};
+    pool.safeguards.quarantine = pool.plan.quarantine;
+  }
+  if (chance.happens("dead letters", 0.2)) pool.safeguards.dead_letters = 5;
+}
+
 }  // namespace
 
 drawn_world draw_world(std::uint64_t seed, fate& chance) {
@@ -148,6 +183,7 @@ drawn_world draw_world(std::uint64_t seed, fate& chance) {
                     .backoff = {.first = some(dice, 20ms), .max = 100ms},
                     .on_crash = dice.fraction() < 0.8,
                     .on_error = dice.fraction() < 0.5};
+  draw_safeguards(w.pool, w.crew.can_kill, chance);
   w.pool.callbacks = [](const std::function<void()>& f) { f(); };
   dice = chance.dice("tasks");
   w.longest_run = 1ms + some(dice, 60ms);
@@ -164,6 +200,7 @@ void draw_task(sim_task& t, std::uint64_t act, time_point now, fate& chance) {
   t.extras->stop = std::stop_source();
   const duration queue = 1ms + some(dice, 100ms), run = 1ms + some(dice, 100ms),
                  all = 1ms + some(dice, 300ms);
+  if (chance.happens("id", 0.2, act)) t.extras->id = "id " + std::to_string(dice.below(4));
   if (chance.happens("queue timeout", 0.3, act)) t.extras->queue_timeout = queue;
   if (chance.happens("run timeout", 0.3, act)) t.extras->run_timeout = run;
   if (chance.happens("deadline", 0.2, act)) t.extras->settle_by = now + all;
@@ -174,7 +211,8 @@ void draw_task(sim_task& t, std::uint64_t act, time_point now, fate& chance) {
   if (!chance.happens("its own retry", 0.3, act)) return;
   t.extras->retry = retry_options{.attempts = 1 + static_cast<int>(dice.below(4)),
                                   .backoff = {.first = some(dice, 30ms), .max = 1s},
-                                  .on_error = dice.fraction() < 0.7};
+                                  .on_error = dice.fraction() < 0.7,
+                                  .on_timeout = chance.happens("its own on_timeout", 0.3, act)};
 }
 
 std::string text_of(const drawn_world& world) {
@@ -196,6 +234,10 @@ std::string text_of(const drawn_world& world) {
   if (world.crew.window > 1) add(std::to_string(world.crew.window) + " tasks a worker");
   if (world.pool.retry.attempts > 1) add(std::to_string(world.pool.retry.attempts) + " attempts");
   if (world.crew.how != strategy::pull) add("strategy " + std::string(name(world.crew.how)));
+  if (plan.restart.limit) add("slots rest after " + std::to_string(*plan.restart.limit) + " deaths");
+  if (world.pool.safeguards.breaker)
+    add("a breaker of " + std::to_string(*world.pool.safeguards.breaker->failures));
+  if (plan.quarantine) add("set aside after " + std::to_string(plan.quarantine->deaths) + " deaths");
   if (plan.life.tasks) add("replaced after " + std::to_string(*plan.life.tasks) + " tasks");
   if (plan.life.age) add("replaced after " + ms(*plan.life.age));
   if (plan.health.interval) add("looked at every " + ms(*plan.health.interval));

@@ -2,56 +2,16 @@
 // Single stories of the engine in virtual time, for what random worlds meet too seldom.
 #include <gtest/gtest.h>
 
-#include "world.hpp"
+#include "one_pool.hpp"
 
 namespace muster::sim {
 namespace {
 
-// An engine with a crew of virtual workers that do no wrong; each attempt takes so long and ends as told.
-class one_pool {
-public:
-  one_pool(const engine::settings& chosen, bool can_kill, script plays) {
-    auto made = std::make_unique<fake_crew>(fake_crew::settings{.can_kill = can_kill}, *clock, met_);
-    crew = made.get();
-    crew->write_script = [plays](sim_task&) { return plays; };
-    engine = std::make_unique<engine::engine>(chosen, std::move(made), clock);
-    engine->start(false);
-    wake_at_ = engine->act();
-  }
-  detail::task_ref<> submit() {
-    auto t = detail::task_ref<>::adopt(new sim_task);
-    engine->submit(t);
-    return t;
-  }
-  // Until nothing more is to happen, or the time came.
-  void pass(duration by) {
-    const time_point until = clock->at + by;
-    for (;;) {
-      if (crew->woken()) wake_at_ = engine->act();
-      const time_point next = std::min(crew->next_event(), wake_at_);
-      if (next > until || engine->finished()) break;
-      clock->at = std::max(clock->at, next);
-      crew->advance();
-      if (wake_at_ <= clock->at) wake_at_ = engine->act();
-    }
-    clock->at = until;
-  }
-
-  std::shared_ptr<virtual_clock> clock = std::make_shared<virtual_clock>();
-  fake_crew* crew = nullptr;
-  std::unique_ptr<engine::engine> engine;
-
-  [[nodiscard]] std::size_t met(const std::string& what) { return met_[what]; }
-
-private:
-  fake_crew::coverage met_;
-  time_point wake_at_{};
-};
-
 TEST(engine, a_retry_brings_a_worker_when_all_have_left_meanwhile) {
   engine::settings chosen;
   chosen.plan = {.min = 0, .max = 1, .idle_timeout = 10ms};
-  chosen.retry = {.attempts = 2, .backoff = {.first = 1s, .max = 1s, .jitter = false}, .on_error = true};
+  chosen.retry = {
+      .attempts = 2, .backoff = {.first = 1s, .max = 1s, .jitter = jitter::none}, .on_error = true};
   one_pool pool(chosen, false, {.takes = 1ms, .throws = true});
   const auto t = pool.submit();
   pool.pass(500ms);

@@ -161,6 +161,10 @@ void fake_crew::claim(worker& w) {
     broken("task " + std::to_string(t.id) + " begins while the pool is paused");
   if (t.most_attempts > 0 && t.begun > t.most_attempts)
     broken("task " + std::to_string(t.id) + " had too many attempts");
+  for (const worker& other : workers_)
+    for (const held_task& h : other.tasks)
+      if (h.task == &t && other.id != w.id)
+        broken("two attempts of task " + std::to_string(t.id) + " at once");
   t.plays = write_script(t);
   write(w, [&] { return "begins task " + std::to_string(t.id); });
   if (hits(w, "is slow", set_.bad.slow)) {
@@ -173,6 +177,7 @@ void fake_crew::claim(worker& w) {
     w.step = next_step::die;
     w.at = clock_.at + some(w, t.plays.takes);
   }
+  if (t.plays.kills) w.step = next_step::die;
 }
 
 void fake_crew::answer(worker& w) {
@@ -224,11 +229,17 @@ void fake_crew::ended(worker& w, const std::string& problem) {
   w.tasks.clear();
   for (sim_task* t : std::exchange(w.own, {})) lost.push_back(t);
   move_worker(w, worker_event::end);
+  death how{.cause = w.killed_for.value_or(death_cause::signalled),
+            .worker = w.id.slot,
+            .generation = w.id.generation,
+            .signal = SIGSEGV};
+  for (const sim_task* t : lost) how.tasks.push_back(owner_->subject_of(*t));
+  const auto shared = std::make_shared<const death>(std::move(how));
   for (sim_task* t : lost) {
     if (t->settled()) meet("its worker is killed after it settled");
     if (set_.planted == plant::a_retry_too_many) --t->attempt;
     const bool is_for_one = t->extras && t->extras->only_on;
-    owner_->failed(*t, std::make_exception_ptr(std::runtime_error("its worker died")),
+    owner_->failed(*t, std::make_exception_ptr(unexpected_exit(shared, owner_->subject_of(*t))),
                    is_for_one ? policy::failure::permanent : policy::failure::crash);
   }
   if (set_.planted != plant::a_worker_never_replaced || !was_up)

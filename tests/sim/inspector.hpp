@@ -14,13 +14,16 @@ struct inspector {
   static const plan& plan_of(const engine& e) { return e.plan_; }
   static std::size_t known(const engine& e) { return e.known_.size(); }
   static int min_wanted(const plan& p) { return p.settings_.min; }
-  static bool pausing(const plan& p) { return p.restart_at_.has_value() || p.start_failures_ > 0; }
+  static bool pausing(const plan& p) {
+    return p.restart_at_.has_value() || p.start_failures_ > 0 || p.resting_ > 0;
+  }
   // The next start waits for its turn.
   static bool paces(const plan& p) { return p.start_at_.has_value(); }
   static int most(const plan& p) { return p.most(); }
   static bool at_work(const plan& p) { return p.at_work(); }
   static int starting_or_up(const plan& p) { return p.staying(); }
   // Workers that are being replaced, and so are alive beside those that replace them.
+  static int resting(const plan& p) { return p.resting_; }
   static int pairs(const plan& p) { return p.pairs(); }
   static int leaving(const plan& p) { return p.leaving_; }
   static std::size_t timers(const plan& p) { return p.timers_.size(); }

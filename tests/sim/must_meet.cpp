@@ -63,6 +63,10 @@ constexpr const char* events[] = {
     "waits for its key",
     "resized to fewer",
     "resized to more",
+    "refused: the circuit is open",
+    "refused: set aside",
+    "a slot rests",
+    "a task was set aside",
     "stop was forced",
     "stop names stuck tasks",
 };

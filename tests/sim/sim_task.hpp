@@ -14,6 +14,7 @@ namespace muster::sim {
 struct script {
   duration takes{};
   bool throws = false;
+  bool kills = false;  // its worker, at the end of that time
 };
 
 struct sim_task : detail::value_task<int> {

@@ -163,6 +163,7 @@ void world::bury() {
     fail("stop does not name what is stuck");
   if (!report.stuck.empty()) ++met_["stop names stuck tasks"];
   if (report.forced) ++met_["stop was forced"];
+  met_["a task was set aside"] += engine_->snapshot().quarantined;
   met_["a worker was replaced by a new one"] += engine_->snapshot().workers_recycled;
   // Threads that were given up end some day.
   crew_->no_more_faults();

@@ -31,6 +31,10 @@ std::string inspector::stray_timer(const plan& p) {
       case plan::timer::exchange: owned = p.exchange_at_ == at; break;
       case plan::timer::start: owned = p.start_at_ == at; break;
       case plan::timer::owner_memory: owned = p.look_at_owner_at_ == at; break;
+      case plan::timer::slot_rest:
+        owned = key < p.workers_.size() && p.workers_[key].rests_until == at &&
+                p.workers_[key].state == worker_state::dead;
+        break;
       case plan::timer::task: owned = p.tasks_.contains(key) && p.tasks_.at(key).timer == at; break;
     }
     if (!owned) return "a timer of kind " + std::to_string(static_cast<int>(which)) + " belongs to nobody";
@@ -83,6 +87,7 @@ void world::check_counters() {
 
 void world::check_workers() {
   const engine::plan& p = inspector::plan_of(*engine_);
+  if (inspector::resting(p) > 0) ++met_["a slot rests"];
   if (inspector::at_work(p) &&
       crew_->alive() > std::max(drawn_.pool.plan.max, most_ever_) + inspector::pairs(p))
     fail("more workers live than max and those that are being replaced");

@@ -64,6 +64,14 @@ void world::submit(std::uint64_t act) {
     ++met_["refused: the queue is full"];
     write([] { return "user is refused: the queue is full"; });
     delete static_cast<counter*>(t.continuations.exchange(nullptr));
+  } catch (const circuit_open& e) {
+    ++met_["refused: the circuit is open"];
+    write([&] { return std::string("user is refused: ") + e.what(); });
+    delete static_cast<counter*>(t.continuations.exchange(nullptr));
+  } catch (const quarantined& e) {
+    ++met_["refused: set aside"];
+    write([&] { return std::string("user is refused: ") + e.what(); });
+    delete static_cast<counter*>(t.continuations.exchange(nullptr));
   }
 }
 

@@ -109,11 +109,28 @@ struct closure_task final : value_task<R> {
       return std::invoke(function, about, std::forward<As>(as)...);
   }
 
+  // What can be copied is still there after a run that was not the last one.
+  static consteval auto again_with() -> task* (*)(task&) {
+    if constexpr (copyable && std::is_move_constructible_v<F> && !yields<F, Args...>)
+      return [](task& t) -> task* {
+        auto& self = static_cast<closure_task&>(t);
+        return std::apply(
+            [&](Args&... as) -> task* {
+              return new closure_task(std::move(self.function), std::move(as)...);
+            },
+            self.arguments);
+      };
+    else
+      return nullptr;
+  }
+
   static inline const task_ops operations{
       .run = &run,
       .take = &value_task<R>::take,
       .call = nullptr,
       .destroy = [](task* t) noexcept { delete static_cast<closure_task*>(t); },
+      .again = again_with(),
+      .result = &typeid(R),
   };
   F function;
   std::tuple<Args...> arguments;
@@ -189,6 +206,11 @@ struct call_task final : task {
       .take = &take,
       .call = [](task& t) -> crossing_call& { return static_cast<call_task&>(t).crossing; },
       .destroy = [](task* t) noexcept { delete static_cast<call_task*>(t); },
+      .again = [](task& t) -> task* {
+        auto& given = static_cast<call_task&>(t).crossing;
+        return new call_task({.thunk = given.thunk, .target = given.target, .data = std::move(given.data)});
+      },
+      .result = &typeid(R),
   };
 };
 

@@ -13,7 +13,7 @@ plan_settings processes(int min, int max) {
           .idle_timeout = 1h,
           .grace = 100ms,
           .ready_timeout = 5s,
-          .restart = {.first = 100ms, .max = 1s, .jitter = false},
+          .restart = {.first = 100ms, .max = 1s, .jitter = jitter::none},
           .can_kill = true};
 }
 

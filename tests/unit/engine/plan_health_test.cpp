@@ -14,7 +14,7 @@ plan_settings looked_at(int workers, int failures = 3) {
           .idle_timeout = 1s,
           .grace = 100ms,
           .ready_timeout = 5s,
-          .restart = {.first = 100ms, .max = 1s, .jitter = false},
+          .restart = {.first = 100ms, .max = 1s, .jitter = jitter::none},
           .health = {.interval = 3s, .failures = failures},
           .can_kill = true};
 }

@@ -15,7 +15,7 @@ plan_settings one_task(int min, int max) {
           .idle_timeout = 1s,
           .grace = 100ms,
           .ready_timeout = 5s,
-          .restart = {.first = 100ms, .max = 1s, .jitter = false},
+          .restart = {.first = 100ms, .max = 1s, .jitter = jitter::none},
           .one_task = true,
           .can_kill = true};
 }

@@ -15,7 +15,7 @@ plan_settings processes(int min, int max, const life_settings& life) {
           .idle_timeout = 1s,
           .grace = 100ms,
           .ready_timeout = 5s,
-          .restart = {.first = 100ms, .max = 1s, .jitter = false},
+          .restart = {.first = 100ms, .max = 1s, .jitter = jitter::none},
           .life = life,
           .can_kill = true};
 }

@@ -14,7 +14,7 @@ plan_settings with_ladder(int min, int max, std::vector<stop_signal> ladder) {
           .idle_timeout = 1s,
           .grace = 100ms,
           .ready_timeout = 5s,
-          .restart = {.first = 100ms, .max = 1s, .jitter = false},
+          .restart = {.first = 100ms, .max = 1s, .jitter = jitter::none},
           .stop = std::move(ladder),
           .can_kill = true};
 }

@@ -100,7 +100,9 @@ TEST_F(plan_tasks, a_stop_at_once_leaves_those_who_were_told_no_grace) {
 // ------------------------------------------------------------------------------------------------ retries
 
 retry_options again(int attempts, bool on_error = true) {
-  return {.attempts = attempts, .backoff = {.first = 10ms, .max = 1s, .jitter = false}, .on_error = on_error};
+  return {.attempts = attempts,
+          .backoff = {.first = 10ms, .max = 1s, .jitter = jitter::none},
+          .on_error = on_error};
 }
 
 TEST_F(plan_tasks, a_retry_waits_out_its_backoff_and_then_runs_once) {

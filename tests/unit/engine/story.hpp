@@ -51,6 +51,9 @@ inline std::string text_of(const action& a) {
     }
     std::string operator()(const todo::retry_task& t) const { return "retry " + std::to_string(t.task); }
     std::string operator()(const todo::fail_task& t) const { return "fail " + std::to_string(t.task); }
+    std::string operator()(const todo::quarantine_task& t) const {
+      return "quarantine " + std::to_string(t.task);
+    }
     std::string operator()(const todo::cancel_all&) const { return "cancel all"; }
     std::string operator()(const todo::recycle_over& t) const {
       const char* const ends[] = {"all done", "failed", "given up", "stopped", "no such worker"};
