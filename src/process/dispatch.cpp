@@ -180,13 +180,13 @@ void process_crew::fill_as_told(std::unique_lock<std::mutex>& lock) {
       break;
     }
     lock.unlock();
-    const auto answer = engine::ask_chooser(chooser_, candidates);
-    if (!answer) owner_->chooser_failed(answer.error());
+    const auto told = engine::ask_chooser(chooser_, candidates);
+    if (!told) owner_->chooser_failed(told.error());
     lock.lock();
-    if (!answer) chooser_ = nullptr;
-    if (!answer || (!*answer && !asked_meanwhile_)) break;
-    if (!*answer) continue;
-    worker_process& w = *seen[**answer];
+    if (!told) chooser_ = nullptr;
+    if (!told || (!*told && !asked_meanwhile_)) break;
+    if (!*told) continue;
+    worker_process& w = *seen[**told];
     if (workers_[w.id.slot].get() != &w || w.room(most_each(w)) == 0) continue;
     task* t = nullptr;
     {
