@@ -60,6 +60,13 @@ struct worker_options {
   std::optional<int> max{};
   /// A worker above `min` that had nothing to do for so long is stopped. Above 0.
   duration idle_timeout = 10s;
+  /// So many tasks run at the same time in one worker process, each on a thread of its own there: for tasks
+  /// that wait more than they compute, in fewer processes. What ends the process, such as a crash of one of
+  /// them, or one that is late and does not stop, fails those that ran beside it too, as unexpected_exit with
+  /// the same death; those that had not begun move on. Tasks of one process must not disturb each other, so
+  /// the functions have to be safe for threads. Range 1..64 for a process pool; a thread runs one task, so a
+  /// thread pool takes 1 only.
+  int at_once = 1;
 };
 
 /// What the destructor of a pool does with tasks that have not settled.
@@ -103,11 +110,11 @@ enum class isolation : std::uint8_t {
 
 /// How long a worker process serves.
 enum class lifetime : std::uint8_t {
-  /// Task after task, until the pool or a limit ends it.
+  /// Task after task, or several at once (worker_options::at_once), until the pool or a limit ends it.
   lasting,
   /// One task, which no other has run before in that process, nor will after; another attempt of a task is in
   /// another process too. The next worker starts while the present one works: there are up to twice
-  /// workers.max processes, and at most workers.max tasks run.
+  /// workers.max processes, and at most workers.max tasks run. Not with workers.at_once above 1.
   per_task,
 };
 
@@ -176,8 +183,8 @@ struct limit_options {
 /// group, so by the only means left: a task waits in the queue while the workers, with the processes they
 /// started, have used more than their part. What runs is never stopped, so a pool of long tasks is above its
 /// part while they run, and waits for so much longer afterwards, but for no more than a minute; over some
-/// tasks its use is what it may be. Meanwhile each worker has one call at a time, which costs throughput
-/// where tasks take microseconds.
+/// tasks its use is what it may be. Meanwhile no worker has more calls than it runs at once, which costs
+/// throughput where tasks take microseconds.
 struct throttle_options {
   /// Percent of one processor: 80 is most of one, 250 is two and a half. Above 0, at most 100 for each usable
   /// CPU. std::nullopt: as much as there is.
@@ -218,10 +225,11 @@ struct health_options {
   std::optional<duration> interval = 3s;
   /// Range 1..1000.
   int failures = 3;
-  /// A busy worker that was silent for so long has failed its check: it has deadlocked. Not below `interval`.
-  /// std::nullopt: a task may wait for as long as it likes.
+  /// A busy worker that was silent for so long has failed its check: it has deadlocked. Where it runs several
+  /// tasks at once, any of them breaks the silence. Not below `interval`. std::nullopt: a task may wait for
+  /// as long as it likes.
   std::optional<duration> max_silence{};
-  /// Runs in each idle worker at each check, on the thread that runs tasks; a task that comes meanwhile waits
+  /// Runs in each idle worker at each check, on a thread that runs tasks; a task that comes meanwhile waits
   /// for it, so it should take much less than `interval`. A worker that is not well by it is replaced as by
   /// limit_options: the new one is ready before it goes, and no task is lost.
   check_function check{};
@@ -364,7 +372,7 @@ struct process_options {
   /// For the code in the workers, which gets them by muster::worker_arguments. With the environment at most
   /// 60 KiB, or workers do not come up.
   std::vector<std::string> args{};
-  /// Runs in each worker before its first task.
+  /// Runs in each worker before its first task, once, on its main thread.
   init_function init{};
   /// The program to run as worker, for a host whose `main` is not yours; its `main` calls muster::init.
   /// Empty: this program.
@@ -392,7 +400,8 @@ struct process_options {
 };
 
 /// What becomes of what a task writes to descriptors 1 and 2 (printf, std::cout, std::cerr, programs it
-/// starts) while it runs. Process pools only (invalid_options elsewhere): a process has one standard output.
+/// starts) while it runs. Only in process pools with workers.at_once = 1 (invalid_options elsewhere): a
+/// process has one standard output.
 enum class capture : std::uint8_t {
   off,      ///< Standard output is the owner's; standard error is the worker's, see worker_stderr.
   keep,     ///< Kept with the task: see future::output.

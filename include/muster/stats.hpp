@@ -52,7 +52,7 @@ struct worker_stats {
 
   std::size_t errors = 0;                         ///< Of these, how many threw.
   std::chrono::steady_clock::time_point since{};  ///< When this generation was started.
-  std::uint64_t task = 0;  ///< The number of the task it has begun; 0: none is known to have.
+  std::uint64_t task = 0;  ///< The number of the task it has begun, of several the first; 0: none is known.
   /// Resident bytes that are its own, when it was last looked at (health_options, limits.memory_soft); may
   /// count memory that it shares with the program it was forked from. std::nullopt: not looked at yet.
   std::optional<std::size_t> memory{};

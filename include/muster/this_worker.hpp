@@ -14,10 +14,11 @@ namespace muster::this_worker {
 /// health_options::max_silence. One store; call it as often as you like.
 void heartbeat() noexcept;
 
-/// This worker shall take no further task: what it holds is broken, though the present task may still return
-/// its value or throw. After that it ends, and is replaced at once; what it had not begun goes to others. It
-/// counts neither as a death nor, once the worker has had a task, as a failed start;
-/// event_kind::worker_stopped gives `why` (its first 1,000 bytes). The first call counts.
+/// This worker shall take no further task: what it holds is broken, though the present one, and those that
+/// run beside it, may still return their values or throw. After that it ends, and is replaced at once; what
+/// it had not begun goes to others. (While others still run there, it is replaced only where workers.max
+/// allows one more process.) It counts neither as a death nor, once the worker has had a task, as a
+/// failed start; event_kind::worker_stopped gives `why` (its first 1,000 bytes). The first call counts.
 void end_after_task(std::string_view why) noexcept;
 
 /// How much memory this worker uses by its own count, say in a device. It appears in

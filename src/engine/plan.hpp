@@ -100,6 +100,7 @@ struct plan_settings {
   std::optional<owner_memory_settings> owner_memory{};
   std::optional<quarantine_options> quarantine{};
   std::optional<report_settings> report{};
+  int at_once = 1;        // tasks that a worker runs at the same time
   bool one_task = false;  // a worker gets one task, and ends after it
   bool can_kill = false;
   std::uint64_t seed = 1;

@@ -31,12 +31,13 @@ std::string why(policy::scale_reason reason, const policy::crowd_seen& seen, std
 }
 
 // What waits is taken by who is free.
-policy::crowd_seen seen_now(int staying, int up, int free, std::size_t queued) {
+policy::crowd_seen seen_now(int staying, int up, int free, std::size_t queued, int at_once) {
   const auto taken = std::min<std::size_t>(queued, static_cast<std::size_t>(std::max(0, free)));
   return {.staying = staying,
           .up = up,
           .busy = std::clamp(up - std::max(0, free) + static_cast<int>(taken), 0, up),
-          .queued = queued - taken};
+          .queued = queued - taken,
+          .at_once = at_once};
 }
 
 }  // namespace
@@ -53,7 +54,7 @@ void plan::say_scaled(int from, const std::string& reason) {
 
 void plan::on(const happened::backlog& event, time_point now) {
   if (!at_work() || must_shrink()) return;
-  auto seen = seen_now(staying(), up(), event.free, event.queued);
+  auto seen = seen_now(staying(), up(), event.free, event.queued, settings_.at_once);
   seen.next = event.next;
   seen.newest = event.newest;
   grow(seen, event.queued, now);
@@ -94,7 +95,7 @@ void plan::on(const happened::surveyed& event, time_point now) {
     return state != worker_state::idle && state != worker_state::starting;
   });
   std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) { return a.since < b.since; });
-  auto seen = seen_now(staying(), up(), static_cast<int>(idle.size()), event.queued);
+  auto seen = seen_now(staying(), up(), static_cast<int>(idle.size()), event.queued, settings_.at_once);
   seen.next = event.next;
   seen.newest = event.newest;
   time_point next_look = base::never;

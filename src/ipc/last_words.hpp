@@ -61,7 +61,7 @@ static_assert(offsetof(last_words, fault_address) == 24 && offsetof(last_words, 
 struct reply_memory {
   reply_region rings;
   vital_signs signs;
-  alignas(cache_line) progress_slot progress;
+  alignas(cache_line) progress_slot progress[most_at_once];  // one for each that runs calls
   alignas(cache_line) last_words words;
 };
 

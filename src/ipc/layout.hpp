@@ -26,6 +26,9 @@ struct standard_sizes {
 
 inline constexpr std::size_t slot_count = standard_sizes::slot_count;
 
+// So many calls a worker runs at the same time at most.
+inline constexpr std::size_t most_at_once = 64;
+
 // The largest payload that goes through a byte ring: four of them always find room in an empty ring.
 template <class Sizes>
 inline constexpr std::size_t ring_payload_limit = Sizes::byte_ring / 4;
@@ -100,15 +103,15 @@ struct basic_request_region {
   alignas(cache_line) typename Atomics::template atomic<std::uint64_t> replies_taken;
   // Owner: bumped (release) after a `cancel` of a slot was stored; a futex word that the worker sleeps on.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> cancel_bell;
-  // Owner: the low 24 bits of a position, and in the other 40 how many chunks of the stream there were taken;
-  // release, before the cancel bell is bumped.
-  typename Atomics::template atomic<std::uint64_t> chunks_taken;
   // Owner: a stop_order when the worker shall take no further request; release, followed by the request bell.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> stop;
   // Owner: the number of the last health check; release, followed by the request bell. An idle worker
   // answers.
   typename Atomics::template atomic<std::uint32_t> ping;
   alignas(cache_line) basic_request_slot<Atomics, Sizes> slots[Sizes::slot_count];
+  // Owner: for the call in each slot the low 24 bits of its position, and in the other 40 how many chunks of
+  // its stream were taken; release, before the cancel bell is bumped.
+  alignas(cache_line) typename Atomics::template atomic<std::uint64_t> chunks_taken[Sizes::slot_count];
   // Owner: ordered by the claim word of the request that it belongs to.
   alignas(cache_line) typename Atomics::template bytes<Sizes::byte_ring> ring;
 };
@@ -154,8 +157,9 @@ static_assert(offsetof(request_slot, inline_bytes) == 56 && offsetof(reply_slot,
 static_assert(offsetof(request_region, replies_taken) == 0 && offsetof(request_region, cancel_bell) == 64);
 static_assert(offsetof(request_region, stop) == 128 && offsetof(request_region, ping) == 132);
 static_assert(offsetof(request_region, slots) == 192);
-static_assert(offsetof(request_region, ring) == 192 + 128 * slot_count);
-static_assert(sizeof(request_region) == 192 + 128 * slot_count + standard_sizes::byte_ring);
+static_assert(offsetof(request_region, chunks_taken) == 192 + 128 * slot_count);
+static_assert(offsetof(request_region, ring) == 192 + (128 + 8) * slot_count);
+static_assert(sizeof(request_region) == 192 + (128 + 8) * slot_count + standard_sizes::byte_ring);
 static_assert(offsetof(reply_region, bell) == 0 && offsetof(reply_region, asleep) == 64);
 static_assert(offsetof(reply_region, claims) == 128 && offsetof(reply_region, slots) == 128 + 8 * slot_count);
 static_assert(offsetof(reply_region, ring) == 128 + (8 + 128) * slot_count);

@@ -71,7 +71,7 @@ struct loop_orders {
   std::uint64_t keep_alive = 0;       // of the one that runs while it is idle; 0: none
   std::int64_t keep_alive_every = 0;  // each time for so many nanoseconds
   std::int32_t last_signal = 0;  // where it is handled, the worker gives it to itself before it ends; 0: none
-  std::uint32_t unused = 0;
+  std::uint32_t at_once = 1;     // so many calls run at the same time
 };
 
 enum class reply_status : std::uint32_t {

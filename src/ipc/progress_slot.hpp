@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The newest of what the call that a worker runs said about its progress, in the memory that it shares with
-// its owner: written over and over, so it never fills up and never waits. The worker writes under a lock of
-// its own; the owner's loop reads, and believes nothing without a check. A reader that meets a writer skips,
+// The newest of what a call that a worker runs said about its progress, in the memory that it shares with its
+// owner: written over and over, so it never fills up and never waits. The worker writes under a lock of its
+// own; the owner's loop reads, and believes nothing without a check. A reader that meets a writer skips,
 // and is rung for again.
 
 #include <algorithm>

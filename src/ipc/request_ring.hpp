@@ -9,6 +9,7 @@
 #include "ipc/byte_ring.hpp"
 #include "ipc/layout.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <chrono>
@@ -35,15 +36,40 @@ public:
   };
 
   // Writes a call into the next slot. The worker cannot see it before hand_over. Nothing when the slot is
-  // still in use. Never blocks. The payload is at most payload_limit bytes.
+  // still in use, but for one that was set aside: its later positions are passed over. Never blocks. The
+  // payload is at most payload_limit bytes.
   std::optional<prepared> prepare(const call_header& header, std::span<const std::byte> payload) {
     assert(payload.size() <= payload_limit);
+    if (aside_count_ == Sizes::slot_count) return std::nullopt;
+    while (aside_count_ > 0 && is_aside(entry(next_))) pass_over();
     if (entry(next_).state != phase::free) return std::nullopt;
     const std::uint64_t position = next_++;
     ++in_flight_;
+    const std::uint64_t bytes_begin = bytes_.mark();
     const carrier by = write_slot(slot(position), header, payload);
-    entry(position) = {phase::prepared, false, bytes_.mark()};
+    entry(position) = {position, phase::prepared, false, by == carrier::ring, bytes_begin};
     return prepared{position, by};
+  }
+
+  // Where a worker runs several calls at once, one that runs for long shall not hold up the ring. The oldest
+  // one, when it has begun, keeps its slot and is no longer in the way of later ones. False: it has not
+  // begun, or there is none.
+  bool set_aside() {
+    if (oldest_ == next_ || !seen_claimed(oldest_)) return false;
+    aside_[aside_count_++] = oldest_;
+    move_on();
+    return true;
+  }
+
+  // Positions between those in flight that are over, each of which holds up a slot.
+  [[nodiscard]] std::size_t gaps() const {
+    return static_cast<std::size_t>(next_ - oldest_) + aside_count_ - in_flight_;
+  }
+
+  // How many more calls are sure to find a slot.
+  [[nodiscard]] std::size_t room() const {
+    const auto used = static_cast<std::size_t>(next_ - oldest_) + aside_count_;
+    return used < Sizes::slot_count ? Sizes::slot_count - used : 0;
   }
 
   // Makes a prepared call claimable. Calls are begun in the order of their positions, whatever the order of
@@ -105,6 +131,9 @@ public:
   // The call was answered: frees its slot. False, and nothing is changed, when it awaits no reply.
   bool finished(std::uint64_t position) {
     if (!awaits_reply(position)) return false;
+    if (aside_count_ > 0)
+      aside_count_ =
+          static_cast<std::size_t>(std::remove(aside_.begin(), aside_end(), position) - aside_.begin());
     free_slot(position);
     return true;
   }
@@ -112,9 +141,19 @@ public:
   // Positions that were prepared and are neither answered, taken back nor abandoned.
   [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
 
-  // The oldest of them; next() when there is none. All of them lie in [oldest(), next()).
+  // The oldest of them that was not set aside; next() when there is none. Only these may not have begun, and
+  // all of them lie in [oldest(), next()).
   [[nodiscard]] std::uint64_t oldest() const { return oldest_; }
   [[nodiscard]] std::uint64_t next() const { return next_; }
+  // All of them, oldest first: for (p = first(); p != next(); p = after(p)).
+  [[nodiscard]] std::uint64_t first() const { return aside_count_ == 0 ? oldest_ : aside_[0]; }
+  [[nodiscard]] std::uint64_t after(std::uint64_t position) const {
+    const auto later = std::upper_bound(aside_.begin(), aside_end(), position);
+    if (later != aside_end()) return *later;
+    std::uint64_t at = std::max(position + 1, oldest_);
+    while (at < next_ && !known(at)) ++at;
+    return at;
+  }
   [[nodiscard]] std::uint64_t ring_bytes_in_use() const { return bytes_.in_use(); }
 
   // After one or more hand-overs: true when the worker sleeps, and then the caller calls wake (a system call,
@@ -139,7 +178,8 @@ public:
 
   // So many chunks of the stream at this position were taken. The caller then calls wake_cancel.
   void chunks_taken(std::uint64_t position, std::uint64_t count) {
-    Atomics::store(requests_.chunks_taken, chunks_word(position, count), std::memory_order_release);
+    Atomics::store(requests_.chunks_taken[position % Sizes::slot_count], chunks_word(position, count),
+                   std::memory_order_release);
     Atomics::fetch_add(requests_.cancel_bell, std::uint32_t{1}, std::memory_order_release);
   }
 
@@ -159,14 +199,30 @@ private:
   enum class phase : std::uint8_t { free, prepared, handed_over, begun };
 
   struct slot_entry {
+    std::uint64_t position = 0;
     phase state = phase::free;
-    bool ruined = false;          // begun, and the claim word was neither ready nor claimed
-    std::uint64_t bytes_end = 0;  // the mark of the byte ring behind this position
+    bool ruined = false;            // begun, and the claim word was neither ready nor claimed
+    bool in_ring = false;           // its payload is in the byte ring
+    std::uint64_t bytes_begin = 0;  // the mark of the byte ring before this position
   };
 
-  // Because a slot is reused only when its call has ended, at most slot_count positions lie in this window,
-  // and so each has its entry for itself.
-  [[nodiscard]] bool known(std::uint64_t position) const { return position >= oldest_ && position < next_; }
+  // Whether this very position is in flight: a slot is reused only when its call has ended.
+  [[nodiscard]] bool known(std::uint64_t position) const {
+    const slot_entry& e = entries_[position % Sizes::slot_count];
+    return e.position == position && e.state != phase::free;
+  }
+  [[nodiscard]] auto aside_end() { return aside_.begin() + static_cast<std::ptrdiff_t>(aside_count_); }
+  [[nodiscard]] auto aside_end() const { return aside_.begin() + static_cast<std::ptrdiff_t>(aside_count_); }
+  [[nodiscard]] bool is_aside(const slot_entry& e) const {
+    return e.state == phase::begun && e.position < oldest_;
+  }
+  // The slot of the next position still belongs to a call that runs. That call has begun, so nobody looks at
+  // its claim word any more, and there the worker finds that the position is over.
+  void pass_over() {
+    Atomics::store(claim(next_), claim_word(next_, claim_state::taken_back), std::memory_order_release);
+    if (oldest_ == next_) ++oldest_;
+    ++next_;
+  }
   slot_entry& entry(std::uint64_t position) { return entries_[position % Sizes::slot_count]; }
   auto& slot(std::uint64_t position) { return requests_.slots[position % Sizes::slot_count]; }
   auto& claim(std::uint64_t position) { return replies_.claims[position % Sizes::slot_count]; }
@@ -205,10 +261,17 @@ private:
     entry(position).state = phase::free;
     entry(position).ruined = false;
     --in_flight_;
-    while (oldest_ < next_ && entry(oldest_).state == phase::free) {
-      bytes_.free_before(entry(oldest_).bytes_end);
+    move_on();
+  }
+
+  // To the oldest in flight that was not set aside. What lies before all of them in the byte ring is free.
+  void move_on() {
+    while (oldest_ < next_ && (!known(oldest_) || (aside_count_ > 0 && aside_[aside_count_ - 1] == oldest_)))
       ++oldest_;
-    }
+    std::uint64_t free = oldest_ < next_ ? entry(oldest_).bytes_begin : bytes_.mark();
+    for (std::size_t i = 0; i < aside_count_; ++i)
+      if (entry(aside_[i]).in_ring) free = std::min(free, entry(aside_[i]).bytes_begin);
+    bytes_.free_before(free);
   }
 
   request_region& requests_;
@@ -216,6 +279,9 @@ private:
   std::uint64_t next_ = 0;
   std::uint64_t oldest_ = 0;
   std::size_t in_flight_ = 0;
+  // Positions before oldest_ that are in flight, in order. No call is there twice, so they fit.
+  std::array<std::uint64_t, Sizes::slot_count> aside_{};
+  std::size_t aside_count_ = 0;
   byte_ring_cursors bytes_{Sizes::byte_ring};
   std::array<slot_entry, Sizes::slot_count> entries_{};
 };
@@ -308,8 +374,8 @@ public:
   }
 
   // For the thread that watches over stop tokens: it reads the bell, looks at the calls that run, and then
-  // sleeps on what it read. Unlike the rest of the class these four may be called by another thread. A stream
-  // that waits for its reader sleeps on the same bell.
+  // sleeps on what it read. Unlike the rest of the class these four, and payload, may be called by any
+  // thread. A stream that waits for its reader sleeps on the same bell.
   [[nodiscard]] std::uint32_t cancel_bell() const {
     return Atomics::load(requests_.cancel_bell, std::memory_order_acquire);
   }
@@ -318,7 +384,9 @@ public:
            position + 1;
   }
   [[nodiscard]] std::uint64_t chunks_taken(std::uint64_t position) const {
-    return chunks_of(Atomics::load(requests_.chunks_taken, std::memory_order_acquire), position);
+    return chunks_of(
+        Atomics::load(requests_.chunks_taken[position % Sizes::slot_count], std::memory_order_acquire),
+        position);
   }
   void wait_for_cancel(std::uint32_t seen,
                        std::optional<std::chrono::nanoseconds> timeout = std::nullopt) const {

@@ -29,6 +29,7 @@ struct crowd_seen {
   std::size_t queued = 0;  // tasks that wait
   // Of these, which is next; and which is the newest that there ever was. Tasks are numbered in their order.
   std::uint64_t next = 0, newest = 0;
+  int at_once = 1;  // tasks that each worker runs at the same time
 };
 
 // What grow wants to hear of: more than so many tasks wait and nobody is free; or no more than so many
@@ -104,14 +105,19 @@ private:
     return static_cast<int>(std::ceil(std::min(a, 1e6) - 1e-9));
   }
 
-  // One worker for each task that waits while nobody is free. With other rules for the queue: for the first.
+  // So many workers for what waits.
+  [[nodiscard]] static int for_waiting(const crowd_seen& seen) {
+    const auto each = static_cast<std::size_t>(seen.at_once);
+    return static_cast<int>(std::min<std::size_t>((seen.queued + each - 1) / each, 4'096));
+  }
+
+  // One worker for each task that waits while nobody is free, or for as many as it runs at once. With other
+  // rules for the queue: for the first.
   [[nodiscard]] decision by_tasks(const crowd_seen& seen) const {
     if (seen.queued == 0 || seen.busy < seen.up) return std::nullopt;
     const bool other_rule = how_.queue_per_worker || how_.waiting_time;
     if (other_rule && seen.staying > 0) return std::nullopt;
-    return scale_decision{
-        other_rule ? 1 : seen.up + static_cast<int>(std::min<std::size_t>(seen.queued, 4'096)),
-        scale_reason::tasks_wait};
+    return scale_decision{other_rule ? 1 : seen.up + for_waiting(seen), scale_reason::tasks_wait};
   }
   [[nodiscard]] decision by_queue(const crowd_seen& seen) const {
     if (!how_.queue_per_worker || static_cast<double>(seen.queued) <= *how_.queue_per_worker * seen.staying)
@@ -132,8 +138,7 @@ private:
     if (!waited || long_enough) mark_ = {now, seen.newest};
     put_off_until(base::after(mark_->at, *how_.waiting_time));
     if (!long_enough || seen.busy < seen.up) return std::nullopt;
-    return scale_decision{seen.up + static_cast<int>(std::min<std::size_t>(seen.queued, 4'096)),
-                          scale_reason::waiting_time};
+    return scale_decision{seen.up + for_waiting(seen), scale_reason::waiting_time};
   }
   // At two looks, so that it is not a moment's chance.
   decision by_busy(const crowd_seen& seen, base::time_point now) {

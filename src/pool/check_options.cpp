@@ -218,6 +218,9 @@ void check_lifetime(problems& bad, const process_options& o) {
   if (o.lifetime > lifetime::per_task)
     bad.add("lifetime", std::to_string(static_cast<int>(o.lifetime)), "known: lasting, per_task");
   if (o.lifetime != lifetime::per_task) return;
+  if (o.workers.at_once > 1)
+    bad.add("workers.at_once", std::to_string(o.workers.at_once),
+            "with lifetime::per_task every worker runs one task; leave it out");
   if (o.limits.tasks)
     bad.add("limits.tasks", std::to_string(*o.limits.tasks),
             "with lifetime::per_task every worker serves one task; leave it out");
@@ -432,6 +435,9 @@ size check(problems& bad, const worker_options& o, int default_min) {
   s.max = o.max.value_or(o.min ? std::max(1, *o.min) : std::max(cpus, s.min));
   check_bounds(bad, s);
   bad.positive("workers.idle_timeout", o.idle_timeout);
+  if (o.at_once < 1 || o.at_once > 64)
+    bad.add("workers.at_once", std::to_string(o.at_once),
+            "range 1..64; for more at a time raise workers.max");
   return s;
 }
 
@@ -495,6 +501,9 @@ engine::settings check(const thread_options& o) {
   engine::settings chosen = check_common(bad, o, usable_cpus());
   if (o.nice < 0 || o.nice > 19)
     bad.add("nice", std::to_string(o.nice), "range 0..19; 0 is as urgent as the thread that starts it");
+  if (o.workers.at_once > 1)
+    bad.add("workers.at_once", std::to_string(o.workers.at_once),
+            "a thread runs one task; raise workers.max, or use a process_pool");
   bad.throw_if_any(o.name);
   return chosen;
 }
@@ -534,7 +543,8 @@ engine::settings check(const process_options& o) {
                                                              .shrink = o.owner_memory.shrink};
   chosen.plan.one_task = o.lifetime == lifetime::per_task;
   chosen.plan.can_kill = true;
-  chosen.can_capture = true;
+  chosen.plan.at_once = o.workers.at_once;
+  chosen.can_capture = o.workers.at_once == 1;
   return chosen;
 }
 
@@ -594,8 +604,10 @@ std::string problems_of(const task_options& o, const engine::settings& pool) {
   if (o.capture > capture::forward)
     bad.add("capture", std::to_string(static_cast<int>(o.capture)), "known: off, keep, forward");
   else if (o.capture != capture::off && !pool.can_capture)
-    bad.add("capture", o.capture == capture::keep ? "keep" : "forward",
-            "all threads of a process print to one standard output; use a process_pool");
+    bad.add(
+        "capture", o.capture == capture::keep ? "keep" : "forward",
+        "all threads of a process print to one standard output; use a process_pool with workers.at_once = "
+        "1");
   check_names(bad, o);
   if (o.key.size() > 256) bad.add("key", fmt::format("{} bytes", o.key.size()), "at most 256 bytes");
   const queue_options& queue = pool.queue;

@@ -71,8 +71,8 @@ void process_crew::doubt(worker_id id) {
   {
     const locked lock(*this);
     if (!w->open()) return;
-    if (w->is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w->step(worker_event::doubt);
+    note_free(*w);
     take_back_all(*w);
   }
   pump();
@@ -89,8 +89,8 @@ void process_crew::trust(worker_id id) {
     } else {
       w->step(worker_event::ready);
       w->idle_since = owner_->time().now();
-      if (w->is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
     }
+    note_free(*w);
   }
   pump();
 }

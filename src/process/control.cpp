@@ -66,7 +66,7 @@ std::optional<std::string> process_crew::on_message(worker_process& w, base::rec
       if (w.state != worker_state::starting) return std::nullopt;
       w.step(worker_event::ready);
       w.idle_since = owner_->time().now();
-      if (w.is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
+      note_free(w);
       owner_->worker_ready(w.id, w.pid);
       pump_wanted_.store(true);
       return std::nullopt;
@@ -185,9 +185,11 @@ std::optional<std::string> process_crew::on_line(worker_process& w, const ipc::c
 }
 
 void process_crew::take_progress(worker_process& w) {
-  if (!ipc::has_news(w.progress(), w.progress_seen)) return;
-  if (auto seen = ipc::read_progress(w.progress(), w.progress_seen))
-    note_progress(w, seen->position, seen->fraction, std::move(seen->text));
+  for (std::size_t i = 0; i < w.at_once; ++i) {
+    if (!ipc::has_news(w.progress(i), w.progress_seen[i])) continue;
+    if (auto seen = ipc::read_progress(w.progress(i), w.progress_seen[i]))
+      note_progress(w, seen->position, seen->fraction, std::move(seen->text));
+  }
 }
 
 void process_crew::note_progress(worker_process& w, std::uint64_t position, double fraction,

@@ -66,8 +66,8 @@ void process_crew::signal(worker_id id, int number, death_cause why) {
   {
     const locked lock(*this);
     if (w->killed_for || (w->signals_now & bit) != 0) return;
-    if (w->is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     first = !std::exchange(w->is_being_ended, true);
+    note_free(*w);
     if (first) w->signalled_for = why;
     w->signals_now |= bit;
     w->signals_ever |= bit;
@@ -83,8 +83,8 @@ void process_crew::signal(worker_id id, int number, death_cause why) {
 
 bool process_crew::doom(worker_process& w, death_cause why) {
   if (w.killed_for) return false;
-  if (w.is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
   w.killed_for = why;
+  note_free(w);
   return true;
 }
 
@@ -258,11 +258,14 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
   }
   {
     const locked lock(*this);
-    if (w.is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w.step(worker_event::end);
+    note_free(w);
+    std::vector<std::uint64_t> positions;
+    for (std::uint64_t at = w.sender.first(); at != w.sender.next(); at = w.sender.after(at))
+      positions.push_back(at);
     const auto intake = owner_->queue().lock();
-    for (std::uint64_t position = w.sender.next(); position > w.sender.oldest(); --position) {
-      const std::uint64_t at = position - 1;
+    for (; !positions.empty(); positions.pop_back()) {  // the newest first, so that their order stays
+      const std::uint64_t at = positions.back();
       if (w.at(at).task == nullptr) continue;
       if (task* t = take_back(w, at)) {
         if (t->extras && t->extras->only_on)

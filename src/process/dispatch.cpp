@@ -83,8 +83,8 @@ void process_crew::ring(std::vector<worker_ref>& to_wake) {
 // How many calls this worker may have at a time. Where tasks are held back each has to wait for its turn, not
 // behind another; who pulls gets as many as it can take.
 std::size_t process_crew::most_each(const worker_process& w) const {
-  if (throttle_ || owner_->queue().one_at_a_time()) return 1;
-  return chooses_.how == strategy::pull && !chooser_ ? w.window : ipc::slot_count;
+  if (throttle_ || owner_->queue().one_at_a_time()) return w.at_once;
+  return chooses_.how == strategy::pull && !chooser_ ? w.window() : ipc::slot_count;
 }
 
 void process_crew::fill() {
@@ -180,13 +180,13 @@ void process_crew::fill_as_told(std::unique_lock<std::mutex>& lock) {
       break;
     }
     lock.unlock();
-    const auto answer = engine::ask_chooser(chooser_, candidates);
-    if (!answer) owner_->chooser_failed(answer.error());
+    const auto told = engine::ask_chooser(chooser_, candidates);
+    if (!told) owner_->chooser_failed(told.error());
     lock.lock();
-    if (!answer) chooser_ = nullptr;
-    if (!answer || (!*answer && !asked_meanwhile_)) break;
-    if (!*answer) continue;
-    worker_process& w = *seen[**answer];
+    if (!told) chooser_ = nullptr;
+    if (!told || (!*told && !asked_meanwhile_)) break;
+    if (!*told) continue;
+    worker_process& w = *seen[**told];
     if (workers_[w.id.slot].get() != &w || w.room(most_each(w)) == 0) continue;
     task* t = nullptr;
     {
@@ -227,11 +227,12 @@ bool process_crew::place(worker_process& w, task& t) {
   w.at(prepared->position) = {.task = &t};
   w.had_tasks = true;
   lowest_placed_ = std::min(lowest_placed_, t.priority);
-  if (w.in_flight() == 1) {
-    w.head_since = owner_->time().now();
-    note_head(w);
+  if (w.in_flight() <= w.at_once) {
+    const auto now = owner_->time().now();
+    if (w.in_flight() == 1) w.head_since = now;
+    note_running(w);
     gave_calls_ = true;
-    if (sleeps_until_ > base::after(w.head_since, 2 * patience_.claim)) {
+    if (sleeps_until_ > base::after(now, 2 * patience_.claim)) {
       sleeps_until_ = base::time_point::min();
       wake();
     }
@@ -262,13 +263,16 @@ bool process_crew::send_parcel(worker_process& w, std::uint64_t position, std::s
   return sent.has_value();
 }
 
-// The oldest call of a worker is the one it runs; from when it became that, its run time counts.
-void process_crew::note_head(worker_process& w) {
-  if (w.in_flight() == 0) return;
-  worker_process::placed& head = w.at(w.sender.oldest());
-  if (head.task == nullptr || head.begun) return;
-  head.begun = true;
-  owner_->began(*head.task, w.id);
+// The oldest calls of a worker, as many as it runs at once, are those that run; from when a call became one
+// of them, its run time counts.
+void process_crew::note_running(worker_process& w) {
+  w.each_running([&](std::uint64_t position) {
+    worker_process::placed& entry = w.at(position);
+    if (entry.task == nullptr || entry.begun) return;
+    entry.begun = true;
+    if (w.at_once > 1) w.next_since = owner_->time().now();
+    owner_->began(*entry.task, w.id);
+  });
 }
 
 // How many workers have calls, and for how long each has.
@@ -293,12 +297,18 @@ void process_crew::note_load(worker_process& w) {
   }
   if (w.in_flight() > 0 && w.state == worker_state::idle) {
     w.step(worker_event::begin);
-    idle_workers_.fetch_sub(1, std::memory_order_relaxed);
   } else if (w.in_flight() == 0 && w.state == worker_state::busy) {
     w.step(worker_event::rest);
     w.idle_since = owner_->time().now();
-    if (w.is_free()) idle_workers_.fetch_add(1, std::memory_order_relaxed);
   }
+  note_free(w);
+}
+
+// After whatever may have changed it.
+void process_crew::note_free(worker_process& w) {
+  const bool is_free = w.is_free();
+  if (std::exchange(w.counts_free, is_free) != is_free)
+    idle_workers_.fetch_add(is_free ? 1 : -1, std::memory_order_relaxed);
 }
 
 void process_crew::note_served(worker_process& w, std::size_t answered) {
@@ -402,8 +412,8 @@ void process_crew::recall_for(const task& next) {
   const engine::intake& intake = owner_->queue();
   for (const auto& w : workers_) {
     if (!w || !w->open()) continue;
-    const std::uint64_t oldest = w->sender.oldest();
-    for (std::uint64_t position = w->sender.next(); position > oldest + 1; --position) {
+    const std::uint64_t waiting = w->each_running([](std::uint64_t) {});
+    for (std::uint64_t position = w->sender.next(); position > waiting; --position) {
       const task* t = w->at(position - 1).task;
       if (t == nullptr || t->priority >= priority || is_for_one(*t) || intake.goes_before(*t, next)) continue;
       if (task* mine = take_back(*w, position - 1)) owner_->put_back(*mine);
@@ -412,19 +422,21 @@ void process_crew::recall_for(const task& next) {
   lowest_placed_ = priority;  // what is left has begun, or goes before it
 }
 
-// A worker is idle and nothing is queued: it gets half of what waits behind the busiest one's present call,
-// the oldest first, so that no task waits behind a slow one while somebody is free.
+// A worker is free and nothing is queued: it gets half of what waits behind the calls that the busiest one
+// runs, the oldest first, so that no task waits behind a slow one while somebody is free.
 void process_crew::steal() {
   for (const auto& thief : workers_) {
-    if (!thief || thief->state != worker_state::idle || thief->room(ipc::slot_count) == 0) continue;
+    if (!thief || !thief->is_free() || thief->room(ipc::slot_count) == 0) continue;
     worker_process* victim = nullptr;
     for (const auto& w : workers_)
-      if (w && w->in_flight() > 1 && (victim == nullptr || w->in_flight() > victim->in_flight()))
+      if (w && w->in_flight() > w->at_once && (victim == nullptr || w->in_flight() > victim->in_flight()))
         victim = w.get();
     if (victim == nullptr) return;
-    std::size_t wanted = std::min(victim->in_flight() / 2, thief->room(ipc::slot_count));
+    const std::size_t waiting = victim->in_flight() - victim->at_once;
+    std::size_t wanted = std::min((waiting + 1) / 2, thief->room(ipc::slot_count));
     const std::uint64_t end = victim->sender.next();
-    for (std::uint64_t position = victim->sender.oldest() + 1; position < end && wanted > 0; ++position) {
+    std::uint64_t position = victim->each_running([](std::uint64_t) {});
+    for (; position < end && wanted > 0; ++position) {
       if (const task* there = victim->at(position).task; there == nullptr || is_for_one(*there)) continue;
       task* t = take_back(*victim, position);
       if (t == nullptr) continue;
@@ -441,10 +453,11 @@ revoked process_crew::revoke(task& t, bool tell, worker_id& on) {
   for (const auto& w : workers_) {
     if (!w) continue;
     if (std::erase(w->own, &t) > 0) return revoked::taken_back;
-    for (std::uint64_t position = w->sender.oldest(); position < w->sender.next(); ++position) {
+    for (std::uint64_t position = w->sender.first(); position != w->sender.next();
+         position = w->sender.after(position)) {
       if (w->at(position).task != &t) continue;
       if (take_back(*w, position) != nullptr) {
-        note_head(*w);
+        note_running(*w);
         pump_wanted_.store(true);  // its place is free for what is queued
         return revoked::taken_back;
       }
@@ -462,7 +475,8 @@ void process_crew::held(std::vector<task_ref<>>& into) {
   const locked lock(*this);
   for (const auto& w : workers_) {
     if (!w) continue;
-    for (std::uint64_t position = w->sender.oldest(); position < w->sender.next(); ++position)
+    for (std::uint64_t position = w->sender.first(); position != w->sender.next();
+         position = w->sender.after(position))
       if (task* t = w->at(position).task) into.push_back(task_ref<>::share(*t));
     for (task* t : w->own) into.push_back(task_ref<>::share(*t));
   }
@@ -472,7 +486,8 @@ bool process_crew::holds(worker_id id, const task& t) {
   const locked lock(*this);
   if (id.slot >= workers_.size() || workers_[id.slot]->id != id) return false;
   worker_process& w = *workers_[id.slot];
-  for (std::uint64_t position = w.sender.oldest(); position < w.sender.next(); ++position)
+  for (std::uint64_t position = w.sender.first(); position != w.sender.next();
+       position = w.sender.after(position))
     if (w.at(position).task == &t) return true;
   return false;
 }

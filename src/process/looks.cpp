@@ -43,14 +43,17 @@ base::time_point process_crew::look_at_workers(base::time_point until) {
       until = std::min(until, due);
     }
     if (w->in_flight() == 0 || w->killed_for) continue;
-    const std::uint64_t head = w->sender.oldest();
-    const bool is_begun = w->sender.seen_claimed(head);
-    const auto due = base::after(w->head_since, patience_.claim);
-    if (w->sender.is_ruined(head))
+    bool are_begun = true, is_ruined = false;
+    w->each_running([&](std::uint64_t position) {
+      are_begun = w->sender.seen_claimed(position) && are_begun;
+      is_ruined = w->sender.is_ruined(position) || is_ruined;
+    });
+    const auto due = base::after(w->at_once == 1 ? w->head_since : w->next_since, patience_.claim);
+    if (is_ruined)
       deaf_.emplace_back(w, "it wrote over the word by which it claims its next call");
-    else if (!is_begun && due <= now)
+    else if (!are_begun && due <= now)
       deaf_.emplace_back(w, "it did not take its next call, though it was awake or was rung for");
-    else if (!is_begun)
+    else if (!are_begun)
       until = std::min({until, due, base::after(now, between_looks)});
   }
   if (std::exchange(gave_calls_, false)) until = std::min(until, base::after(now, patience_.claim));

@@ -58,6 +58,7 @@ std::string text_of(const ipc::system_failure& f) { return std::string(f.call) +
 
 process_crew::process_crew(const process_options& options)
     : options_(options),
+      at_once_(static_cast<std::size_t>(options.workers.at_once)),
       board_memory_(make_board()),
       board_(board_memory_.start<ipc::board>()),
       names_(rows_of(board_)),
@@ -216,6 +217,7 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
     w->limit = memory_limit::prepare(*limits.memory, request.birth.pool, id.slot, id.generation);
     w->limit->apply_to(request.birth);
   }
+  w->at_once = at_once_;
   w->one_task = options_.lifetime == lifetime::per_task;
   w->never_chosen = chooses_.weight(id.slot) == 0;  // weights do not change
   request.control = control->second.release();
@@ -244,8 +246,8 @@ void process_crew::retire(worker_id id) {
   std::vector<task*> own;
   {
     const locked lock(*this);
-    if (w->is_free()) idle_workers_.fetch_sub(1, std::memory_order_relaxed);
     w->step(worker_event::retire);
+    note_free(*w);
     take_back_all(*w);
     own.assign(w->own.begin(), w->own.end());
     w->own.clear();
@@ -275,8 +277,7 @@ void process_crew::wait(base::time_point until) {
 
   bell_.before_sleep();
   for (const auto& w : snapshot_)
-    if (w->receiver.anything() || ipc::has_news(w->progress(), w->progress_seen))
-      until = base::time_point::min();
+    if (w->receiver.anything() || w->has_progress()) until = base::time_point::min();
   timespec pause{};
   const auto now = owner_->time().now();
   if (until > now && until != base::never) {
@@ -448,7 +449,7 @@ void process_crew::describe(stats& into) {
            .idle_since = w->state == worker_state::idle ? std::optional(w->idle_since) : std::nullopt,
            .errors = w->errors,
            .since = w->born,
-           .task = w->is_at_work() ? w->at(w->sender.oldest()).task->id : 0,
+           .task = w->is_at_work() ? w->at(w->sender.first()).task->id : 0,
            .memory = w->memory,
            .reported_memory = w->reported_memory(),
            .failed_checks = w->failed_looks});

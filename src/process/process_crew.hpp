@@ -150,9 +150,10 @@ private:
   void recall_for(const detail::task& next);                           // with the lock
   void steal();                                                        // with the lock
   detail::task* take_back(worker_process& w, std::uint64_t position);  // with the lock
-  void note_head(worker_process& w);                                   // with the lock
+  void note_running(worker_process& w);                                // with the lock
   void note_load(worker_process& w);                                   // with the lock
   void note_busy(worker_process& w);                                   // with the lock
+  void note_free(worker_process& w);                                   // with the lock
   void note_served(worker_process& w, std::size_t answered);           // with the lock
 
   // --- replies.cpp
@@ -238,6 +239,7 @@ private:
   [[nodiscard]] worker_ref find(std::uint32_t slot, std::uint32_t generation);
 
   const process_options options_;  // what recycle may change is in the editions
+  const std::size_t at_once_;      // calls that a worker runs at the same time
   const patience patience_ = usual_patience;
   module::symbols symbols_;  // loop only
   engine::engine* owner_ = nullptr;
@@ -264,7 +266,7 @@ private:
   std::size_t busy_ = 0, peak_busy_ = 0;  // workers with calls; guarded by mutex_, as are these
   std::size_t served_before_ = 0;         // by workers that were replaced
   duration busy_before_{};                // the same
-  std::atomic<int> idle_workers_{0};      // open workers without a call; written with the lock
+  std::atomic<int> idle_workers_{0};      // those that are free (is_free); written with the lock
   std::atomic<bool> pump_wanted_{false};  // seq_cst: who fails to get the lock leaves the work to its holder
   // Tasks that could not be sent, to be failed once the lock is let go; guarded by mutex_.
   std::vector<std::pair<detail::task*, std::exception_ptr>> refused_;

@@ -36,11 +36,12 @@ bool process_crew::drain(worker_process& w) {
       note_served(w, answers.size());
       owner_->ran_for((owner_->time().now() - w.head_since) / static_cast<duration::rep>(answers.size()));
       w.measure(answers.size(), owner_->time().now());
+      w.make_room();
       note_load(w);
       pump_wanted_.store(chooser_ != nullptr);  // which is asked without the lock
       if (!chooser_) fill();
       ring(to_wake);
-      note_head(w);
+      note_running(w);
     }
     more = answers.size() == 256 && !broken;
     if (!refused_.empty()) pump_wanted_.store(true);  // pump tells them
@@ -147,8 +148,9 @@ void process_crew::chunks_taken(task& t, std::uint64_t count) {
     const std::uint32_t slot = t.worker.load(std::memory_order_relaxed);
     if (slot >= workers_.size() || !workers_[slot] || !workers_[slot]->open()) return;
     on = workers_[slot];
-    std::uint64_t position = on->sender.oldest();
-    while (position < on->sender.next() && on->at(position).task != &t) ++position;
+    std::uint64_t position = on->sender.first();
+    while (position != on->sender.next() && on->at(position).task != &t)
+      position = on->sender.after(position);
     if (position == on->sender.next()) return;
     on->sender.chunks_taken(position, count);
   }

@@ -40,7 +40,7 @@ void worker_process::measure(std::size_t answered, base::time_point now) {
   head_since = now;
   constexpr duration target = std::chrono::microseconds(500);
   const auto fits = static_cast<std::size_t>(target / std::max(per_call, duration(1)));
-  window = std::clamp(fits, std::size_t{1}, std::min(window * 4, ipc::slot_count));
+  burst = std::clamp(fits, std::size_t{1}, std::min(burst * 4, ipc::slot_count));
 }
 
 }  // namespace muster::process

@@ -59,7 +59,7 @@ struct worker_process {
   // A task that was handed to the worker. The crew holds its reference until it is answered or taken back.
   struct placed {
     detail::task* task = nullptr;
-    bool begun = false;          // it became the oldest, so its run time counts
+    bool begun = false;          // it became one of those that run, so its run time counts
     bool handles_asked = false;  // which a worker does once
   };
   // What came for a reply ahead of it.
@@ -76,26 +76,34 @@ struct worker_process {
   };
 
   [[nodiscard]] std::size_t in_flight() const { return sender.in_flight(); }
+  // How many calls it may have, so that enough are there to keep it busy and no more pile up behind slow
+  // ones.
+  [[nodiscard]] std::size_t window() const { return std::min(burst + at_once - 1, ipc::slot_count); }
   // How many more calls it may get when it shall have at most `most`. Calls that were taken back leave gaps
   // in the ring, so room in the ring is another matter than calls in flight.
   [[nodiscard]] std::size_t room(std::size_t most) const {
-    const std::size_t free = ipc::slot_count - static_cast<std::size_t>(sender.next() - sender.oldest());
     return !open() || never_chosen || killed_for || is_being_ended || has_had_its_task() ||
                    receiver.broken() || in_flight() >= most
                ? 0
-               : std::min(most - in_flight(), free);
+               : std::min(most - in_flight(), sender.room());
+  }
+  // Where several calls run at once, one that runs for long leaves more and more gaps behind it. Before they
+  // fill the ring it is set aside.
+  void make_room() {
+    if (at_once == 1) return;
+    while (sender.gaps() > ipc::slot_count / 2 && sender.set_aside()) {}
   }
   [[nodiscard]] bool open() const { return state == worker_state::idle || state == worker_state::busy; }
   [[nodiscard]] const ipc::last_words& words() const { return replies.view<ipc::reply_memory>().words; }
   [[nodiscard]] const ipc::vital_signs& signs() const { return replies.view<ipc::reply_memory>().signs; }
-  [[nodiscard]] const ipc::progress_slot& progress() const {
-    return replies.view<ipc::reply_memory>().progress;
+  [[nodiscard]] const ipc::progress_slot& progress(std::size_t of) const {
+    return replies.view<ipc::reply_memory>().progress[of];
   }
   // One of those that get a single task, and it is answered or under way.
   [[nodiscard]] bool has_had_its_task() const { return one_task && (served > 0 || in_flight() > 0); }
-  // Among those that a task finds free.
+  // Another call would begin at once: it runs fewer than it may.
   [[nodiscard]] bool is_free() const {
-    return state == worker_state::idle && !never_chosen && !killed_for && !is_being_ended &&
+    return open() && in_flight() < at_once && !never_chosen && !killed_for && !is_being_ended &&
            !has_had_its_task();
   }
   // A task of its own finds it, now or when it is up.
@@ -104,11 +112,27 @@ struct worker_process {
            !is_being_ended && !leaves;
   }
   // It has begun a call.
-  [[nodiscard]] bool is_at_work() { return in_flight() > 0 && sender.seen_claimed(sender.oldest()); }
+  [[nodiscard]] bool is_at_work() { return in_flight() > 0 && sender.seen_claimed(sender.first()); }
+  // Calls f(position) for each call that may run now, oldest first: it claims them in this order. Returns the
+  // position of the first that has to wait; sender.next() where none has to.
+  template <class F>
+  std::uint64_t each_running(F f) const {
+    std::uint64_t at = sender.first();
+    for (std::size_t left = at_once; left > 0 && at != sender.next(); --left) {
+      const std::uint64_t behind = at_once == 1 ? at + 1 : sender.after(at);
+      f(at);
+      at = behind;
+    }
+    return at;
+  }
+  [[nodiscard]] bool has_progress() const {
+    for (std::size_t i = 0; i < at_once; ++i)
+      if (ipc::has_news(progress(i), progress_seen[i])) return true;
+    return false;
+  }
   [[nodiscard]] std::optional<std::size_t> reported_memory() const;
   void step(engine::worker_event event);
-  // After answers or a hand-over: how many calls it shall have at most, so that enough are there to keep it
-  // busy for `target` and no more pile up behind a slow one.
+  // After answers: how many calls keep it busy for half a millisecond.
   void measure(std::size_t answered, base::time_point now);
 
   engine::worker_id id;
@@ -128,17 +152,20 @@ struct worker_process {
   std::optional<std::uint64_t> handles_wanted{};
   // By position; loop only. There may be two: a worker begins its next call before we have seen its reply.
   std::map<std::uint64_t, printed> printing{};
-  std::uint32_t progress_seen = 0;  // loop only: the version that was last read
+  std::array<std::uint32_t, ipc::most_at_once> progress_seen{};  // loop only: the versions last read
 
-  std::size_t window = 1;         // calls it may have
+  std::size_t at_once = 1;        // calls that it runs at the same time
+  std::size_t burst = 1;          // see window
   duration per_call{};            // smoothed; 0: unknown
   base::time_point head_since{};  // when its oldest call could begin
+  base::time_point next_since{};  // where several run at once: when the last that can begin could
   base::time_point idle_since{};
   bool counted_busy = false;      // among process_crew::busy_
   base::time_point busy_since{};  // when its first call could begin, while it has any
   duration busy_time{};           // before that
   base::time_point born{};
-  bool fresh = false;  // it got calls and was not rung for yet
+  bool fresh = false;        // it got calls and was not rung for yet
+  bool counts_free = false;  // among the crew's idle_workers_
   std::size_t served = 0;
   std::optional<std::uint64_t> worn_after{};  // so many served are to be told
   bool worn_told = false;                     // once; the next time it is overdue

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
@@ -50,7 +51,7 @@ void faults::order(std::vector<fault> ordered) {
 }
 
 bool faults::strike(fault_step step) {
-  static std::array<std::uint32_t, fault_steps> times{};
+  static std::array<std::atomic<std::uint32_t>, fault_steps> times{};
   const std::uint32_t time = ++times[static_cast<std::size_t>(step)];
   bool send = true;
   for (const fault& each : orders())

@@ -2,7 +2,7 @@
 #pragma once
 
 // Carries out the faults that the owner ordered for this worker process (muster/fault.hpp). Written once by
-// the only thread of the new process; after that each step is reached by one thread, the worker's main one.
+// the only thread of the new process; after that the steps are reached by the threads that run calls.
 
 #include <vector>
 

@@ -30,6 +30,7 @@ last_words* words = nullptr;
 int bell = -1;
 pid_t process = 0;
 pid_t calling_thread = 0;
+int (*thread_in_question)() = nullptr;
 
 // The thread that writes the words; 0: none. A handler that finds another one there leaves them alone.
 std::atomic<pid_t> writer{0};
@@ -163,13 +164,19 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   if (sent_by_a_process(*info) || signal == SIGABRT) ::syscall(SYS_tgkill, ::getpid(), own_thread(), signal);
 }
 
-// The owner asks the process; the answer is about the thread that runs calls.
+// The owner asks the process; the answer is about a thread that runs calls, which is sent the question on.
+// Who is sent it by this process answers, though it may no longer be the one in question.
 void on_question(int signal, siginfo_t* info, void* context) {
   const int error = errno;
   if (::getpid() == process) {
-    if (own_thread() != calling_thread) {
-      ::syscall(SYS_tgkill, process, calling_thread, signal);
-    } else if (pid_t nobody = 0; writer.compare_exchange_strong(nobody, calling_thread)) {
+    const pid_t self = own_thread();
+    const bool is_sent_on = info->si_code == SI_TKILL && info->si_pid == process;
+    const pid_t about = is_sent_on                      ? self
+                        : thread_in_question != nullptr ? thread_in_question()
+                                                        : calling_thread;
+    if (self != about) {
+      ::syscall(SYS_tgkill, process, about, signal);
+    } else if (pid_t nobody = 0; writer.compare_exchange_strong(nobody, self)) {
       write_words(ipc::words_kind::hang, signal, *info, *static_cast<ucontext_t*>(context));
       writer.store(0);
       const std::uint64_t one = 1;
@@ -209,17 +216,23 @@ void make_signal_stack() {
 
 }  // namespace
 
-void prepare_last_words(ipc::last_words& to, int bell_descriptor) {
+void prepare_last_words(ipc::last_words& to, int bell_descriptor, int (*in_question)()) {
   if constexpr (base::is_sanitized) return;
   words = &to;
   bell = bell_descriptor;
   process = ::getpid();
   calling_thread = own_thread();
+  thread_in_question = in_question;
   void* once[2];
   ::backtrace(once, 2);  // the first call loads the unwinder, which no handler may do
   make_signal_stack();
   for (const int signal : fatal_signals) install(signal, on_fault, 0);
   install(ipc::trace_signal(), on_question, SA_RESTART);
+}
+
+void prepare_last_words_of_this_thread() {
+  if constexpr (base::is_sanitized) return;
+  make_signal_stack();
 }
 
 }  // namespace muster::worker

@@ -10,10 +10,15 @@
 
 namespace muster::worker {
 
-// Called once, by the thread that runs calls, before any code of the user's. Handlers that are installed
-// already stay, and code of the user's may install its own later: then there are no last words. `bell` is
-// rung after the answer to the owner's question. Under a sanitizer nothing is done: its report is the better
+// Called once, by the main thread, before any code of the user's. Handlers that are installed already stay,
+// and code of the user's may install its own later: then there are no last words. `bell` is rung after the
+// answer to the owner's question. The answer is about the thread that `in_question` names then, which is
+// called in a handler; null: about the caller. Under a sanitizer nothing is done: its report is the better
 // one. `words` and `bell` stay for the life of the process.
-void prepare_last_words(ipc::last_words& words, int bell);
+void prepare_last_words(ipc::last_words& words, int bell, int (*in_question)() = nullptr);
+
+// Called by every other thread that runs calls, before it does: handlers need a stack where its own is used
+// up.
+void prepare_last_words_of_this_thread();
 
 }  // namespace muster::worker

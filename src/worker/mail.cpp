@@ -9,6 +9,11 @@
 
 namespace muster::worker {
 
+void tell_owner(int socket, const ipc::control_message& message, std::string_view text,
+                std::span<const int> descriptors) {
+  (void)base::send_message(socket, ipc::encode(message, text), descriptors);
+}
+
 std::expected<std::vector<base::file_descriptor>, std::string> mail::take(ipc::control_kind kind,
                                                                           std::uint64_t position) {
   early_.erase(early_.begin(), early_.lower_bound({position, ipc::control_kind{}}));

@@ -4,12 +4,14 @@
 // What the owner sends to a worker beside the rings: parcels ahead of the calls that they belong to, and
 // descriptors when they are asked for. Messages come in the order in which they were sent, which need not be
 // the order in which they are wanted: what is early is kept, what belongs to calls that were taken back is
-// dropped. Used by the thread that runs calls.
+// dropped. Used by one thread at a time, for calls in the order in which they were claimed.
 
 #include <cstdint>
 #include <expected>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,10 @@
 #include "ipc/messages.hpp"
 
 namespace muster::worker {
+
+// Any thread. The owner is gone where this fails, and we are about to be.
+void tell_owner(int socket, const ipc::control_message& message, std::string_view text = {},
+                std::span<const int> descriptors = {});
 
 class mail {
 public:

@@ -13,18 +13,21 @@
 namespace muster::worker {
 
 namespace {
-std::atomic<speech*> present = nullptr;
-pid_t process = 0;  // whose it is: a child that a task forks has no part in it
+std::atomic<speech*> common = nullptr;
+thread_local speech* own = nullptr;
+pid_t process = 0;  // whose they are: a child that a task forks has no part in it
 }  // namespace
 
 speech::speech(int socket, int bell, const ipc::board& board, ipc::progress_slot& progress)
     : socket_(socket), bell_(bell), progress_(progress), ringer_(board) {
   process = ::getpid();
-  present.store(this);
 }
 
+void speech::speak_for_all() { common.store(this); }
+void speech::speak_for_this_thread() { own = this; }
+
 speech* speech::of_this_process() {
-  speech* const one = present.load(std::memory_order_acquire);
+  speech* const one = own != nullptr ? own : common.load(std::memory_order_acquire);
   return one != nullptr && ::getpid() == process ? one : nullptr;
 }
 

@@ -2,8 +2,9 @@
 #pragma once
 
 // What a worker process says while it runs calls: lines of a log, which go over the control socket and never
-// wait for it, and progress, which goes through shared memory. One object a process, made before any code of
-// the user's runs. Any thread may speak; it is then about the call that runs.
+// wait for it, and progress, which goes through shared memory. One object for each that runs calls, made
+// before any code of the user's runs. Any thread may speak, and then it is about the call that runs; where
+// several run at once, about the one that its own thread runs.
 
 #include <atomic>
 #include <cstdint>
@@ -25,7 +26,11 @@ public:
   // All of it stays for the life of the process.
   speech(int socket, int bell, const ipc::board& board, ipc::progress_slot& progress);
 
-  // The one of this process; null where it is no worker, or the child of one.
+  // By the main thread: the one for threads that have none of their own.
+  void speak_for_all();
+  // By a thread that runs calls: the one for it.
+  void speak_for_this_thread();
+  // The one for the calling thread; null where this is no worker, or the child of one.
   static speech* of_this_process();
 
   // By the thread that runs calls: from here on it is about the call at this position, with these flags.

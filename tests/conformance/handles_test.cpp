@@ -191,6 +191,59 @@ TYPED_TEST(handles, pass_through_calls_of_posts_and_leave_nothing_open) {
 // -----------------------------------------------------------------------------------------------------------
 // processes
 
+// S54: a large block without a copy. Both sides have the same memory; the worker has none of its own for it.
+long private_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssAnon:")) return std::atol(line.c_str() + 8);
+  return -1;
+}
+
+struct block_seen {
+  std::uint64_t sum = 0;
+  long grown_kib = 0;
+};
+
+}  // namespace
+}  // namespace muster::test
+
+template <>
+inline constexpr bool muster::as_bytes<muster::test::block_seen> = true;
+
+namespace muster::test {
+namespace {
+
+block_seen add_and_mark(unique_fd memory, std::size_t bytes) {
+  const long before = private_kib();
+  void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+  if (at == MAP_FAILED) throw std::runtime_error("mmap");
+  auto* const words = static_cast<std::uint64_t*>(at);
+  block_seen seen;
+  for (std::size_t i = 0; i < bytes / sizeof(std::uint64_t); i += 64) seen.sum += words[i];
+  words[0] = 77;
+  seen.grown_kib = private_kib() - before;
+  ::munmap(at, bytes);
+  return seen;
+}
+
+TEST(handles_of_processes, carry_a_large_block_of_memory_without_a_copy) {
+  const std::size_t bytes = long_tests() ? 1_GiB : 64_MiB;
+  const unique_fd memory(::memfd_create("block", MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(memory.get(), static_cast<off_t>(bytes)), 0);
+  void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+  ASSERT_NE(at, MAP_FAILED);
+  auto* const words = static_cast<std::uint64_t*>(at);
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < bytes / sizeof(std::uint64_t); i += 64) sum += words[i] = i;
+  process_pool pool(1);
+  const block_seen seen =
+      pool.submit(add_and_mark, unique_fd(::fcntl(memory.get(), F_DUPFD_CLOEXEC, 3)), bytes).get();
+  EXPECT_EQ(seen.sum, sum);
+  EXPECT_EQ(words[0], 77U) << "what the worker writes is here";
+  if (!base::is_sanitized) EXPECT_LT(seen.grown_kib, 1'024);
+  ::munmap(at, bytes);
+}
+
 TEST(handles_of_processes, more_than_sixteen_in_a_call_are_refused) {
   process_pool pool(1);
   std::vector<unique_fd> many;

@@ -147,6 +147,110 @@ TEST(request_ring, a_full_ring_takes_no_call_until_the_oldest_ends) {
   EXPECT_EQ(ring.calls_out.oldest(), 2u);
 }
 
+// Calls that run for as long as the test lasts, each with the position that it had.
+std::vector<std::uint64_t> begin(small& ring, std::size_t count) {
+  std::vector<std::uint64_t> begun;
+  for (std::size_t i = 0; i < count; ++i) {
+    (void)ring.call(i);
+    begun.push_back(ring.calls_in.next().value().position);
+  }
+  return begun;
+}
+
+TEST(request_ring, a_call_that_was_set_aside_is_passed_over_in_every_round) {
+  small ring;
+  const auto held = begin(ring, 2);
+  ASSERT_TRUE(ring.calls_out.set_aside());
+  ASSERT_TRUE(ring.calls_out.set_aside());
+  EXPECT_FALSE(ring.calls_out.set_aside()) << "there is no other";
+  for (std::uint64_t i = 0; i < 20 * small_sizes::slot_count; ++i) {
+    ASSERT_GT(ring.calls_out.room(), 0U);
+    const auto position = ring.call(1'000 + i, some_bytes(i % 20, i));
+    ASSERT_TRUE(position);
+    EXPECT_NE(*position % small_sizes::slot_count, held[0]);
+    EXPECT_NE(*position % small_sizes::slot_count, held[1]);
+    const auto call = ring.calls_in.next();
+    ASSERT_TRUE(call);
+    ASSERT_EQ(call->position, *position);
+    EXPECT_EQ(call->header.task, 1'000 + i);
+    EXPECT_EQ(copy_of(ring.calls_in.payload(*call)), some_bytes(i % 20, i));
+    EXPECT_FALSE(ring.calls_in.next());
+    EXPECT_EQ(ring.calls_out.in_flight(), 3U);
+    EXPECT_TRUE(ring.calls_out.finished(*position));
+  }
+  for (const std::uint64_t each : held) {
+    EXPECT_TRUE(ring.calls_out.seen_claimed(each));
+    EXPECT_FALSE(ring.calls_out.take_back(each));
+    EXPECT_FALSE(ring.calls_out.awaits_reply(each + small_sizes::slot_count)) << "a position passed over";
+    EXPECT_FALSE(ring.calls_out.finished(each + small_sizes::slot_count));
+    EXPECT_TRUE(ring.calls_out.finished(each));
+    EXPECT_FALSE(ring.calls_out.finished(each)) << "twice";
+  }
+  EXPECT_EQ(ring.calls_out.in_flight(), 0U);
+  EXPECT_EQ(ring.calls_out.first(), ring.calls_out.next());
+  EXPECT_EQ(ring.calls_out.ring_bytes_in_use(), 0U);
+  for (std::size_t i = 0; i < small_sizes::slot_count; ++i) EXPECT_TRUE(ring.call(i)) << "every slot is back";
+}
+
+TEST(request_ring, calls_are_listed_in_order_those_set_aside_first) {
+  small ring;
+  const auto held = begin(ring, 2);
+  ASSERT_TRUE(ring.calls_out.set_aside());  // the first only
+  for (int round = 0; round < 3; ++round) {
+    const auto position = ring.call(7);
+    ASSERT_TRUE(position);
+    std::vector<std::uint64_t> listed;
+    for (auto p = ring.calls_out.first(); p != ring.calls_out.next(); p = ring.calls_out.after(p))
+      listed.push_back(p);
+    EXPECT_EQ(listed, (std::vector<std::uint64_t>{held[0], held[1], *position}));
+    if (round == 1) ASSERT_TRUE(ring.calls_out.set_aside());
+    ASSERT_TRUE(ring.calls_in.next());
+    EXPECT_TRUE(ring.calls_out.finished(*position));
+  }
+}
+
+TEST(request_ring, only_a_call_that_has_begun_is_set_aside) {
+  small ring;
+  EXPECT_FALSE(ring.calls_out.set_aside());
+  ASSERT_TRUE(ring.call(1));
+  EXPECT_FALSE(ring.calls_out.set_aside());
+  ASSERT_TRUE(ring.calls_in.next());
+  EXPECT_TRUE(ring.calls_out.set_aside());
+  EXPECT_EQ(ring.calls_out.first(), 0U);
+  EXPECT_EQ(ring.calls_out.oldest(), 1U);
+}
+
+TEST(request_ring, with_all_slots_set_aside_takes_no_call) {
+  small ring;
+  (void)begin(ring, small_sizes::slot_count);
+  while (ring.calls_out.set_aside()) {}
+  EXPECT_EQ(ring.calls_out.room(), 0U);
+  EXPECT_FALSE(ring.call(1));
+  EXPECT_TRUE(ring.calls_out.finished(2));
+  EXPECT_EQ(ring.call(1), small_sizes::slot_count + 2) << "the only slot that is free";
+}
+
+TEST(request_ring, the_bytes_of_a_call_that_was_set_aside_stay_while_it_runs) {
+  small ring;
+  const auto bytes = some_bytes(32, 5);
+  ASSERT_TRUE(ring.call(1, bytes));
+  const auto long_one = ring.calls_in.next();
+  ASSERT_TRUE(long_one && ring.calls_out.set_aside());
+  bool met_a_parcel = false;
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    const auto made = ring.calls_out.prepare({.task = i}, some_bytes(32, 100 + i));
+    ASSERT_TRUE(made);
+    met_a_parcel |= made->payload == carrier::parcel;
+    ring.calls_out.hand_over(made->position);
+    ASSERT_TRUE(ring.calls_in.next());
+    ASSERT_TRUE(ring.calls_out.finished(made->position));
+    EXPECT_EQ(copy_of(ring.calls_in.payload(*long_one)), bytes);
+  }
+  EXPECT_TRUE(met_a_parcel) << "bytes are freed in their order";
+  EXPECT_TRUE(ring.calls_out.finished(0));
+  EXPECT_EQ(ring.calls_out.ring_bytes_in_use(), 0U);
+}
+
 TEST(request_ring, a_worker_far_behind_skips_whole_rounds) {
   small ring;
   for (std::uint64_t i = 0; i < 3 * small_sizes::slot_count + 1; ++i) {

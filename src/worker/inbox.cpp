@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include "worker/inbox.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <mutex>
+#include <utility>
+
+#include "ipc/messages.hpp"
+#include "ipc/parcel.hpp"
+#include "worker/faults.hpp"
+#include "worker/said_by_tasks.hpp"
+
+namespace muster::worker {
+
+bool inbox::next(arrived_call& into) {
+  const std::lock_guard lock(lock_);
+  while (!calls_.stopping() && !is_leaving()) {
+    faults::reach(fault_step::looking);
+    if (const auto call = calls_.next()) {
+      into.call = *call;
+      keep_alive_.worked();
+      if (are_several_) under_way_.fetch_add(1, std::memory_order_relaxed);
+      fetch(into);
+      return true;
+    }
+    std::fflush(stdout);  // what tasks print appears though the buffer is not full
+    answer_ping();
+    faults::reach(fault_step::falling_asleep);
+    rest();
+    faults::reach(fault_step::woken);
+  }
+  return false;
+}
+
+void inbox::fetch(arrived_call& into) {
+  faults::reach(fault_step::claimed);
+  const ipc::request_receiver::call& call = into.call;
+  if (call.payload == ipc::carrier::parcel) {
+    auto received = receive_parcel(call);
+    if (!received) return into.refusal.swap(received.error());
+    into.parcel = std::move(*received);
+    into.arguments = into.parcel;
+  } else {
+    into.arguments = calls_.payload(call);
+  }
+  if ((call.header.flags & (ipc::has_handles | ipc::is_captured)) != 0) {
+    auto received = mail_.ask_handles(call.position);
+    if (!received) return into.refusal.swap(received.error());
+    into.handles = std::move(*received);
+  }
+  auto thunk = functions_.address_of({call.header.thunk});
+  auto target = functions_.address_of({call.header.target});
+  if (!thunk || !target) return into.refusal.swap(thunk ? target.error() : thunk.error());
+  into.thunk = *thunk;
+  into.target = *target;
+}
+
+std::expected<std::vector<std::byte>, std::string> inbox::receive_parcel(
+    const ipc::request_receiver::call& call) {
+  const auto file = mail_.take(ipc::control_kind::parcel, call.position);
+  if (!file) return std::unexpected(file.error());
+  auto content = file->empty() ? std::unexpected(ipc::system_failure{
+                                     "no parcel came", std::make_error_code(std::errc::no_message)})
+                               : ipc::read_parcel(file->front().get(), call.size);
+  if (!content)
+    return std::unexpected(std::string("the arguments could not be read: ") + content.error().call + ": " +
+                           content.error().code.message());
+  return std::move(*content);
+}
+
+// Sleeps, but for the keep-alive hook, which runs beside no call either.
+void inbox::rest() {
+  if (!hooks_.keep_alive_every()) return calls_.sleep();
+  const auto is_idle = [this] { return under_way_.load(std::memory_order_relaxed) == 0; };
+  const auto now = std::chrono::steady_clock::now();
+  if (!is_idle()) keep_alive_.worked();
+  const auto due = keep_alive_.idle(now);
+  calls_.sleep(std::max<std::chrono::nanoseconds>(*due - now, std::chrono::nanoseconds(0)));
+  if (!calls_.anything() && is_idle() && keep_alive_.is_due(std::chrono::steady_clock::now()))
+    hooks_.keep_alive();
+}
+
+// The user's check runs beside no call: none can begin meanwhile, and it waits for none.
+void inbox::answer_ping() {
+  const std::uint32_t number = calls_.ping();
+  if (number == 0) return;
+  if (under_way_.load(std::memory_order_relaxed) == 0) hooks_.check();
+  calls_.answered(number);
+  signs_.pong.store(number, std::memory_order_release);
+}
+
+}  // namespace muster::worker

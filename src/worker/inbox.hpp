@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Where the threads of a worker that run calls get them. One of them at a time is at the inbox: it claims the
+// next call and fetches all that comes with it, or sleeps until there is one. So calls are claimed in order,
+// what lies in the socket is read in that order too, and whoever has got a call runs it on its own.
+
+#include <atomic>
+#include <cstddef>
+#include <expected>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/file_descriptor.hpp"
+#include "ipc/request_ring.hpp"
+#include "ipc/vital_signs.hpp"
+#include "module/function_key.hpp"
+#include "policy/keep_alive.hpp"
+#include "worker/hooks.hpp"
+#include "worker/mail.hpp"
+#include "worker/runners_lock.hpp"
+
+namespace muster::worker {
+
+// A call that has begun, with all that belongs to it.
+struct arrived_call {
+  ipc::request_receiver::call call;
+  std::vector<std::byte> parcel;
+  std::span<const std::byte> arguments;  // good until its reply is published
+  std::vector<base::file_descriptor> handles;
+  const void* thunk = nullptr;
+  const void* target = nullptr;
+  std::string refusal;  // why it cannot be called; empty: it can
+
+  // It is over: nothing of it is kept.
+  void let_go() {
+    std::vector<std::byte>().swap(parcel);
+    handles.clear();
+    refusal.clear();
+  }
+};
+
+class inbox {
+public:
+  // All of it stays for the life of the process.
+  inbox(bool are_several, ipc::request_receiver& calls, module::resolver& functions, hooks& users,
+        ipc::vital_signs& signs, int socket)
+      : are_several_(are_several),
+        lock_(are_several),
+        calls_(calls),
+        functions_(functions),
+        hooks_(users),
+        signs_(signs),
+        mail_(socket) {}
+
+  // The next call, which has begun then; waits for it. False: there are no more, the worker shall end.
+  bool next(arrived_call& into);
+  // It has been answered.
+  void done() {
+    if (are_several_) under_way_.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+private:
+  void fetch(arrived_call& into);
+  std::expected<std::vector<std::byte>, std::string> receive_parcel(const ipc::request_receiver::call& call);
+  void answer_ping();
+  void rest();
+
+  const bool are_several_;
+  runners_lock lock_;  // guards all that follows but under_way_
+  ipc::request_receiver& calls_;
+  module::resolver& functions_;
+  hooks& hooks_;
+  ipc::vital_signs& signs_;
+  mail mail_;
+  policy::keep_alive keep_alive_{hooks_.keep_alive_every()};
+  // Calls that were claimed and not answered; rises under the lock only. Not counted for a thread alone,
+  // which has none when it is here.
+  std::atomic<int> under_way_{0};
+};
+
+}  // namespace muster::worker
