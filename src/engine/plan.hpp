@@ -254,9 +254,10 @@ using occurrence =
     std::variant<happened::start_asked, happened::worker_ready, happened::worker_ended, happened::worker_worn,
                  happened::worker_looked_at, happened::worker_leaves, happened::worker_spared,
                  happened::worker_used, happened::recycle_asked, happened::recycle_given_up,
-                 happened::backlog, happened::resize_asked, happened::blocking_changed, happened::surveyed, happened::owner_looked_at, happened::reported,
-                 happened::task_watched, happened::task_began, happened::task_returned, happened::task_told,
-                 happened::task_over, happened::attempt_failed, happened::stop_asked, happened::drained>;
+                 happened::backlog, happened::resize_asked, happened::blocking_changed, happened::surveyed,
+                 happened::owner_looked_at, happened::reported, happened::task_watched, happened::task_began,
+                 happened::task_returned, happened::task_told, happened::task_over, happened::attempt_failed,
+                 happened::stop_asked, happened::drained>;
 
 // What is to be done.
 namespace todo {
