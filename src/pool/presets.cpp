@@ -65,7 +65,7 @@ preset production(int cpus) {
   o.health.interval = 3s;
   o.health.failures = 3;
   o.ready_timeout = 10s;
-  o.restart = {.first = 100ms, .max = 30s, .jitter = true};
+  o.restart = {.first = 100ms, .max = 30s, .jitter = jitter::equal};
   made.tasks.run_timeout = 30s;
   return made;
 }
@@ -101,7 +101,7 @@ preset process_manager(int cpus) {
   });
   made.processes.health.interval = 3s;
   made.processes.health.failures = 3;
-  made.processes.restart = {.first = 1s, .max = 30s, .jitter = false};
+  made.processes.restart = {.first = 1s, .max = 30s, .jitter = jitter::none};
   return made;
 }
 
@@ -125,7 +125,7 @@ preset go_worker_pool(int cpus) {
     o.queue.when_full = when_full::reject;
     o.retry.attempts = 4;
     o.retry.on_error = true;
-    o.retry.backoff = {.first = 2s, .max = 1h, .jitter = false};
+    o.retry.backoff = {.first = 2s, .max = 1h, .jitter = jitter::none};
     o.close.patience = 5s;
   });
 }

@@ -101,7 +101,8 @@ TYPED_TEST(failing, a_retry_says_how_many_are_left) {
     return said.size() == 2;
   }));
   const std::lock_guard lock(mutex);
-  EXPECT_NE(said.at(0).find("task 1 (job) runs again after attempt 1 (2 left)"), std::string::npos) << said.at(0);
+  EXPECT_NE(said.at(0).find("task 1 (job) runs again after attempt 1 (2 left)"), std::string::npos)
+      << said.at(0);
   EXPECT_NE(said.at(1).find("(1 left)"), std::string::npos) << said.at(1);
 }
 

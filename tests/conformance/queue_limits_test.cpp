@@ -342,10 +342,11 @@ TYPED_TEST(queue_limits, a_key_that_is_busy_does_not_hold_up_others) {
 }
 
 TYPED_TEST(queue_limits, a_task_keeps_its_key_until_its_last_attempt) {
-  TypeParam pool(options_of<TypeParam>{
-      .workers = {2},
-      .retry = {
-          .attempts = 1'000, .backoff = {.first = 1ms, .max = 1ms, .jitter = false}, .on_error = true}});
+  TypeParam pool(
+      options_of<TypeParam>{.workers = {2},
+                            .retry = {.attempts = 1'000,
+                                      .backoff = {.first = 1ms, .max = 1ms, .jitter = jitter::none},
+                                      .on_error = true}});
   scratch files;
   auto first = pool.submit({.key = "k"}, throw_until, files("log"), files("gate"), 1);
   auto second = pool.submit({.key = "k"}, throw_until, files("log"), files("gate"), 2);

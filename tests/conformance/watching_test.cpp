@@ -104,7 +104,8 @@ TYPED_TEST(watching, does_not_give_reports_of_tasks_that_asked_for_none) {
 TYPED_TEST(watching, counts_each_attempt_as_a_run_and_the_wait_of_a_task_once) {
   TypeParam pool(options_of<TypeParam>{.workers = {1}, .measure = {.one_in = 1}});
   auto f = pool.submit(
-      {.retry = retry_options{.attempts = 3, .backoff = {.first = 1ms, .jitter = false}, .on_error = true}},
+      {.retry =
+           retry_options{.attempts = 3, .backoff = {.first = 1ms, .jitter = jitter::none}, .on_error = true}},
       fail, "x");
   EXPECT_THROW(f.get(), std::runtime_error);
   ASSERT_TRUE(eventually([&] { return pool.stats().ran.count == 3; }));
@@ -353,7 +354,7 @@ TYPED_TEST(watching, on_an_executor_that_runs_at_once_holds_no_lock) {
 TYPED_TEST(watching, a_scripted_run_reads_in_the_log_as_it_was) {
   notebook lines;
   options_of<TypeParam> options{.workers = {1}};
-  options.retry = {.attempts = 2, .backoff = {.first = 1ms, .jitter = false}, .on_error = true};
+  options.retry = {.attempts = 2, .backoff = {.first = 1ms, .jitter = jitter::none}, .on_error = true};
   options.own_log = {.level = log_level::info};
   options.log = [&](const log_line& l) {
     lines.add(std::string(name(l.level)) + " " + l.event + ": " + l.text);

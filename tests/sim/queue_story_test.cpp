@@ -87,8 +87,9 @@ TEST(queue_story, a_burst_starts_at_once_and_the_rest_at_the_rate) {
 }
 
 TEST(queue_story, tasks_that_wait_for_another_attempt_hold_up_nobody) {
-  queue_story s({}, 4,
-                {.attempts = 3, .backoff = {.first = 10s, .max = 10s, .jitter = false}, .on_error = true});
+  queue_story s(
+      {}, 4,
+      {.attempts = 3, .backoff = {.first = 10s, .max = 10s, .jitter = jitter::none}, .on_error = true});
   std::vector<detail::task_ref<>> all;
   for (int i = 0; i < 4; ++i) all.push_back(s.submit({.takes = 1ms, .throws = true}));
   for (int i = 0; i < 100; ++i) all.push_back(s.submit({.takes = 1ms}));

@@ -76,7 +76,7 @@ TEST(presets, of_the_documents_have_their_defaults) {
   EXPECT_EQ(bpm.processes.health.failures, 3);
   EXPECT_EQ(bpm.processes.restart.first, 1s);
   EXPECT_EQ(bpm.processes.restart.max, 30s);
-  EXPECT_FALSE(bpm.processes.restart.jitter);
+  EXPECT_EQ(bpm.processes.restart.jitter, jitter::none);
 
   const preset wr = presets::node_worker_pool();  // S78, S79, S87, S121, S122
   EXPECT_EQ(wr.processes.workers.min, 0);
@@ -94,7 +94,7 @@ TEST(presets, of_the_documents_have_their_defaults) {
   EXPECT_EQ(wpp.threads.retry.attempts, 4);
   EXPECT_TRUE(wpp.threads.retry.on_error);
   EXPECT_EQ(wpp.threads.retry.backoff.first, 2s);
-  EXPECT_FALSE(wpp.threads.retry.backoff.jitter);
+  EXPECT_EQ(wpp.threads.retry.backoff.jitter, jitter::none);
   EXPECT_EQ(wpp.threads.close.patience, 5s);
 }
 
