@@ -60,6 +60,7 @@ class map_range;
 namespace detail {
 
 struct map_access;
+class chain_bell;
 
 /// Which of several tasks have settled, in the order in which they did.
 class completion_queue : public std::enable_shared_from_this<completion_queue> {
@@ -72,6 +73,8 @@ public:
   std::size_t pop();
   /// Whether it would not block.
   [[nodiscard]] bool ready();
+  /// Rings it after each key that comes: who hears that a task has settled may find that its key has not.
+  void ring(std::shared_ptr<chain_bell> bell);
 
 private:
   struct state;
@@ -107,6 +110,7 @@ private:
 class chain_bell final : public follower {
 public:
   [[nodiscard]] std::uint64_t rung();
+  void ring();
   /// Nothing is under way that could ring.
   [[nodiscard]] bool is_quiet();
   /// Blocks until it was rung more often than that. In a worker of one of the pools it helps.
@@ -160,6 +164,7 @@ public:
     if (as_done) completed_ = std::make_shared<completion_queue>();
     const auto bell = std::make_shared<chain_bell>();
     if (source_->ring(bell)) bell_ = bell;
+    if (bell_ && completed_) completed_->ring(bell_);
     fill();
     if (live_ == 0 && failure_ && !bell_)
       std::rethrow_exception(failure_);  // not even the first was accepted
@@ -191,6 +196,7 @@ public:
   /// See map_source::ring: this map is the other.
   void ring(const std::shared_ptr<chain_bell>& bell) {
     bell_ = bell;
+    if (completed_) completed_->ring(bell);
     if (source_) (void)source_->ring(bell);
     for (auto& f : under_way_)
       if (f.valid()) bell_->follow(future_access::task_of(f));

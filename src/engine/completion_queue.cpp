@@ -16,6 +16,7 @@ struct completion_queue::state {
   std::condition_variable arrived;
   std::deque<std::size_t> keys;                 // guarded by mutex
   std::map<std::size_t, task_ref<>> unsettled;  // guarded by mutex
+  std::shared_ptr<chain_bell> bell{};           // guarded by mutex
 };
 
 namespace {
@@ -40,12 +41,15 @@ void completion_queue::watch(task& t, std::size_t key) {
   node->at_once = true;
   node->report = [](completion_queue& q, std::size_t settled) {
     task_ref<> gone;
-    const std::lock_guard lock(q.state_->mutex);
+    std::unique_lock lock(q.state_->mutex);
     const auto found = q.state_->unsettled.find(settled);
     gone = std::move(found->second);
     q.state_->unsettled.erase(found);
     q.state_->keys.push_back(settled);
     q.state_->arrived.notify_one();
+    const auto bell = q.state_->bell;
+    lock.unlock();
+    if (bell) bell->ring();
   };
   node->run = [](continuation* c, task&) noexcept {
     const std::unique_ptr<arrival> self(static_cast<arrival*>(c));
@@ -57,6 +61,17 @@ void completion_queue::watch(task& t, std::size_t key) {
 bool completion_queue::ready() {
   const std::lock_guard lock(state_->mutex);
   return !state_->keys.empty();
+}
+
+void completion_queue::ring(std::shared_ptr<chain_bell> bell) {
+  const std::lock_guard lock(state_->mutex);
+  state_->bell = std::move(bell);
+}
+
+void chain_bell::ring() {
+  const std::lock_guard lock(mutex_);
+  ++rung_;
+  changed_.notify_all();
 }
 
 std::uint64_t chain_bell::rung() {
