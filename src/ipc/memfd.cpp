@@ -29,7 +29,10 @@ std::expected<base::file_descriptor, system_failure> make_memfd(const char* name
 }
 
 std::expected<void, system_failure> add_seals(int descriptor, unsigned seals) {
-  if (::fcntl(descriptor, F_ADD_SEALS, seals) != 0) return std::unexpected(failure_of("fcntl(F_ADD_SEALS)"));
+  // The kernel is busy while it has its own business with a page of the file, such as moving it: that passes.
+  // It waits for that itself, up to 150 ms each time.
+  for (int patience = 20; ::fcntl(descriptor, F_ADD_SEALS, seals) != 0; --patience)
+    if (errno != EBUSY || patience == 0) return std::unexpected(failure_of("fcntl(F_ADD_SEALS)"));
   return {};
 }
 
