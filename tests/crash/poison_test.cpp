@@ -98,12 +98,12 @@ TEST(poison, becomes_a_dead_letter_that_runs_again_when_it_is_wanted) {
 
 // S116, T30
 TEST(poison, in_every_slot_leaves_a_degraded_pool_that_recovers_by_itself) {
+  std::mutex mutex;  // these outlive the pool, which tells of its end too
+  std::vector<event_kind> seen;
+  std::set<unsigned> failed;
   process_options options{.workers = {2}, .worker_stderr = worker_stderr::keep};
   options.restart = {.limit = 1, .window = 1h, .cool_down = 200ms};
   process_pool pool(options);
-  std::mutex mutex;
-  std::vector<event_kind> seen;
-  std::set<unsigned> failed;
   pool.on([&](const event& e) {
     const std::lock_guard lock(mutex);
     seen.push_back(e.kind);
