@@ -176,8 +176,8 @@ public:
 };
 
 double queue_and_take(std::uint64_t tasks, std::uint64_t priorities) {
+  std::deque<sim_task> more(10'000);  // outlives the queue, which may still have some of them
   many_tasks pool(tasks, priorities);
-  std::deque<sim_task> more(10'000);
   return cost(more.size(), [&](std::size_t i) {
     more[i].priority = static_cast<int>(i % priorities);
     pool.push(more[i]);
