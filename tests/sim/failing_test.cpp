@@ -66,8 +66,8 @@ TEST(failing, a_retry_goes_before_its_equals_that_wait) {
   EXPECT_EQ(std::vector(order.begin(), order.begin() + 4), (std::vector<std::uint64_t>{1, 2, 3, 1}));
 }
 
-// Its first attempt has to be over before the second begins; the crew says so where it is not. A thread that is
-// told comes back within 20 ms, so it has that long, and throws: a value would be the result.
+// Its first attempt has to be over before the second begins; the crew says so where it is not. A thread that
+// is told comes back within 20 ms, so it has that long, and throws: a value would be the result.
 TEST(failing, an_attempt_past_its_run_timeout_is_ended_before_the_next_begins) {
   for (const bool can_kill : {false, true}) {
     engine::settings chosen = workers(2, can_kill);
