@@ -66,15 +66,20 @@ TEST(failing, a_retry_goes_before_its_equals_that_wait) {
   EXPECT_EQ(std::vector(order.begin(), order.begin() + 4), (std::vector<std::uint64_t>{1, 2, 3, 1}));
 }
 
-// Its first attempt has to be over before the second begins; the crew says so where it is not.
+// Its first attempt has to be over before the second begins; the crew says so where it is not. A thread that
+// is told comes back within 20 ms, so it has that long, and throws: a value would be the result.
 TEST(failing, an_attempt_past_its_run_timeout_is_ended_before_the_next_begins) {
   for (const bool can_kill : {false, true}) {
     engine::settings chosen = workers(2, can_kill);
+    chosen.plan.grace = 25ms;
     chosen.retry = {.attempts = 3, .backoff = {.first = 0ms, .max = 0ms}, .on_timeout = true};
     one_pool pool(chosen, can_kill, {});
     pool.crew->worst({.ignores_stop = can_kill ? 1.0 : 0.0});
     int runs = 0;
-    pool.crew->write_script = [&](sim_task&) { return script{.takes = ++runs < 3 ? 1h : 1ms}; };
+    pool.crew->write_script = [&](sim_task&) {
+      const bool lasts = ++runs < 3;
+      return script{.takes = lasts ? 1h : 1ms, .throws = lasts};
+    };
     auto extras = plain();
     extras->run_timeout = 50ms;
     extras->stop = std::stop_source();
@@ -86,6 +91,23 @@ TEST(failing, an_attempt_past_its_run_timeout_is_ended_before_the_next_begins) {
     EXPECT_EQ(pool.crew->broken(), "") << can_kill;
     EXPECT_EQ(pool.engine->snapshot().succeeded, 1u) << can_kill;
   }
+}
+
+TEST(failing, a_value_that_an_attempt_returns_past_its_run_timeout_is_the_result) {
+  engine::settings chosen = workers(2);
+  chosen.plan.grace = 25ms;
+  chosen.retry = {.attempts = 3, .on_timeout = true};
+  one_pool pool(chosen, false, {.takes = 1h});
+  auto extras = plain();
+  extras->run_timeout = 50ms;
+  extras->stop = std::stop_source();
+  const auto t = pool.submit(std::move(extras));
+  pool.pass(5s);
+  ASSERT_TRUE(t->settled());
+  EXPECT_EQ(t->attempt, 1);
+  EXPECT_EQ(t->error, nullptr);
+  EXPECT_EQ(pool.engine->snapshot().succeeded, 1u);
+  EXPECT_EQ(pool.engine->snapshot().retried, 0u);
 }
 
 TEST(failing, a_thread_that_does_not_come_back_after_its_timeout_fails_its_task_and_is_not_run_beside) {

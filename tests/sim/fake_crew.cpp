@@ -56,7 +56,7 @@ std::vector<worker_id> fake_crew::staying() const {
 
 int fake_crew::placed() const {
   std::size_t all = 0;
-  for (const worker& w : workers_) all += w.tasks.size();
+  for (const worker& w : workers_) all += w.tasks.size() + w.own.size();
   return static_cast<int>(all);
 }
 

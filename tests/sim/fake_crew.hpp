@@ -86,7 +86,7 @@ public:
   void no_more_faults() { set_.bad = {}; }
   [[nodiscard]] bool woken() { return std::exchange(woken_, false); }
   [[nodiscard]] int alive() const;
-  [[nodiscard]] int placed() const;
+  [[nodiscard]] int placed() const;                      // tasks that workers have, their own included
   [[nodiscard]] std::vector<worker_id> staying() const;  // alive and not told to end
   [[nodiscard]] bool is_alive(worker_id id) { return find(id) != nullptr; }
   [[nodiscard]] std::string broken() const { return broken_; }  // the first broken rule
