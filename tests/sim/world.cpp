@@ -80,12 +80,13 @@ void world::settle_down() {
   next_user_ = base::never;
   engine_->resume();
   paused_ = false;
-  // Where something is always to happen, the pool is as it stays a while after the last task.
+  // Where something is always to happen, the pool is as it stays a while after the last task, and after the
+  // last thread that did not stop has come back.
   const bool never_still = drawn_.ages || drawn_.looks || drawn_.pool.plan.report;
   const time_point at_last = clock_->at + 20s;
   time_point long_enough = at_last;
   for (int i = 0; i < 200'000 && broken_.empty(); ++i) {
-    if (settled_ == tasks_.size() && recycles_.empty() && long_enough == at_last)
+    if (settled_ == tasks_.size() && recycles_.empty() && crew_->placed() == 0 && long_enough == at_last)
       long_enough = clock_->at + 3s;
     if (never_still && clock_->at > std::min(long_enough, at_last)) break;
     if (std::min(crew_->next_event(), wake_at_) == base::never) break;
