@@ -146,7 +146,11 @@ time_point plan::let_go(const std::vector<happened::surveyed::idle_worker>& idle
   }
   if (staying() <= settings_.min) return base::never;
   const int before = staying();
-  int to = std::max(settings_.min, before - static_cast<int>(may_go.size()));
+  // Those that start may never come up, so none that is ready is let go for one of them.
+  const auto unheard = std::ranges::count_if(
+      idle, [this](const auto& each) { return workers_[each.worker.slot].state == worker_state::starting; });
+  const int spare = std::max(0, up() + static_cast<int>(unheard) - settings_.min);
+  int to = std::max(settings_.min, before - std::min(spare, static_cast<int>(may_go.size())));
   std::string reason = "the owner's memory is above owner_memory.limit";
   if (!must_shrink()) {
     const auto decided = scaler_.shrink(seen, before - to, settings_.min, now);

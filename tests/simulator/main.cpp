@@ -18,7 +18,7 @@ constexpr const char* help = R"(sim: worlds of virtual workers around the real e
   sim --seeds N [--first S] [--jobs J] [--seconds T]   runs N worlds, says what broke and what they met
   sim --replay SEED     tells what happens in one world, a line for each event with its virtual time
   sim --shrink SEED     cuts a failing world short, and tells what is left of it
-  sim --prove           plants bugs one after the other, and must find each and cut a world to 30 lines
+  sim --prove           plants bugs one after the other, and must find each and cut a world to 80 lines
   sim --scale           what decisions cost in pools of 10 to 100,000 workers; --workers N, --tasks N: up to
 
   --events M   events in a world before its faults stop (500)
@@ -35,7 +35,7 @@ struct wanted {
 
 // As many as a coverage table can be judged by.
 constexpr std::uint64_t enough_seeds = 300;
-constexpr std::size_t most_lines = 30;
+constexpr std::size_t most_lines = 80;
 
 std::optional<wanted> read(int argc, char** argv) {
   wanted w;
