@@ -172,7 +172,9 @@ TEST(at_once, cancelling_one_of_ten_tells_that_one_alone) {
   for (std::size_t i = 0; i < 10; ++i)
     if (i != 4) all[i].cancel();
   for (std::size_t i = 0; i < 10; ++i)
-    if (i != 4) EXPECT_EQ(all[i].get(), 1);
+    if (i != 4) {
+      EXPECT_EQ(all[i].get(), 1);
+    }
   EXPECT_EQ(pool.stats().workers_died, 0U);
 }
 

@@ -82,7 +82,9 @@ TYPED_TEST(choosing, a_weight_of_0_is_never_given_a_task_and_tasks_wait_for_the_
   std::size_t done = 0;
   for (const worker_stats& w : pool.stats().workers) {
     done += w.tasks_done;
-    if (w.slot == 0) EXPECT_EQ(w.tasks_done, 0U);
+    if (w.slot == 0) {
+      EXPECT_EQ(w.tasks_done, 0U);
+    }
   }
   EXPECT_EQ(done, 400U);
 }
@@ -176,7 +178,9 @@ TYPED_TEST(choosing, by_a_chooser_of_the_users_is_as_it_says) {
     wait_until_idle(pool, 3);
     seen.insert(pool.submit(who).get());
   }
-  if (has_processes<TypeParam>) EXPECT_EQ(seen.size(), 1U) << "also what waits goes to the last one";
+  if (has_processes<TypeParam>) {
+    EXPECT_EQ(seen.size(), 1U) << "also what waits goes to the last one";
+  }
   std::size_t of_last = 0, of_others = 0;
   wait_until_idle(pool, 3);
   for (const worker_stats& w : pool.stats().workers) (w.slot == 2 ? of_last : of_others) += w.tasks_done;

@@ -240,7 +240,9 @@ TEST(handles_of_processes, carry_a_large_block_of_memory_without_a_copy) {
       pool.submit(add_and_mark, unique_fd(::fcntl(memory.get(), F_DUPFD_CLOEXEC, 3)), bytes).get();
   EXPECT_EQ(seen.sum, sum);
   EXPECT_EQ(words[0], 77U) << "what the worker writes is here";
-  if (!base::is_sanitized) EXPECT_LT(seen.grown_kib, 1'024);
+  if (!base::is_sanitized) {
+    EXPECT_LT(seen.grown_kib, 1'024);
+  }
   ::munmap(at, bytes);
 }
 

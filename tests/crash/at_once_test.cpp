@@ -231,8 +231,12 @@ TEST_P(a_worker_of_four, fails_what_it_had_begun_once_and_nothing_else) {
   }
   EXPECT_LE(failed, 4U);
   const bool has_begun = at >= fault_step::claimed && at <= fault_step::written;
-  if (has_begun) EXPECT_GE(failed, 1U);
-  if (at <= fault_step::told_ready || at == fault_step::leaving) EXPECT_EQ(failed, 0U);
+  if (has_begun) {
+    EXPECT_GE(failed, 1U);
+  }
+  if (at <= fault_step::told_ready || at == fault_step::leaving) {
+    EXPECT_EQ(failed, 0U);
+  }
   // The fault did strike: a worker that finds enough to do does not sleep, and is not woken, until later.
   EXPECT_TRUE(eventually([&] {
     if (at == fault_step::woken && (more.empty() || more.back().wait_for(0ns)))

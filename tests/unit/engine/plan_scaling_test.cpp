@@ -314,12 +314,15 @@ TEST(plan_scaling, no_load_makes_a_pool_flap) {
     }
     const duration kept = std::max(chosen.idle_timeout, chosen.scaling.least_life), took = t.now() - began;
     EXPECT_LE(t.starts, max * (1 + took / kept));
-    if (const auto rate = chosen.scaling.starts_per_second)
+    if (const auto rate = chosen.scaling.starts_per_second) {
       EXPECT_LE(t.starts,
                 min + std::max(1.0, *rate) + 1 + *rate * std::chrono::duration<double>(took).count());
+    }
     EXPECT_LE(t.most, max);
     EXPECT_GE(t.fewest, min);
-    if (min > 0) EXPECT_GE(t.closest_turn, chosen.scaling.cool_down);
+    if (min > 0) {
+      EXPECT_GE(t.closest_turn, chosen.scaling.cool_down);
+    }
     if (HasFailure()) return;
   }
 }
@@ -337,7 +340,9 @@ TEST(plan_scaling, a_constant_load_comes_to_rest) {
     const int before = t.changes;
     for (int tick = 0; tick < 2'000; ++tick) t.step(load);
     EXPECT_EQ(t.changes, before) << load << " tasks, all the time";
-    if (!how.queue_per_worker) EXPECT_GE(t.up(), std::min(load, max));
+    if (!how.queue_per_worker) {
+      EXPECT_GE(t.up(), std::min(load, max));
+    }
     if (HasFailure()) return;
   }
 }

@@ -203,7 +203,9 @@ TEST(request_ring, calls_are_listed_in_order_those_set_aside_first) {
     for (auto p = ring.calls_out.first(); p != ring.calls_out.next(); p = ring.calls_out.after(p))
       listed.push_back(p);
     EXPECT_EQ(listed, (std::vector<std::uint64_t>{held[0], held[1], *position}));
-    if (round == 1) ASSERT_TRUE(ring.calls_out.set_aside());
+    if (round == 1) {
+      ASSERT_TRUE(ring.calls_out.set_aside());
+    }
     ASSERT_TRUE(ring.calls_in.next());
     EXPECT_TRUE(ring.calls_out.finished(*position));
   }
