@@ -253,13 +253,17 @@ private:
   }
 
   void fill() {
+    bool once_more = bell_ != nullptr;
     while (!exhausted_ && live_ < window_ && source_->ready()) {
       std::exception_ptr refused;
       if (auto f = submit_next(refused)) {
         add(std::move(*f));
       } else if (refused) {
-        // The earlier stages may be what fills the queue.
-        if (live_ == 0 && (!bell_ || bell_->is_quiet())) fail(std::move(refused));
+        // The earlier stages may be what fills the queue, or what filled it until a moment ago.
+        if (live_ == 0 && (!bell_ || bell_->is_quiet())) {
+          if (std::exchange(once_more, false)) continue;
+          fail(std::move(refused));
+        }
         return;
       }
     }
