@@ -42,7 +42,8 @@ void follower::cancel_all() {
     const std::lock_guard lock(mutex_);
     for (const auto& [number, t] : unsettled_) all.push_back(t);
   }
-  // The latest first: otherwise a worker whose task was told to stop might take one that is to be cancelled next.
+  // The latest first: otherwise a worker whose task was told to stop might take one that is to be cancelled
+  // next.
   for (auto t = all.rbegin(); t != all.rend(); ++t) cancel(**t);
 }
 
