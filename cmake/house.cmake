@@ -32,9 +32,11 @@ function(muster_house target)
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Werror)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
       # GCC 12 sees writes and reads past short strings in std::string operator+ that are not there, and, with full
-      # optimisation or under sanitizers, members without a value in temporaries that have one.
+      # optimisation or under sanitizers, members without a value in temporaries that have one, and a vector freed that
+      # was moved from.
       target_compile_options(${target} PRIVATE
-        -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-maybe-uninitialized)
+        -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-maybe-uninitialized
+        -Wno-free-nonheap-object)
     endif()
   endif()
 endfunction()
