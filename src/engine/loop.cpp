@@ -262,6 +262,7 @@ void engine::perform(const todo::survey_workers&) {
     answer.next = intake_.next_number();
     answer.newest = intake_.newest_number();
     answer.blocked = blocked_workers_;
+    answer.free = crew_->free_workers();
   }
   plan_.observe(answer, now_);
 }

@@ -79,7 +79,7 @@ void plan::on(const happened::worker_ready& event, time_point now) {
   step(worker, worker_event::ready);
   if (worker.state == worker_state::stopping) return;  // the order to end crossed with this news
   --starting_;
-  worker.ready_at = now;
+  worker.ready_at = worker.in_place_since = worker.unused_since = now;
   set_due(event.worker.slot, timer::worker_ready, std::nullopt);
   // One that comes up proves that starting works. It does not prove that those live who died right after it.
   if (!pause_after_idle_death_) set_one_shot(timer::restart, restart_at_, std::nullopt);
@@ -112,7 +112,7 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   step(worker, worker_event::end);
   --live_;
   if (!unforeseen || !rest_slot(event.worker.slot, now)) free_slots_.insert(event.worker.slot);
-  const bool nobody_misses_it = end_exchange(event.worker.slot, now);
+  const bool nobody_misses_it = end_exchange(event.worker.slot, event.had_tasks, now);
 
   // Those that fail while there is a pause already belong to the same try.
   const bool is_start_failure = !wanted_gone && !event.had_tasks && !worker.unresponsive;
@@ -200,7 +200,7 @@ std::uint32_t plan::start_one(edition born_with, time_point now) {
   worker.failed_looks = 0;
   worker.unresponsive = false;
   worker.ailment.clear();
-  worker.ready_at = now;  // at the earliest
+  worker.ready_at = worker.in_place_since = worker.unused_since = now;  // at the earliest
   ++live_;
   ++starting_;
   if (settings_.ready_timeout) set_due(slot, timer::worker_ready, base::after(now, *settings_.ready_timeout));

@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -197,6 +198,8 @@ struct surveyed {
   std::size_t queued = 0;
   std::uint64_t next = 0, newest = 0;  // as in backlog
   int blocked = 0;                     // busy ones that wait for other tasks of the pool
+  // So many could take what waits: fewer than are idle where the strategy leaves some out.
+  int free = std::numeric_limits<int>::max();
 };
 
 // The answer to look_at_owner: the private memory of this process.
@@ -431,6 +434,9 @@ private:
     worker_state state = worker_state::dead;
     std::optional<time_point> due{};  // ready by, or gone by
     time_point ready_at{};
+    // Of it and those it replaced: when the first was ready, and since when they have had no task, where this
+    // one has had none either.
+    time_point in_place_since{}, unused_since{};
     edition born_with = 0;
     duration age{};  // how old it may become, drawn for it
     std::optional<time_point> ages_at{};
@@ -567,7 +573,7 @@ private:
   [[nodiscard]] bool is_complete(const recycling& r) const;
   void leave_exchange(std::uint32_t slot);
   void replace_old(std::uint32_t new_slot, time_point now);
-  bool end_exchange(std::uint32_t slot, time_point now);
+  bool end_exchange(std::uint32_t slot, bool had_tasks, time_point now);
   std::optional<std::uint64_t> draw_life(worker_record& worker);  // how many tasks it may serve
   void set_age(std::uint32_t slot, std::optional<time_point> at);
   void age_due(std::uint32_t slot, time_point now);

@@ -160,8 +160,9 @@ void plan::replace_old(std::uint32_t new_slot, time_point now) {
     return;
   }
   found->old_leaves = true;
-  if (found->old_left) return;
   const std::uint32_t slot = found->old_slot;
+  workers_[new_slot].in_place_since = workers_[slot].in_place_since;
+  if (found->old_left) return;
   std::string why = text_of(found->why);
   if (found->why == recycle_reason::health && !workers_[slot].ailment.empty()) why = workers_[slot].ailment;
   todo_.emplace_back(todo::announce{
@@ -172,16 +173,18 @@ void plan::replace_old(std::uint32_t new_slot, time_point now) {
 }
 
 // The worker in this slot has ended. True: it came to replace one that stays therefore, so nobody misses it.
-bool plan::end_exchange(std::uint32_t slot, time_point now) {
+bool plan::end_exchange(std::uint32_t slot, bool had_tasks, time_point now) {
   const auto found = std::ranges::find_if(exchanges_, [slot](const exchange& e) {
     return (e.old_slot == slot && !e.old_gone) || (e.new_slot == slot && !e.old_leaves);
   });
   if (found == exchanges_.end()) return false;
   if (found->old_slot == slot) {
-    if (found->old_leaves)
+    if (found->old_leaves) {
+      if (!had_tasks) workers_[found->new_slot].unused_since = workers_[slot].unused_since;
       exchanges_.erase(found);
-    else
+    } else {
       found->old_gone = true;  // the new one takes its place as after any death
+    }
     return false;
   }
   const exchange failed = *found;

@@ -104,7 +104,11 @@ void plan::on(const happened::surveyed& event, time_point now) {
     if (staying() > most_alive()) next_look = base::after(now, settings_.scaling.check_every);
     next_look = std::min(next_look, let_go(idle, seen, now));
   }
-  if (!must_shrink()) grow(seen, event.queued, now);
+  if (!must_shrink()) {
+    const int free = std::min(static_cast<int>(idle.size()), event.free);
+    seen.busy = seen_now(staying(), up(), free, event.queued, settings_.at_once).busy;
+    grow(seen, event.queued, now);
+  }
   start_workers(now);
   rearm_look(now, next_look);
 }
@@ -136,9 +140,12 @@ time_point plan::let_go(const std::vector<happened::surveyed::idle_worker>& idle
     const worker_record& record = workers_[worker.slot];
     if (record.state == worker_state::stopping || record.exchanged)
       continue;  // it goes, or comes for one that does
-    // With down_at it need not have been idle for so long, but there.
-    const time_point at = std::max(base::after(by_part ? record.ready_at : since, settings_.idle_timeout),
-                                   base::after(record.ready_at, settings_.scaling.least_life));
+    // With down_at it need not have been idle for so long, but there. A worker that only took the place of
+    // another does not begin that time anew.
+    const time_point idle_since = since > record.ready_at ? since : record.unused_since;
+    const time_point at =
+        std::max(base::after(by_part ? record.in_place_since : idle_since, settings_.idle_timeout),
+                 base::after(record.in_place_since, settings_.scaling.least_life));
     if (at <= now || must_shrink())
       may_go.push_back(worker.slot);
     else

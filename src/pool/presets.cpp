@@ -73,6 +73,7 @@ preset production(int cpus) {
 preset process_pooling() {
   preset made = for_both("process_pooling", [](auto& o) {
     o.workers = {.min = 2, .max = 10, .idle_timeout = 60s};
+    o.scaling = {.up_at = 0.8, .down_at = 0.2, .check_every = 5s};
     o.queue.capacity = std::nullopt;
     o.close.patience = 30s;
   });
@@ -97,11 +98,13 @@ preset process_manager(int cpus) {
     o.workers = {workers};
     o.queue.capacity = 1'000;
     o.queue.when_full = when_full::reject;
+    o.breaker = breaker_options{.failures = 5, .open_for = 60s};
     o.close.patience = 30s;
   });
   made.processes.health.interval = 3s;
   made.processes.health.failures = 3;
-  made.processes.restart = {.first = 1s, .max = 30s, .jitter = jitter::none};
+  made.processes.restart = {
+      .first = 1s, .max = 30s, .jitter = jitter::none, .limit = 3, .window = 60s, .cool_down = 60s};
   return made;
 }
 

@@ -81,9 +81,7 @@ engine::plan_settings draw_workers(drawn_world& w, fate& chance) {
   if (chance.happens("limits.tasks", 0.4)) plan.life.tasks = 1 + chance.dice("limits.tasks").below(30);
   dice = chance.dice("limits.age");
   w.ages = chance.happens("limits.age", 0.3);
-  // Longer than an idle worker above the minimum is kept, or its successor is never idle for so long.
-  const duration kept = std::max(plan.idle_timeout, plan.scaling.least_life);
-  if (w.ages) plan.life.age = 4 * kept + 50ms + some(dice, 500ms);
+  if (w.ages) plan.life.age = 50ms + some(dice, 500ms);
   plan.life.jitter = chance.happens("no jitter of limits", 0.3) ? 0 : dice.fraction() / 2;
 
   dice = chance.dice("health");

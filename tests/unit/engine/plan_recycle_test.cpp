@@ -118,6 +118,34 @@ TEST(plan_recycle, an_idle_one_above_min_that_is_being_replaced_is_not_let_go_fo
   EXPECT_EQ(s.ready(2), (lines{"say worker_recycled", "retire 0.1"}));
 }
 
+// Or a pool whose workers grow old sooner than they may be let go would never shrink.
+TEST(plan_recycle, one_that_takes_the_place_of_an_idle_one_has_been_idle_for_as_long) {
+  auto how = processes(1, 2, {.age = 600ms, .jitter = 0});
+  how.scaling.least_life = 1500ms;
+  story s(how);
+  s.serving(1);
+  s.tell(happened::backlog{1});
+  s.ready(1);  // both are ready at 0 ms, and old at 600 ms: one is replaced after the other
+  EXPECT_EQ(s.pass(600ms), (lines{"600 start 2.1"}));
+  s.ready(2);
+  EXPECT_EQ(s.ended(0, 1, true), (lines{"start 0.2"}));
+  s.ready(0, 2);
+  s.ended(1, 1, false);
+  EXPECT_EQ(s.pass(500ms), (lines{"1000 survey"}));
+  happened::surveyed seen;
+  seen.idle = {{{2, 1}, story::begin + 600ms}, {{0, 2}, story::begin + 600ms}};
+  EXPECT_EQ(s.tell(seen), lines{}) << "they have been there for less than least_life";
+  EXPECT_EQ(s.pass(100ms), (lines{"1200 start 1.2"})) << "by age again";
+  s.ready(1, 2);
+  EXPECT_EQ(s.ended(2, 1, false), (lines{"start 2.2"}));
+  s.ready(2, 2);
+  s.ended(0, 2, false);
+  EXPECT_EQ(s.pass(300ms), (lines{"1500 survey"}));
+  seen.idle = {{{1, 2}, story::begin + 1200ms}, {{2, 2}, story::begin + 1200ms}};
+  EXPECT_EQ(s.tell(seen), (lines{"retire 2.2", "say scaled"}))
+      << "which stands for one that never had a task; the other's had one until 600 ms";
+}
+
 TEST(plan_recycle, by_age_it_is_replaced_so_long_after_it_was_ready) {
   story s(processes(1, 1, {.age = 1min, .jitter = 0}));
   s.start();

@@ -57,6 +57,17 @@ TEST(plan_scaling, few_free_workers_for_a_moment_are_forgotten) {
   EXPECT_FALSE(s.has_timer()) << "a pool at its minimum has none";
 }
 
+TEST(plan_scaling, an_idle_worker_that_the_strategy_leaves_out_takes_nothing_that_waits) {
+  story s(pool(1, 2, {.waiting_time = 200ms}));
+  s.serving(1);
+  EXPECT_EQ(s.tell(happened::backlog{.queued = 1, .free = 0, .next = 1, .newest = 1}), lines{});
+  EXPECT_EQ(s.pass(200ms), (lines{"200 survey"}));
+  auto seen = idle(s, {0}, 200ms);
+  seen.queued = seen.next = seen.newest = 1;
+  seen.free = 0;
+  EXPECT_EQ(s.tell(seen), (lines{"say scaled", "start 1.1"}));
+}
+
 TEST(plan_scaling, starts_beyond_the_rate_come_later_and_the_first_ones_are_not_counted) {
   story s(pool(3, 10, {.starts_per_second = 2}));
   EXPECT_EQ(s.start(), (lines{"start 0.1", "start 1.1", "start 2.1"}));

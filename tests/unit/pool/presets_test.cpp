@@ -58,6 +58,11 @@ TEST(presets, of_the_documents_have_their_defaults) {
   EXPECT_EQ(ppp.processes.workers.min, 2);
   EXPECT_EQ(ppp.processes.workers.max, 10);
   EXPECT_EQ(ppp.processes.workers.idle_timeout, 60s);
+  for (const scaling_options& how : {ppp.threads.scaling, ppp.processes.scaling}) {
+    EXPECT_EQ(how.up_at, 0.8);
+    EXPECT_EQ(how.down_at, 0.2);
+    EXPECT_EQ(how.check_every, 5s);
+  }
   EXPECT_EQ(ppp.processes.retry.attempts, 4);
   EXPECT_TRUE(ppp.processes.retry.on_crash && !ppp.processes.retry.on_error);
   EXPECT_EQ(ppp.processes.limits.memory_soft, 512_MiB);
@@ -69,7 +74,7 @@ TEST(presets, of_the_documents_have_their_defaults) {
   EXPECT_EQ(wp.threads.queue.capacity, std::nullopt);
   EXPECT_EQ(wp.tasks.run_timeout, duration(30s));
 
-  const preset bpm = presets::process_manager(4);  // S62, S98, S117
+  const preset bpm = presets::process_manager(4);  // S62, S98, S116, S117, S119
   EXPECT_EQ(bpm.processes.queue.capacity, 1'000U);
   EXPECT_EQ(bpm.processes.queue.when_full, when_full::reject);
   EXPECT_EQ(bpm.processes.health.interval, duration(3s));
@@ -77,6 +82,13 @@ TEST(presets, of_the_documents_have_their_defaults) {
   EXPECT_EQ(bpm.processes.restart.first, 1s);
   EXPECT_EQ(bpm.processes.restart.max, 30s);
   EXPECT_EQ(bpm.processes.restart.jitter, jitter::none);
+  EXPECT_EQ(bpm.processes.restart.limit, 3);
+  EXPECT_EQ(bpm.processes.restart.window, 60s);
+  for (const auto& breaker : {bpm.threads.breaker, bpm.processes.breaker}) {
+    ASSERT_TRUE(breaker.has_value());
+    EXPECT_EQ(breaker->failures, 5);
+    EXPECT_EQ(breaker->open_for, 60s);
+  }
 
   const preset wr = presets::node_worker_pool();  // S78, S79, S87, S121, S122
   EXPECT_EQ(wr.processes.workers.min, 0);
