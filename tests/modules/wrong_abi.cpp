@@ -4,6 +4,10 @@
 // was.
 #include <cstdint>
 
+namespace muster::detail {
+struct module_description;
+}
+
 namespace {
 
 struct description_to_come {
@@ -14,4 +18,7 @@ constexpr description_to_come description = {4711, {}};
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) const void* muster_module_1() { return &description; }
+extern "C" __attribute__((visibility("default"))) const muster::detail::module_description*
+muster_module_1() {
+  return reinterpret_cast<const muster::detail::module_description*>(&description);
+}
