@@ -46,9 +46,9 @@ sim: needs-build-test  ## simulated worlds by the thousand; SEEDS=n FIRST=seed S
 	@build/long/tests/sim --seeds $(SEEDS) --first $(FIRST) --jobs 2 --seconds $(SIM_SECONDS)
 
 .PHONY: mutants
-mutants: needs-build-test  ## change the plan in small ways and see that tests notice; MUTANTS=n SEED=s
-	@$(MAKE) built-dev BUILD_OPTIONS="--target plan_mutant_tests"
-	@python3 tools/mutate.py build/dev --mutants $(MUTANTS) --seed $(SEED)
+mutants: needs-build-test-matrix  ## change the plan in small ways and see that tests notice; MUTANTS=n SEED=s
+	@$(MAKE) built-clang BUILD_OPTIONS="--target plan_mutant_tests"
+	@python3 tools/mutate.py build/clang --mutants $(MUTANTS) --seed $(SEED)
 
 .PHONY: check
 check: needs-build-test-check  ## the quick gate before a commit

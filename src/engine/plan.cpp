@@ -210,7 +210,7 @@ std::uint32_t plan::start_one(edition born_with, time_point now) {
 }
 
 void plan::step(worker_record& worker, worker_event event) {
-  const auto to = engine::next(worker.state, event);
+  const auto to = muster::engine::next(worker.state, event);
   MUSTER_ASSERT(to.has_value());
   worker.state = *to;
 }

@@ -155,14 +155,17 @@ TYPED_TEST(lives, are_begun_and_ended_by_many_at_once_while_others_submit) {
         else
           pool.stop();
         const auto failed = code_of([&] { pool.start(); });
-        EXPECT_TRUE(!failed || *failed == error_code::pool_stopped) << name(*failed);
+        // A thread that a terminate left in a task goes on for a moment, and nobody can start before it ends.
+        EXPECT_TRUE(!failed || *failed == error_code::pool_stopped ||
+                    (*failed == error_code::not_ready && std::is_same_v<TypeParam, thread_pool>))
+            << name(*failed);
       }
     });
   for (auto& t : rulers) t.join();
   over.store(true);
   for (auto& t : threads) t.join();
   EXPECT_EQ(accepted.load(), settled.load());
-  pool.start();
+  EXPECT_TRUE(eventually([&] { return !code_of([&] { pool.start(); }); }));
   EXPECT_EQ(pool.submit(echo, 9).get(), 9);
   pool.wait_idle();
   expect_sums(pool.stats());
