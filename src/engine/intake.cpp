@@ -189,8 +189,8 @@ task* intake::drop_for(int priority) {
   return least;
 }
 
-void intake::offer(task& t, waiter& self) {
-  offered_.emplace(&t, &self);
+void intake::offer(task& t, waiter* self) {
+  if (self != nullptr) offered_.emplace(&t, self);
   queue(t);
 }
 

@@ -110,8 +110,8 @@ public:
   // Takes out what has to make room for a task of this priority; null: that task itself.
   task* drop_for(int priority);
 
-  // Without a place, where capacity is 0: queues t, which `self` waits to be taken.
-  void offer(task& t, waiter& self);
+  // Without a place, where capacity is 0: queues t, which `self` waits to be taken; null: nobody does.
+  void offer(task& t, waiter* self);
   // Until somebody took it. Else it is out again, as if it had never come.
   admission wait_taken(std::unique_lock<std::mutex>& lock, task& t, waiter& self);
 

@@ -142,7 +142,7 @@ admission engine::offer(std::unique_lock<std::mutex>& lock, task_ref<>& t) {
   const bool waits = settings_.queue.when_full == when_full::wait;
   const auto place = [&] {
     enter(*keep);
-    intake_.offer(*t.release(), self);
+    intake_.offer(*t.release(), waits ? &self : nullptr);
     tell_backlog();
     nudge_callback_waiters();
     crew_->queued(lock);

@@ -122,6 +122,9 @@ TEST(failing, a_thread_that_does_not_come_back_after_its_timeout_fails_its_task_
   ASSERT_TRUE(t->settled());
   EXPECT_EQ(code_of(t), error_code::task_timeout);
   EXPECT_EQ(t->attempt, 1);
+  pool.pass(2h);  // it comes back at last, which changes nothing
+  EXPECT_EQ(code_of(t), error_code::task_timeout);
+  EXPECT_EQ(t->attempt, 1);
 }
 
 TEST(failing, the_predicate_decides_and_one_that_throws_says_no) {
