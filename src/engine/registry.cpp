@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "engine/registry.hpp"
 
+#include <cstddef>
 #include <mutex>
+#include <new>
 #include <shared_mutex>
 #include <unordered_set>
 
@@ -12,9 +14,11 @@ struct registry {
   std::shared_mutex mutex;
   std::unordered_set<const detail::task_home*> living;
 };
-// Never destroyed: futures in static objects may still ask.
+// Never destroyed, because futures in static objects may still ask; nor on the heap, because a plugin with the
+// library inside may be unloaded.
 registry& all() {
-  static auto* const one = new registry;
+  alignas(registry) static std::byte place[sizeof(registry)];
+  static auto* const one = ::new (place) registry;
   return *one;
 }
 // A continuation may run inside with_living and call it again; a shared mutex must not be locked twice by a
@@ -30,6 +34,7 @@ void enlist(detail::task_home& home) {
 void delist(detail::task_home& home) {
   const std::unique_lock lock(all().mutex);
   all().living.erase(&home);
+  if (all().living.empty()) all().living = {};  // its table too
 }
 
 bool with_living(detail::task_home* home, const std::function<void(detail::task_home&)>& f) {
