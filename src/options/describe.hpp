@@ -139,7 +139,7 @@ inline constexpr std::size_t lines_of =
 
 // Calls `see(line_of<Options, I>())` for each line.
 template <class Options, class See>
-void each_line(See&& see) {
+constexpr void each_line(See&& see) {
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     (see(line_of<Options, I>()), ...);
   }(std::make_index_sequence<lines_of<Options>>());

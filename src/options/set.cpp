@@ -50,7 +50,7 @@ outcome set_value(T& value, std::string_view rest, std::string_view text) {
       for (const int each : *made) fits = fits && is_within<Line>(each);
     else
       fits = is_within<Line>(*made);
-    if (!fits) return advice_for<Line>(*made, "none");
+    if (!fits) return advice_for<T>(Line::range, Line::none, "none");
     value = *std::move(made);
     return "";
   } else {

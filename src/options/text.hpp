@@ -215,18 +215,17 @@ std::string range_text(const interval& range) {
   }
 }
 
-// What is said of a value that is not within its range: "range 1..1000; 1 means never again". `nothing`: how
-// std::nullopt is written there.
-template <class Line, class T>
-std::string advice_for(const T& /*value*/, std::string_view nothing) {
-  constexpr interval range = Line::range;
+// What is said of a value that is not within its range: "range 1..1000; 1 means never again". `none` is what
+// std::nullopt means, and `nothing` how that is written there. One function for a type, not for each option.
+template <class T>
+std::string advice_for(const interval& range, std::string_view none, std::string_view nothing) {
   std::string made = range_text<T>(range);
   if constexpr (enumeration<T>)
     made = "known: " + made;
   else if (made.find("..") != std::string::npos)
     made = "range " + made;
-  if (!range.advice.empty()) made += "; " + std::string(range.advice);
-  if (!Line::none.empty()) made += fmt::format("; {}: {}", nothing, Line::none);
+  if (!range.advice.empty()) made.append("; ").append(range.advice);
+  if (!none.empty()) made.append("; ").append(nothing).append(": ").append(none);
   return made;
 }
 
