@@ -30,15 +30,10 @@ struct run_command {
   std::vector<std::string> words;
   bool json_lines = false;
   std::vector<nlohmann::json> with;  // fixed arguments, after those of each call
-  worker_options workers{};
-  std::optional<duration> timeout{};
-  duration grace{};
-  duration drain{};  // how long what runs may go on after Ctrl-C
-  int retries = 0;
-  std::optional<std::size_t> memory{};
-  muster::strategy strategy = muster::strategy::pull;
-  std::string results_path;  // empty: standard output
-  std::string events_path;   // empty: nowhere
+  process_options pool{};            // close.patience: how long what runs may go on after Ctrl-C
+  task_options call{};               // of each call
+  std::string results_path;          // empty: standard output
+  std::string events_path;           // empty: nowhere
   bool unordered = false;
   bool quiet = false;
   bool json_summary = false;
@@ -52,12 +47,18 @@ struct doctor_command {
   bool json = false;
 };
 
+struct options_command {
+  std::string part;  // only options whose name has this in it
+  bool markdown = false;
+  bool json = false;
+};
+
 /// Nothing is left to do: the command line was wrong, or asked for help, and was answered.
 struct answered {
   int exit_code;
 };
 
-using command = std::variant<answered, run_command, list_command, doctor_command>;
+using command = std::variant<answered, run_command, list_command, doctor_command, options_command>;
 
 command read_arguments(int argc, char** argv);
 

@@ -53,5 +53,6 @@ int main(int argc, char** argv) {
   if (const auto* answer = std::get_if<answered>(&asked)) return answer->exit_code;
   if (const auto* wanted = std::get_if<list_command>(&asked)) return list(*wanted);
   if (const auto* wanted = std::get_if<doctor_command>(&asked)) return doctor(*wanted);
+  if (const auto* wanted = std::get_if<options_command>(&asked)) return options(*wanted);
   return run(std::get<run_command>(asked));
 }

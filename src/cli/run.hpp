@@ -11,5 +11,6 @@ namespace muster::cli {
 int run(const run_command& asked);
 int list(const list_command& asked);
 int doctor(const doctor_command& asked);
+int options(const options_command& asked);
 
 }  // namespace muster::cli

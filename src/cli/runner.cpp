@@ -42,7 +42,9 @@ void runner::submit(call_request request) {
         call, {.kind = std::string(name(error_code::invalid_call)), .message = request.arguments.error()},
         std::nullopt);
   try {
-    const task_options options{.run_timeout = asked_.timeout, .id = call.name, .report = true};
+    task_options options = asked_.call;
+    options.id = call.name;
+    options.report = true;
     result_future made = pool_->submit(options, &detail::call_module, path_, asked_.function,
                                        shape_->signature().text, *std::move(request.arguments));
     call.task = made.task();

@@ -41,17 +41,8 @@ std::string misfit(const run_command& asked, const call_shape& shape) {
 }  // namespace
 
 process_options runner::pool_options() {
-  process_options options;
-  options.workers = asked_.workers;
-  options.strategy = asked_.strategy;
-  options.queue = {.capacity = std::nullopt};  // what is under way is bounded here, and submit must not block
-  options.retry = {.attempts = asked_.retries + 1};
-  options.limits = {.memory = asked_.memory};
-  options.grace = asked_.grace;
-  options.env = {.pass = {"*"}};  // a module sees what the command was given
-  options.worker_stderr = worker_stderr::forward;
+  process_options options = asked_.pool;
   options.callbacks = [this](std::function<void()> work) { queue_.post(std::move(work)); };
-  options.name = "run";
   options.start = false;  // so that no event is missed
   return options;
 }

@@ -116,8 +116,9 @@ void runner::on_signal() {
   if (before == 0) {
     pool_->cancel_queued();
     if (!asked_.quiet)
-      progress_.say(fmt::format("stopping; what runs may take {} more. Once more stops it at once.",
-                                time_text(std::chrono::duration<double>(asked_.drain).count())));
+      progress_.say(
+          fmt::format("stopping; what runs may take {} more. Once more stops it at once.",
+                      time_text(std::chrono::duration<double>(asked_.pool.close.patience).count())));
     stop_in_background(false);
   }
   if (before < 2 && signals_.count() >= 2) stop_in_background(true);
@@ -139,13 +140,13 @@ void runner::stop_in_background(bool at_once) {
     if (at_once)
       pool_->terminate();
     else
-      pool_->stop(asked_.drain);
+      pool_->stop(asked_.pool.close.patience);
   });
 }
 
 int runner::finish() {
   helpers_.clear();
-  pool_->stop(asked_.drain);
+  pool_->stop(asked_.pool.close.patience);
   turn_until([this] {  // the last results and events
     const bool written = (results_.broken() || results_.pending() == 0) &&
                          (!events_ || events_->broken() || events_->pending() == 0);

@@ -520,7 +520,7 @@ TYPED_TEST(queue_limits, of_impossible_options_every_one_is_named) {
   } catch (const invalid_options& e) {
     const std::string text = e.what();
     for (const char* part :
-         {"queue.bytes = 0", "queue.unsettled = 0", "queue.ageing = 0 ns", "queue.rate.per_second = 0",
+         {"queue.bytes = 0", "queue.unsettled = 0", "queue.ageing = 0s", "queue.rate.per_second = 0",
           "queue.rate.burst = 0", "queue.each_key.at_once = 0", "queue.keys[0].first = ''",
           "queue.keys[2].first = 'a'", "queue.keys[2].second.rate.per_second"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;

@@ -270,9 +270,9 @@ TEST(queues_of_processes, refuse_caller_runs_and_limits_nobody_can_keep) {
   } catch (const invalid_options& e) {
     const std::string text = e.what();
     for (const char* part :
-         {"caller_runs", "limits.memory = 1000", "limits.tasks = 0", "limits.age = -1000000000 ns",
+         {"caller_runs", "limits.memory = 1000", "limits.tasks = 0", "limits.age = -1s",
           "limits.jitter = 1.5", "limits.memory_soft = 2000", "limits.open_files = 3",
-          "limits.file_size = 1000", "limits.processes = 1", "limits.cpu_time = 1000000 ns", "ready_timeout",
+          "limits.file_size = 1000", "limits.processes = 1", "limits.cpu_time = 1ms", "ready_timeout",
           "env.set", "/no/such/place", "faults[0].number = 65", "faults[1].number = 256", "faults[2].pause",
           "faults[4].action = drop: nothing is sent at rung", "faults[5].at = 18"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;

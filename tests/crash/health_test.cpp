@@ -266,8 +266,7 @@ TEST(health, impossible_options_are_all_named) {
     FAIL();
   } catch (const invalid_options& e) {
     const std::string text = e.what();
-    for (const char* part :
-         {"health.interval = 0 ns", "health.failures = 0", "health.max_silence", "1..1000"})
+    for (const char* part : {"health.interval = 0s", "health.failures = 0", "health.max_silence", "1..1000"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   }
   const auto refused = [](health_options health) {

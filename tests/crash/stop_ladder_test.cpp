@@ -205,7 +205,7 @@ TEST(stop_ladder, impossible_steps_are_all_named) {
   } catch (const invalid_options& e) {
     const std::string text = e.what();
     for (const char* part :
-         {"stop = 9 signals", "stop[0].signal = 9", "stop[1].signal = 19", "stop[2].signal = 0",
+         {"stop = 9 of them", "stop[0].signal = 9", "stop[1].signal = 19", "stop[2].signal = 0",
           "stop[3].signal = 99", "stop[4].signal = 63", "stop[5].patience", "stop[6].signal = 15",
           "stop[7].signal = 33", "stop[8].signal = 18"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;

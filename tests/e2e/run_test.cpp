@@ -248,7 +248,8 @@ TEST(command_usage, what_cannot_be_used_is_named_with_what_can) {
   EXPECT_THAT(wrong({chore("echo")}), HasSubstr("needs arguments"));
   EXPECT_THAT(wrong({"--with", "out", chore("divide"), "1"}), HasSubstr("'out' is not JSON"));
   EXPECT_THAT(wrong({"--with", "\"x\"", chore("divide"), "1"}), HasSubstr("cannot be argument 2"));
-  EXPECT_THAT(wrong({"--strategy", "best", chore("echo"), "1"}), HasSubstr("pull, fewest, round_robin, fewest_served"));
+  EXPECT_THAT(wrong({"--strategy", "best", chore("echo"), "1"}),
+              HasSubstr("pull, fewest, round_robin, fewest_served"));
   EXPECT_THAT(wrong({"--timeout", "5x", chore("echo"), "1"}), HasSubstr("300ms, 5s, 2m"));
   EXPECT_THAT(wrong({"--memory", "lots", chore("echo"), "1"}), HasSubstr("512MiB"));
   EXPECT_THAT(wrong({"--workers", "0", chore("echo"), "1"}), HasSubstr("MIN:MAX"));

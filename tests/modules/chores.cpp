@@ -4,6 +4,7 @@
 #include <muster/module.hpp>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -79,6 +80,8 @@ std::string variable(std::string name) {
   return value != nullptr ? value : "";
 }
 
+int niceness() { return ::getpriority(PRIO_PROCESS, 0); }
+
 }  // namespace
 
 MUSTER_MODULE(m) {
@@ -94,4 +97,5 @@ MUSTER_MODULE(m) {
   m.add("hang", hang);
   m.add("print", print);
   m.add("variable", variable);
+  m.add("niceness", niceness);
 }
