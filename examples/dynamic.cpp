@@ -19,7 +19,7 @@ int main() {
   pool.resize(5);
   for (int i = 0; i < 5; ++i) pool.post([&five_at_once] { five_at_once.arrive_and_wait(); });
   pool.wait_idle();
-  std::printf("%d workers at once\n", pool.stats().workers_wanted);
+  std::printf("%zu workers at once\n", pool.stats().peak_busy);
 
   pool.resize(1);
   for (int now = gone; now < 4; now = gone) gone.wait(now);

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <stop_token>
+#include <latch>
 #include <thread>
 #include <vector>
 
@@ -16,18 +16,23 @@ namespace {
 
 long square(long x) { return x * x; }
 
-void takes_long(std::stop_token stop) {
-  while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);
+void takes_long(muster::context& about) {
+  about.progress(0, "begun");
+  while (!about.stop_requested()) std::this_thread::sleep_for(1ms);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   muster::init(argc, argv);
+  std::latch has_begun(1);
   muster::process_pool pool({.workers = {2}, .strategy = muster::strategy::fewest});
   for (auto& each : pool.broadcast([] {})) each.result.get();  // both are up
 
-  auto slow = pool.submit({.report = true}, takes_long);
+  auto slow = pool.submit(
+      {.report = true, .on_progress = [&](const muster::task_progress&) { has_begun.count_down(); }},
+      takes_long);
+  has_begun.wait();
   std::vector<unsigned> ran_on;
   for (long x = 0; x < 6; ++x)
     ran_on.push_back(pool.submit({.report = true}, square, x).report()->worker.value());

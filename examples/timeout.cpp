@@ -21,7 +21,7 @@ int hang(int) {
 }
 int square(int x) { return x * x; }
 
-int value_or_zero(muster::future<int> task, const char* what) {
+int get_or_say(muster::future<int> task, const char* what) {
   try {
     return task.get();
   } catch (const muster::task_timeout&) {
@@ -37,10 +37,10 @@ int main(int argc, char** argv) {
   muster::process_pool pool({.workers = {1}, .grace = 20ms});
 
   auto before = pool.submit(run_until_told);  // has the only worker
-  value_or_zero(pool.submit({.queue_timeout = 10ms}, square, 3), "waited for too long, and never runs");
-  value_or_zero(pool.submit({.deadline = 10ms}, square, 3), "not done by its deadline, waits included");
+  get_or_say(pool.submit({.queue_timeout = 10ms}, square, 3), "waited for too long, and never runs");
+  get_or_say(pool.submit({.deadline = 10ms}, square, 3), "not done by its deadline, waits included");
   before.cancel();
 
-  value_or_zero(pool.submit({.run_timeout = 30ms}, hang, 3), "ran for too long, and its worker is ended");
-  std::printf("the next worker: %d\n", value_or_zero(pool.submit({.run_timeout = 1min}, square, 3), "late"));
+  get_or_say(pool.submit({.run_timeout = 30ms}, hang, 3), "ran for too long, and its worker is ended");
+  std::printf("the next worker: %d\n", get_or_say(pool.submit({.run_timeout = 1min}, square, 3), "late"));
 }
