@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -77,7 +78,7 @@ int main(int argc, char** argv) {
   std::thread server([&] {
     for (;;) {
       unique_fd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (connection.get() < 0) return;  // the listener was shut down
+      if (connection.get() < 0) return;  // it was shut down; a server looks at errno
       handlers.post({.run_timeout = 10s}, handle, std::move(connection));
     }
   });
