@@ -3,7 +3,7 @@
 """Fails when docs/coverage.md names a test that does not exist.
 
 Tests are named there as `suite.test` in backticks; a `*` stands for any letters, and instantiations (`on_threads`) are
-left out.
+left out. `example.name` is the test that runs examples/name.cpp and compares what it prints.
 
   check_coverage.py [root]
 """
@@ -21,6 +21,7 @@ def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
     tests = {f"{suite}.{name}" for path in (root / "tests").rglob("*.cpp")
              for suite, name in DEFINED.findall(path.read_text())}
+    tests |= {f"example.{path.stem}" for path in (root / "examples").glob("*.expected")}
     problems, named = [], 0
     for number, text in enumerate((root / "docs/coverage.md").read_text().splitlines(), 1):
         for name in NAMED.findall(text):

@@ -54,8 +54,10 @@ base::time_point engine::act() {
     for (note& n : taken) take_in(n, now_);
     taken.clear();
     do {
-      while (const auto next = plan_.next(now_))
+      while (const auto next = plan_.next(now_)) {
+        note_sizes();  // first, for those who see what was done and then ask
         std::visit([this](const auto& what) { perform(what); }, *next);
+      }
       look_for_backlog(now_);  // what we did may have made one: a retry
     } while (plan_.wake_at() <= now_);
     look_idle();  // after all that this round settled

@@ -37,6 +37,21 @@ TYPED_TEST(scaling, a_resize_changes_how_many_workers_there_are_and_says_so) {
   }));
 }
 
+TYPED_TEST(scaling, is_in_the_stats_before_its_event_is_told) {
+  std::atomic<int> told = 0, late = 0;
+  TypeParam pool(options_of<TypeParam>{.workers = {1}});
+  pool.start();
+  pool.on(event_kind::scaled, [&](const event& e) {
+    if (pool.stats().workers_wanted != e.to) ++late;
+    ++told;
+  });
+  for (int i = 1; i <= 60; ++i) {  // each is told before the next
+    pool.resize(i % 2 == 1 ? 2 : 1);
+    ASSERT_TRUE(eventually([&] { return told == i; }));
+  }
+  EXPECT_EQ(late, 0);
+}
+
 TYPED_TEST(scaling, a_resize_that_shrinks_lets_running_tasks_finish) {
   TypeParam pool(options_of<TypeParam>{.workers = {3}});
   pool.start();

@@ -154,6 +154,12 @@ class snippets(tree):
         self.assert_fails("does not stand in", *self.check("```cpp\nint x = 2;\n```\n"))
         self.assert_fails("does not stand in", *self.check("```cpp\nreturn x;\n```\n```cpp\nint x = 1;\n```\n"))
 
+    def test_blocks_may_stand_in_several_programs_each_in_its_order(self):
+        self.write("other.cpp", "int y = 2;\nint z = 3;\n")
+        several = lambda *blocks: (*self.check("".join(f"```cpp\n{b}\n```\n" for b in blocks)), self.root / "other.cpp")
+        self.assert_passes(*several("int y = 2;", "int x = 1;", "int z = 3;", "return x;"))
+        self.assert_fails("does not stand in", *several("int z = 3;", "int x = 1;", "int y = 2;"))
+
     def test_a_page_without_code_is_found(self):
         self.assert_fails("has no block", *self.check("# Page\n"))
 
@@ -198,10 +204,12 @@ class dependencies(tree):
 class coverage(tree):
     def test_tests_that_exist_pass_and_others_are_found(self):
         self.write("tests/a_test.cpp", "TEST(pool, stops) {}\nTYPED_TEST(maps, keep_order) {}\n")
-        self.write("docs/coverage.md", "| S1 | `pool.stops`, `maps.keep_*` | see `pool.hpp` |\n")
+        self.write("examples/first.expected", "9\n")
+        self.write("docs/coverage.md", "| S1 | `pool.stops`, `maps.keep_*`, `example.first` | see `pool.hpp` |\n")
         self.assert_passes("check_coverage.py", self.root)
-        self.write("docs/coverage.md", "| S1 | `pool.stops` |\n| S2 | `pool.starts` |\n")
+        self.write("docs/coverage.md", "| S1 | `pool.stops` |\n| S2 | `pool.starts` |\n| S3 | `example.last` |\n")
         self.assert_fails("docs/coverage.md:2: there is no test pool.starts", "check_coverage.py", self.root)
+        self.assert_fails("docs/coverage.md:3: there is no test example.last", "check_coverage.py", self.root)
 
 
 if __name__ == "__main__":
