@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-COMMENT = {".hpp": "//", ".cpp": "//", ".h": "//", ".c": "//", ".js": "//", ".mjs": "//", ".py": "#", ".sh": "#",
+COMMENT = {".hpp": "//", ".cpp": "//", ".h": "//", ".c": "//", ".js": "//", ".mjs": "//", ".cjs": "//", ".py": "#", ".sh": "#",
            ".cmake": "#"}
 COMMENT_BY_NAME = {"CMakeLists.txt": "#", "Makefile": "#"}
 LICENCE = "SPDX-License-Identifier: MIT"
