@@ -70,6 +70,8 @@ muster_test(house.guide_watching house Python3::Interpreter ${PROJECT_SOURCE_DIR
             ${PROJECT_SOURCE_DIR}/docs/guide/watching.md ${PROJECT_SOURCE_DIR}/examples/watching.cpp)
 muster_test(house.guide_failing house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
             ${PROJECT_SOURCE_DIR}/docs/guide/failing.md ${PROJECT_SOURCE_DIR}/examples/failing.cpp)
+muster_test(house.guide_hosts house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
+            ${PROJECT_SOURCE_DIR}/docs/guide/hosts.md ${PROJECT_SOURCE_DIR}/examples/hosts.cpp)
 
 # ---- how the demonstration judges its runs ----
 muster_test(demo.judgement demo Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/demo/demo_test.py)

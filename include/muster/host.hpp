@@ -135,10 +135,10 @@ struct fields<program_result> {
 
 /// A function of a host: its name, and its module where that is not the pool's.
 struct host_function {
-  host_function(const char* name) : name(name) {}             // NOLINT(google-explicit-constructor)
-  host_function(std::string name) : name(std::move(name)) {}  // NOLINT(google-explicit-constructor)
-  host_function(std::string of_module, std::string name)
-      : module(std::move(of_module)), name(std::move(name)) {}
+  host_function(const char* function) : name(function) {}             // NOLINT(google-explicit-constructor)
+  host_function(std::string function) : name(std::move(function)) {}  // NOLINT(google-explicit-constructor)
+  host_function(std::string of_module, std::string function)
+      : module(std::move(of_module)), name(std::move(function)) {}
 
   std::string module{};
   std::string name;

@@ -256,7 +256,8 @@ std::string_view json_reader::skip() {
 }
 
 void json_reader::finish() {
-  if (kind() != json_kind::none) refuse("something follows the value");
+  space();
+  if (at_ != text_.size()) refuse("something follows the value");
 }
 
 }  // namespace muster

@@ -51,8 +51,8 @@ INSTANTIATE_TEST_SUITE_P(
                     bad_manners{"nan", "this is not JSON"}, bad_manners{"not utf-8", "not UTF-8"},
                     bad_manners{"ready again", "once more whether it is ready"},
                     bad_manners{"closed output", "closed its output and did not end"}),
-    [](const auto& info) {
-      std::string name = info.param.how;
+    [](const auto& shown) {
+      std::string name = shown.param.how;
       for (char& c : name)
         if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
       return name;

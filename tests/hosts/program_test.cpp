@@ -170,6 +170,30 @@ TEST(programs, that_print_among_their_messages_are_put_up_with_where_that_is_ask
   EXPECT_EQ(dead->death().last_stderr, "welcome to talker 1.0\nnothing to see here\nlast words\n");
 }
 
+TEST(programs, have_no_descriptors_of_their_worker) {
+  host_pool pool(talker(), one_host());
+  EXPECT_EQ(pool.call<std::vector<int>>("descriptors").get(), (std::vector<int>{0, 1, 2}));
+}
+
+TEST(programs, are_fresh_for_each_call_where_that_is_asked_for) {
+  process_options options = one_host();
+  options.lifetime = lifetime::per_task;
+  host_pool pool(talker(), options);
+  std::set<int> pids;
+  for (int i = 0; i < 5; ++i) pids.insert(pool.call<int>("pid").get());
+  EXPECT_EQ(pids.size(), 5U);
+}
+
+TEST(programs, that_have_grown_too_large_are_replaced_and_cost_no_call) {
+  process_options options = one_host();
+  options.limits.memory_soft = 64_MiB;
+  host_pool pool(talker(), options);
+  const int pid = pool.call<int>("grow", 100 << 20).get();
+  EXPECT_TRUE(eventually([&] { return pool.call<int>("pid").get() != pid; }));
+  EXPECT_EQ(pool.stats().workers_died, 0U);
+  EXPECT_GE(pool.stats().workers_recycled, 1U);
+}
+
 TEST(programs, tell_how_far_a_call_is) {
   host_pool pool(talker(), one_host());
   std::mutex mutex;

@@ -101,6 +101,12 @@ def answer(call, attachments):
         reply["value"] = os.getpid()
     elif name == "argv":
         reply["value"] = sys.argv[1:]
+    elif name == "descriptors":
+        listing = os.open("/proc/self/fd", os.O_RDONLY)
+        reply["value"] = sorted(int(each) for each in os.listdir(listing) if int(each) != listing)
+    elif name == "grow":
+        ending["memory"] = bytearray(args[0])
+        reply["value"] = os.getpid()
     elif name == "cwd":
         reply["value"] = os.getcwd()
     elif name == "deep":

@@ -204,7 +204,7 @@ TEST(json_text, that_was_changed_at_random_is_read_or_refused) {
         text[at] = static_cast<char>(random());
     }
     const bool whole = is_json(text);
-    if (why_not<value>(text) == "it is one") EXPECT_TRUE(whole);
+    EXPECT_TRUE(whole || why_not<value>(text) != "it is one") << text;
   }
 }
 
