@@ -102,8 +102,8 @@ def answer(call, attachments):
     elif name == "argv":
         reply["value"] = sys.argv[1:]
     elif name == "descriptors":
-        listing = os.open("/proc/self/fd", os.O_RDONLY)
-        reply["value"] = sorted(int(each) for each in os.listdir(listing) if int(each) != listing)
+        listed = os.listdir("/proc/self/fd")  # which had one of its own for that
+        reply["value"] = sorted(int(each) for each in listed if os.path.exists("/proc/self/fd/" + each))
     elif name == "grow":
         ending["memory"] = bytearray(args[0])
         reply["value"] = os.getpid()
