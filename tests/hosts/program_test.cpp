@@ -111,7 +111,6 @@ TEST(programs, say_what_was_thrown_in_them_and_live_on) {
   host_pool pool(talker(), one_host());
   const int pid = pool.call<int>("pid").get();
   const auto thrown = error_of<worker_error>(pool.call<int>({.id = "cat"}, "fail"));
-  ASSERT_TRUE(thrown);
   EXPECT_EQ(thrown->type(), "BadPhoto");
   EXPECT_EQ(thrown->text(), "too dark");
   EXPECT_EQ(thrown->backtrace(), "at shrink\nat main");
@@ -230,14 +229,12 @@ TEST(programs, are_told_of_a_cancelled_call_and_live_on) {
 TEST(programs, that_end_are_deaths_with_their_own_status) {
   host_pool pool(talker(), one_host());
   const auto left = error_of<unexpected_exit>(pool.call<int>("exit", 3));
-  ASSERT_TRUE(left);
   EXPECT_EQ(left->death().cause, death_cause::exited);
   EXPECT_EQ(left->death().exit_code, 3);
   EXPECT_EQ(left->death().last_stderr, "last words\n");
   expect_text(left->death().detail, "talker.py exited with code 3");
   for (const int signal : {SIGSEGV, SIGKILL, SIGABRT}) {
     const auto died = error_of<unexpected_exit>(pool.call<int>("die", signal));
-    ASSERT_TRUE(died);
     EXPECT_EQ(died->death().cause, death_cause::signalled);
     EXPECT_EQ(died->death().signal, signal);
     EXPECT_EQ(died->death().backtrace_missing, "");
@@ -297,6 +294,19 @@ TEST(programs, get_the_first_of_the_stop_signals_once_when_the_pool_stops) {
   (void)pool.stop();
   EXPECT_EQ(lines_of(files("signalled")), std::vector<std::string>{"SIGTERM"});
   EXPECT_EQ(lines_of(files("closed")), std::vector<std::string>{"end of input"});
+}
+
+TEST(programs, that_do_not_end_get_each_of_the_stop_signals_once_in_order) {
+  process_options options = one_host();
+  options.stop = {{.signal = SIGTERM, .patience = 20ms}, {.signal = SIGINT, .patience = watchdog}};
+  const scratch files;
+  host_pool pool(talker(), options);
+  pool.call<void>("at the end",
+                  std::map<std::string, std::string>{
+                      {"closed", files("closed")}, {"signalled", files("signalled")}, {"stays", ""}})
+      .get();
+  (void)pool.stop();
+  EXPECT_EQ(lines_of(files("signalled")), (std::vector<std::string>{"SIGTERM", "SIGINT"}));
 }
 
 TEST(programs, that_run_a_call_too_long_get_the_stop_signals_too) {

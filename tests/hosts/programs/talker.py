@@ -37,6 +37,11 @@ def on_sigterm(*_):
         os._exit(0)
 
 
+def on_sigint(*_):
+    open(ending["signalled"], "a").write("SIGINT\n")
+    os._exit(0)
+
+
 # What no host does, instead of an answer to `call`.
 def misbehave(call, how):
     identity = call["id"]
@@ -193,9 +198,12 @@ if sys.argv[1:2] == ["descriptor"]:
 else:
     reads, writes = sys.stdin.buffer, sys.stdout.buffer
 signal.signal(signal.SIGTERM, on_sigterm)
+signal.signal(signal.SIGINT, on_sigint)
 begin(" ".join(sys.argv[1:2]))
 if sys.argv[1:2] != ["silent"]:
     say({"ready": True, "an unknown key": [1, {"x": None}]})
 serve()
 if "closed" in ending:
     open(ending["closed"], "a").write("end of input\n")
+while "stays" in ending:
+    signal.pause()
