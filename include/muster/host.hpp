@@ -246,7 +246,8 @@ public:
   }
 
   /// Text in, text out: `arguments` is an array of JSON. Throws encode_error where it is not.
-  future<json> call_json(const host_function& function, json arguments, const task_options& options = {});
+  future<json> call_json(const host_function& function, const json& arguments,
+                         const task_options& options = {});
 
   /// Of a pool of commands: runs it with these inputs. Of a pool of programs in Bazel's protocol: sends a
   /// request with these arguments. Throws what submit throws, and invalid_call for other pools. The future

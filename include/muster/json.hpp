@@ -264,14 +264,15 @@ template <class T>
 T read_number(json_reader& in) {
   if (in.kind() != json_kind::number) in.refuse_next("a number");
   const std::string_view text = in.number();
-  const char* const end = text.data() + text.size();
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
   if constexpr (std::is_integral_v<T>) {
     T value{};
-    if (const auto got = std::from_chars(text.data(), end, value); got.ec == std::errc() && got.ptr == end)
+    if (const auto got = std::from_chars(begin, end, value); got.ec == std::errc() && got.ptr == end)
       return value;
   }
   double real = 0;
-  const auto got = std::from_chars(text.data(), end, real);
+  const auto got = std::from_chars(begin, end, real);
   if (got.ec != std::errc() || !std::isfinite(real)) in.refuse(std::string(text) + " is out of range");
   if constexpr (std::is_integral_v<T>) {
     // 2^53 and more are not exact, so who writes them so has lost something already.

@@ -222,7 +222,7 @@ future<program_result> host_pool::run(std::vector<std::string> inputs, const tas
   return submit(options, &detail::run_program, std::move(inputs));
 }
 
-future<json> host_pool::call_json(const host_function& function, json arguments,
+future<json> host_pool::call_json(const host_function& function, const json& arguments,
                                   const task_options& options) {
   host_.check_call(function);
   json checked = to_json(arguments);

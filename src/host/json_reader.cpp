@@ -185,7 +185,8 @@ const std::vector<std::byte>& json_reader::attachment() {
   object([&](const std::string& key) {
     if (key != "$bytes" || found) refuse("expected {\"$bytes\": n} for bytes");
     const std::string_view text = number();
-    found = std::from_chars(text.data(), text.data() + text.size(), index).ec == std::errc();
+    const char* const begin = text.data();
+    found = std::from_chars(begin, begin + text.size(), index).ec == std::errc();
   });
   if (!found || index >= attachments_.size()) refuse("no such bytes came with the text");
   return attachments_[index];

@@ -34,8 +34,8 @@ std::vector<std::size_t> read_sizes(json_reader& in) {
   std::size_t sum = 0;
   in.array([&] {
     sizes.push_back(read_size(in));
-    if (sizes.back() > most_attached || (sum += sizes.back()) > most_attached)
-      in.refuse("announces more bytes than 1 GiB");
+    if (sizes.back() > most_attached - sum) in.refuse("announces more bytes than 1 GiB");
+    sum += sizes.back();
     if (sizes.size() > most_attachments)
       in.refuse("announces more than " + std::to_string(most_attachments) + " pieces of bytes");
   });

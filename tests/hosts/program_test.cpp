@@ -90,7 +90,7 @@ TEST(programs, take_text_and_give_text_to_who_has_a_json_library_of_his_own) {
 
 TEST(programs, exchange_bytes_beside_the_text) {
   host_pool pool(talker(), one_host());
-  const std::vector<std::byte> one = bytes_of(std::string("\0\n\xff{\"id\":1}\n", 13));
+  const std::vector<std::byte> one = bytes_of(std::string("\0\n\xff{\"id\":1}\n", 12));
   const std::vector<std::byte> large(3U << 20U, std::byte{0x5a});
   using both = std::vector<std::vector<std::byte>>;
   EXPECT_EQ(pool.call<both>("bytes", one, large).get(), (both{large, one}));
