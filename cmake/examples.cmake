@@ -20,6 +20,7 @@ foreach(source IN LISTS example_sources)
     add_test(NAME example.${name}
              COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_output.py
                      ${expected} $<TARGET_FILE:example_${name}>)
-    set_tests_properties(example.${name} PROPERTIES LABELS example TIMEOUT ${MUSTER_TEST_TIMEOUT})
+    set_tests_properties(example.${name} PROPERTIES LABELS example TIMEOUT ${MUSTER_TEST_TIMEOUT}
+                         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/examples)  # what some of them start lies there
   endif()
 endforeach()

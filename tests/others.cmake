@@ -73,6 +73,8 @@ muster_test(house.guide_failing house Python3::Interpreter ${PROJECT_SOURCE_DIR}
 file(GLOB example_programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cpp)
 muster_test(house.guide_cookbook house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
             ${PROJECT_SOURCE_DIR}/docs/guide/cookbook.md ${example_programs})
+muster_test(house.guide_hosts house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
+            ${PROJECT_SOURCE_DIR}/docs/guide/hosts.md ${PROJECT_SOURCE_DIR}/examples/hosts.cpp)
 
 # ---- how the demonstration judges its runs ----
 muster_test(demo.judgement demo Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/demo/demo_test.py)

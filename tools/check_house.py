@@ -10,8 +10,8 @@ import re
 import subprocess
 import sys
 
-COMMENT = {".hpp": "//", ".cpp": "//", ".h": "//", ".c": "//", ".js": "//", ".mjs": "//", ".py": "#", ".sh": "#",
-           ".cmake": "#"}
+COMMENT = {".hpp": "//", ".cpp": "//", ".h": "//", ".c": "//", ".js": "//", ".mjs": "//", ".cjs": "//", ".py": "#",
+           ".sh": "#", ".cmake": "#"}
 COMMENT_BY_NAME = {"CMakeLists.txt": "#", "Makefile": "#"}
 LICENCE = "SPDX-License-Identifier: MIT"
 TEXT = set(COMMENT) | {".md", ".txt", ".in", ".json", ".toml", ".yml", ".yaml", ".html"}

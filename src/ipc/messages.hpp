@@ -31,6 +31,8 @@ enum class control_kind : std::uint32_t {
                  // a double and a text follow
   unwell = 8,    // worker: its health check was not ok; a text follows; it goes on until it is replaced
   leaving = 9,   // worker: it ends after its present call, of its own will; a text follows
+  ending = 10,   // worker: it is about to end, for the reason that follows as a text
+  broken = 11,   // worker: the program it keeps broke the protocol, as the text that follows says; it ends
 };
 
 struct control_message {

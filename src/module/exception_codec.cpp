@@ -81,6 +81,7 @@ const auto& standard_types() {
       standard_type{&typeid(invalid_call), make_with_text<invalid_call>},
       standard_type{&typeid(muster::decode_error), make_with_text<muster::decode_error>},
       standard_type{&typeid(muster::encode_error), make_with_text<muster::encode_error>},
+      standard_type{&typeid(muster::cancelled), make_with_text<muster::cancelled>},
   };
   return table;
 }
@@ -193,6 +194,8 @@ void encode_current_exception(writer& out, std::string_view backtrace) {
   int code = 0;
   try {
     throw;
+  } catch (const worker_error& problem) {  // a worker passes on what was thrown elsewhere
+    return write_parts(out, other_kind, category, code, problem.type(), problem.text(), problem.backtrace());
   } catch (const std::exception& problem) {
     append_nested(text, problem, 0);
     kind = kind_of(problem, type_name);

@@ -71,6 +71,11 @@ std::optional<std::string> process_crew::on_message(worker_process& w, base::rec
       pump_wanted_.store(true);
       return std::nullopt;
     case ipc::control_kind::init_failed: w.detail = text; return std::nullopt;
+    case ipc::control_kind::ending:
+      w.detail = text;
+      w.has_said_why = true;
+      return std::nullopt;
+    case ipc::control_kind::broken: return text;
     case ipc::control_kind::parcel:
       if (got.descriptors.size() != 1) return "a parcel message without its one descriptor";
       if (!w.sender.awaits_reply(message.position)) return std::nullopt;

@@ -223,7 +223,7 @@ std::string process_crew::limit_met(const limit_options& limits, const death& ho
 void process_crew::explain(worker_process& w, death& how) {
   const bool is_late = process::is_late(how.cause);
   const bool crashed = how.cause == death_cause::signalled && how.signal && is_crash(*how.signal);
-  if (!is_late && !crashed) return;
+  if (!is_late && (!crashed || w.has_said_why)) return;
   bool nonsense = false;
   const auto words = read_words(w.words(), nonsense);
   const bool is_about_this =

@@ -191,6 +191,7 @@ struct worker_process {
   bool was_asked = false;               // loop only
   std::string no_answer{};              // loop only: why it did not say where it was
   std::string detail{};                 // of the death: what it violated, why it did not come up
+  bool has_said_why = false;            // it told the reason of its end itself
   health vitals{};                      // loop only
   std::uint32_t last_ping = 0;          // loop only
   int failed_looks = 0;                 // in a row

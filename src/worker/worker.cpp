@@ -21,6 +21,7 @@
 #include "ipc/region.hpp"
 #include "ipc/request_ring.hpp"
 #include "module/function_key.hpp"
+#include "worker/ending.hpp"
 #include "worker/faults.hpp"
 #include "worker/hooks.hpp"
 #include "worker/inbox.hpp"
@@ -88,6 +89,7 @@ public:
     whole = this;
     prepare_last_words(replies().words, bell(), are_several() ? thread_in_question : nullptr);
     begin_listening(replies().signs);
+    prepare_endings(control());
     say_whose_speech();
     faults::reach(fault_step::before_init);
     if (!hooks_.initialise()) return 1;

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+import no_such_package

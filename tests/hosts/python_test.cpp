@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// Functions of Python modules, in a real Python.
+#include "hosts/kit.hpp"
+
+namespace muster::test {
+namespace {
+
+python tasks() { return {.module = "./tasks.py", .base = program_file(""), .command = python_command()}; }
+
+TEST(python_hosts, call_functions_plain_and_async_with_values_of_every_kind) {
+  host_pool pool(tasks(), one_host());
+  EXPECT_EQ(pool.call<int>("add", 1, 2).get(), 3);
+  EXPECT_EQ(pool.call<std::string>("later", "done", 0.001).get(), "done");
+  const std::map<std::string, std::vector<std::optional<double>>> value{{"a é 😀", {1, {}, 0.1}}, {"", {}}};
+  EXPECT_EQ((pool.call<std::map<std::string, std::vector<std::optional<double>>>>("echo", value).get()),
+            value);
+  EXPECT_EQ(pool.call<std::string>("neighbours").get(), "neighbour");
+  EXPECT_EQ(pool.call<double>({"math", "sqrt"}, 16).get(), 4.0);
+}
+
+TEST(python_hosts, find_modules_by_name_in_their_base) {
+  host_pool pool(python{.module = "tasks", .base = program_file(""), .command = python_command()},
+                 one_host());
+  EXPECT_EQ(pool.call<int>("add", 1, 2).get(), 3);
+}
+
+TEST(python_hosts, have_coroutines_and_plain_functions_at_once) {
+  host_pool pool(tasks(), one_host(10));
+  std::vector<future<int>> all;
+  for (int i = 0; i < 50; ++i) all.push_back(pool.call<int>("ten_in_reverse", i));
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)].get(), i);
+  const scratch files;
+  std::filesystem::create_directory(files("here"));
+  all.clear();
+  for (int i = 0; i < 10; ++i) all.push_back(pool.call<int>("meet", files("here"), i, 10));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)].get(), i);
+}
+
+TEST(python_hosts, name_the_module_and_the_function_that_are_not_there) {
+  host_pool pool(tasks(), one_host());
+  const std::string missing = error_of<invalid_call>(pool.call<int>("subtract", 1, 2))->what();
+  expect_text(missing, "tasks.py' has no function 'subtract'; it has: ");
+  expect_text(missing, "add, echo");
+  expect_text(error_of<invalid_call>(pool.call<int>({"no_such", "add"}, 1))->what(),
+              "there is no module 'no_such'");
+  expect_text(error_of<invalid_call>(pool.call<int>({"./nowhere.py", "add"}, 1))->what(), "nowhere.py'");
+}
+
+TEST(python_hosts, pass_on_what_is_raised_with_its_traceback) {
+  host_pool pool(tasks(), one_host());
+  const auto thrown = error_of<worker_error>(pool.call<int>("fail"));
+  EXPECT_EQ(thrown->type(), "tasks.BadPhoto");
+  EXPECT_EQ(thrown->text(), "too dark");
+  expect_text(thrown->backtrace(), "tasks.py\", line ");
+  expect_text(thrown->backtrace(), "in fail");
+  EXPECT_EQ(thrown->backtrace().find("<string>"), std::string::npos);
+  EXPECT_EQ(error_of<worker_error>(pool.call<int>("fail_later"))->type(), "KeyError");
+  expect_text(error_of<worker_error>(pool.call<int>("add", 1))->what(),
+              "TypeError: add() missing 1 required");
+}
+
+TEST(python_hosts, refuse_what_json_would_change) {
+  host_pool pool(tasks(), one_host());
+  const int pid = pool.call<int>("pid").get();
+  expect_text(error_of<worker_error>(pool.call<int>("nan"))->what(), "ValueError");
+  expect_text(error_of<worker_error>(pool.call<int>("a_set"))->what(), "TypeError");
+  expect_text(error_of<worker_error>(pool.call<json>("deep", 100'000))->what(), "RecursionError");
+  EXPECT_EQ(pool.call<int>("pid").get(), pid);
+}
+
+TEST(python_hosts, carry_bytes_without_base64) {
+  host_pool pool(tasks(), one_host());
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{3'000'000}}) {
+    std::vector<std::byte> given(size);
+    for (std::size_t i = 0; i < size; ++i) given[i] = static_cast<std::byte>(i * 7);
+    const auto back = pool.call<std::vector<std::byte>>("reverse", given).get();
+    std::reverse(given.begin(), given.end());
+    EXPECT_EQ(back, given);
+  }
+  const json pieces = pool.call<json>("pieces").get();
+  EXPECT_EQ(pieces.text, R"({"one":{"$bytes":0},"two":[{"$bytes":1},{"$bytes":2}]})");
+  ASSERT_EQ(pieces.attachments.size(), 3U);
+  EXPECT_EQ(pieces.attachments[1].size(), 3U);
+}
+
+TEST(python_hosts, are_not_harmed_by_what_functions_print) {
+  process_options options = one_host();
+  options.env.set.emplace_back("PYTHONUNBUFFERED", "1");
+  host_pool pool(tasks(), options);
+  EXPECT_EQ(pool.call<int>("show", "{\"id\":1}").get(), 8);
+  const auto dead = error_of<unexpected_exit>(pool.call<int>("leave", 3));
+  EXPECT_EQ(dead->death().exit_code, 3);
+  expect_text(dead->death().last_stderr, "{\"id\":1}\n{\"id\":1,\"value\":\"forged\"}\nand past Python\n");
+}
+
+TEST(python_hosts, cancel_coroutines_and_tell_plain_functions) {
+  for (const int at_once : {1, 4}) {
+    process_options options = one_host(at_once);
+    options.grace = watchdog;
+    host_pool pool(tasks(), options);
+    const int pid = pool.call<int>("pid").get();
+    for (const char* const how : {"until_cancelled", "compute_until_cancelled"}) {
+      const scratch files;
+      auto call = pool.call<int>(how, files("begun"), files("told"));
+      ASSERT_TRUE(appears(files("begun")));
+      call.cancel();
+      EXPECT_EQ(outcome_of(call), error_code::cancelled);
+      EXPECT_TRUE(exists(files("told")));
+    }
+    EXPECT_EQ(pool.call<int>("pid").get(), pid);
+  }
+}
+
+TEST(python_hosts, tell_how_far_a_call_is) {
+  host_pool pool(tasks(), one_host());
+  std::atomic<bool> seen{false};
+  pool.call<void>({.on_progress = [&](const task_progress& now) { seen = now.text == "half way"; }},
+                  "half_way")
+      .get();
+  EXPECT_TRUE(eventually([&] { return seen.load(); }));
+}
+
+TEST(python_hosts, that_end_are_deaths_with_their_cause) {
+  host_pool pool(tasks(), one_host());
+  EXPECT_EQ(error_of<unexpected_exit>(pool.call<int>("die", SIGSEGV))->death().signal, SIGSEGV);
+  EXPECT_EQ(pool.call<int>("add", 1, 2).get(), 3);
+}
+
+TEST(python_hosts, end_as_programs_of_python_do_when_the_pool_stops) {
+  process_options options = one_host();
+  options.grace = watchdog;
+  const scratch files;
+  host_pool pool(tasks(), options);
+  pool.call<void>("at_exit", files("exit")).get();
+  EXPECT_FALSE(pool.stop().forced);
+  EXPECT_EQ(lines_of(files("exit")), std::vector<std::string>{"exit"});
+}
+
+TEST(python_hosts, find_their_arguments_behind_the_module) {
+  process_options options = one_host();
+  options.args = {"--verbose"};
+  host_pool pool(tasks(), options);
+  const auto argv = pool.call<std::vector<std::string>>("argv").get();
+  ASSERT_EQ(argv.size(), 2U);
+  EXPECT_EQ(argv[1], "--verbose");
+}
+
+TEST(python_hosts, whose_module_cannot_be_loaded_do_not_come_up_and_say_why) {
+  process_options options = one_host();
+  options.start = false;
+  options.ready_timeout = watchdog;
+  options.restart = {.first = 24h, .max = 24h};
+  host_pool pool(python{.module = "broken", .base = program_file(""), .command = python_command()}, options);
+  std::atomic<bool> told{false};
+  pool.on(event_kind::start_failed, [&](const event& e) {
+    expect_text(e.text, "is not ready: ModuleNotFoundError: No module named 'no_such_package'");
+    told = true;
+  });
+  std::thread starter([&] { (void)code_of([&] { pool.start(); }); });
+  EXPECT_TRUE(eventually([&] { return told.load(); }));
+  (void)pool.terminate();
+  starter.join();
+}
+
+}  // namespace
+}  // namespace muster::test
