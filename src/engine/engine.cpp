@@ -355,11 +355,7 @@ void engine::resize(int min, int max) {
   tell({.what = happened::resize_asked{min, max}});
 }
 
-void engine::note_sizes() {
-  wanted_.store(plan_.wanted(), std::memory_order_relaxed);
-  min_.store(plan_.min(), std::memory_order_relaxed);
-  max_.store(plan_.max(), std::memory_order_relaxed);
-}
+void engine::note_sizes() { wanted_.store(plan_.wanted(), std::memory_order_relaxed); }
 
 // ----------------------------------------------------------------------------------------------------------
 // queries
@@ -374,6 +370,8 @@ stats engine::snapshot() {
     s.queued_by_priority = intake_.by_priority();
     s.peak_queued = intake_.peak();
     s.paused = intake_.is_paused();
+    s.workers_min = settings_.plan.min;
+    s.workers_max = settings_.plan.max;
     s.succeeded = total(&tally::succeeded, std::memory_order_relaxed);
     s.failed = total(&tally::failed, std::memory_order_relaxed);
     s.cancelled = total(&tally::cancelled, std::memory_order_relaxed);
@@ -396,8 +394,6 @@ stats engine::snapshot() {
   }
   watcher_.describe(s);
   s.workers_wanted = wanted_.load();
-  s.workers_min = min_.load();
-  s.workers_max = max_.load();
   s.quarantined = quarantined_.load();
   if (safeguards_) safeguards_->describe(s);
   return s;

@@ -144,6 +144,8 @@ public:
   [[nodiscard]] watcher& watching() { return watcher_; }
 
   void worker_ready(worker_id worker, int pid = 0);
+  // A worker died, which worker_ended will tell: counted before its tasks settle.
+  void count_death() { workers_died_.fetch_add(1, std::memory_order_relaxed); }
   // With a death where there is one to tell of (processes). `problem`: why it did not come up, where it did
   // not.
   void worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<const death> how = {},
@@ -456,7 +458,7 @@ private:
   std::atomic<int> idle_waiters_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> degraded_{false};
-  std::atomic<int> wanted_{0}, min_{0}, max_{0};  // workers; written by the loop
+  std::atomic<int> wanted_{0};  // workers; written by the loop
   std::atomic<std::size_t> rejected_{0}, retried_{0}, late_{0}, dropped_{0}, waiting_{0}, workers_started_{0},
       workers_died_{0}, workers_recycled_{0}, workers_ended_{0}, quarantined_{0};
 

@@ -186,10 +186,7 @@ void engine::worker_ended(worker_id worker, bool had_tasks, std::shared_ptr<cons
   if (how) {
     e.pid = how->pid;
     e.text = how->summary();
-    if (how->cause != death_cause::stopped) {
-      e.kind = event_kind::worker_died;
-      workers_died_.fetch_add(1, std::memory_order_relaxed);
-    }
+    if (how->cause != death_cause::stopped) e.kind = event_kind::worker_died;
   } else {
     e.text = "worker " + std::to_string(worker.slot) + " ended";
   }

@@ -287,6 +287,7 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
   std::reverse(begun.begin(), begun.end());  // oldest first
   for (const task* t : begun) how.tasks.push_back(owner_->subject_of(*t));
   const auto shared = std::make_shared<const death>(std::move(how));
+  if (shared->cause != death_cause::stopped) owner_->count_death();  // before its tasks tell of it
   for (std::size_t i = 0; i < begun.size(); ++i) {
     const error_subject& subject = shared->tasks[i];
     std::exception_ptr error;

@@ -83,6 +83,7 @@ TYPED_TEST(scaling, a_resize_to_what_cannot_be_is_refused_and_changes_nothing) {
 TYPED_TEST(scaling, a_resize_before_start_is_what_starts) {
   TypeParam pool(options_of<TypeParam>{.workers = {1}, .start = false});
   pool.resize(3);
+  EXPECT_EQ(pool.stats().workers_min, 3) << "at once";
   pool.start();
   EXPECT_TRUE(eventually([&] { return ready_workers(pool) == 3; }));
 }
