@@ -7,7 +7,7 @@
 MAKEFLAGS += --no-print-directory
 
 # The labels of the tests that run under the thread sanitizer, as a regular expression: those that have threads.
-TSAN_LABELS ?= unit|conformance|crash|stress
+TSAN_LABELS ?= unit|conformance|crash|stress|hosts
 # How often a test may be run until it passes: 2 forgives a machine that is busy with others. What failed is named.
 TRIES ?= 1
 # What `make check` runs; everything else is `make test`.
