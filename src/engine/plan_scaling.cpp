@@ -142,7 +142,7 @@ time_point plan::let_go(const std::vector<happened::surveyed::idle_worker>& idle
       continue;  // it goes, or comes for one that does
     // With down_at it need not have been idle for so long, but there. A worker that only took the place of
     // another does not begin that time anew.
-    const time_point idle_since = since > record.ready_at ? since : record.unused_since;
+    const time_point idle_since = since > record.ready_at ? since : std::min(since, record.unused_since);
     const time_point at =
         std::max(base::after(by_part ? record.in_place_since : idle_since, settings_.idle_timeout),
                  base::after(record.in_place_since, settings_.scaling.least_life));
