@@ -95,20 +95,21 @@ void plan::on(const happened::surveyed& event, time_point now) {
     return state != worker_state::idle && state != worker_state::starting;
   });
   std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) { return a.since < b.since; });
-  auto seen = seen_now(staying(), up(), static_cast<int>(idle.size()), event.queued, settings_.at_once);
-  seen.next = event.next;
-  seen.newest = event.newest;
+  const auto with_free = [&](int free) {
+    auto seen = seen_now(staying(), up(), free, event.queued, settings_.at_once);
+    seen.next = event.next;
+    seen.newest = event.newest;
+    return seen;
+  };
+  const auto all_idle = static_cast<int>(idle.size());
+  const auto seen = with_free(all_idle), for_what_waits = with_free(std::min(all_idle, event.free));
   time_point next_look = base::never;
   if (phase_ == phase::serving) {
     give_up_surplus(idle, event.blocked, now);
     if (staying() > most_alive()) next_look = base::after(now, settings_.scaling.check_every);
     next_look = std::min(next_look, let_go(idle, seen, now));
   }
-  if (!must_shrink()) {
-    const int free = std::min(static_cast<int>(idle.size()), event.free);
-    seen.busy = seen_now(staying(), up(), free, event.queued, settings_.at_once).busy;
-    grow(seen, event.queued, now);
-  }
+  if (!must_shrink()) grow(for_what_waits, event.queued, now);
   start_workers(now);
   rearm_look(now, next_look);
 }

@@ -137,12 +137,12 @@ TEST(plan_recycle, one_that_takes_the_place_of_an_idle_one_has_been_idle_for_as_
   EXPECT_EQ(s.tell(seen), lines{}) << "they have been there for less than least_life";
   EXPECT_EQ(s.pass(100ms), (lines{"1200 start 1.2"})) << "by age again";
   s.ready(1, 2);
-  EXPECT_EQ(s.ended(2, 1, false), (lines{"start 2.2"}));
-  s.ready(2, 2);
-  s.ended(0, 2, false);
+  EXPECT_EQ(s.ended(0, 2, false), (lines{"start 0.3"}));
+  s.ready(0, 3);
+  s.ended(2, 1, false);
   EXPECT_EQ(s.pass(300ms), (lines{"1500 survey"}));
-  seen.idle = {{{1, 2}, story::begin + 1200ms}, {{2, 2}, story::begin + 1200ms}};
-  EXPECT_EQ(s.tell(seen), (lines{"retire 2.2", "say scaled"}))
+  seen.idle = {{{1, 2}, story::begin + 1200ms}, {{0, 3}, story::begin + 1200ms}};
+  EXPECT_EQ(s.tell(seen), (lines{"retire 1.2", "say scaled"}))
       << "which stands for one that never had a task; the other's had one until 600 ms";
 }
 
