@@ -113,6 +113,7 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   --live_;
   if (!unforeseen || !rest_slot(event.worker.slot, now)) free_slots_.insert(event.worker.slot);
   const bool nobody_misses_it = end_exchange(event.worker.slot, event.had_tasks, now);
+  if (at_work() && staying() > most_alive()) todo_.emplace_back(todo::survey_workers{});  // of an exchange
 
   // Those that fail while there is a pause already belong to the same try.
   const bool is_start_failure = !wanted_gone && !event.had_tasks && !worker.unresponsive;
@@ -197,6 +198,7 @@ std::uint32_t plan::start_one(edition born_with, time_point now) {
   step(worker, worker_event::replace);
   ++worker.generation;
   worker.signals = 0;
+  worker.spared = false;
   worker.failed_looks = 0;
   worker.unresponsive = false;
   worker.ailment.clear();

@@ -128,6 +128,20 @@ TEST(plan_scaling, a_resize_that_shrinks_ends_idle_ones_first_and_then_busy_ones
   EXPECT_EQ(s.ended(0), lines{});
 }
 
+TEST(plan_scaling, workers_that_were_being_exchanged_when_a_resize_left_no_place_for_them_are_let_go_after_it) {
+  story s(pool(2, 4));
+  s.serving(2);
+  EXPECT_EQ(s.tell(happened::recycle_asked{.call = 1, .at_once = 2}), (lines{"start 2.1", "start 3.1"}));
+  s.tell(happened::resize_asked{0, 1});
+  s.tell(idle(s, {0, 1}, 10ms));
+  s.ready(2);
+  s.ready(3);
+  s.ended(0);
+  const lines at_last = s.ended(1);
+  EXPECT_EQ(std::ranges::count(at_last, "survey"), 1);
+  EXPECT_EQ(s.tell(idle(s, {2, 3}, 10ms)), (lines{"retire 2.1"}));
+}
+
 TEST(plan_scaling, a_resize_before_the_start_is_what_starts) {
   story s(pool(1, 1));
   EXPECT_EQ(s.tell(happened::resize_asked{3, 3}), lines{});

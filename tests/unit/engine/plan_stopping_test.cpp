@@ -144,5 +144,21 @@ TEST(plan_stopping, one_that_was_let_go_is_signalled_only_while_it_has_no_task) 
                                "13000 kill 0.1 stopped unless busy"}));
 }
 
+// With no grace it would be signalled, spared and hurried again in one and the same moment, for ever.
+TEST(plan_stopping, one_that_was_spared_is_not_hurried_for_tasks_that_wait_for_its_place) {
+  auto how = with_ladder(0, 1, term_and_int());
+  how.grace = 0s;
+  story s(how);
+  s.start();
+  s.tell(happened::backlog{1});
+  s.ready(0);
+  s.tell(happened::surveyed{{{on, story::begin - 2s}}});
+  EXPECT_EQ(s.tell(happened::backlog{1}), (lines{"say scaled"}));
+  EXPECT_EQ(s.pass(0s), (lines{"0 signal " + term + " to 0.1 unless busy"})) << "hurried";
+  s.tell(happened::worker_spared{on});
+  s.tell(happened::backlog{1});
+  EXPECT_EQ(s.pass(1s), lines{});
+}
+
 }  // namespace
 }  // namespace muster::engine::test
