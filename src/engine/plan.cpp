@@ -198,7 +198,7 @@ std::uint32_t plan::start_one(edition born_with, time_point now) {
   step(worker, worker_event::replace);
   ++worker.generation;
   worker.signals = 0;
-  worker.spared = false;
+  worker.hurried = false;
   worker.failed_looks = 0;
   worker.unresponsive = false;
   worker.ailment.clear();

@@ -446,7 +446,7 @@ private:
     bool overdue = false;            // and has reached twice what it may
     bool exchanged = false;          // it is the old one of an exchange, or the new one that is not ready
     std::size_t signals = 0;         // of settings.stop, that it got since it was told to end
-    bool spared = false;             // it was told to end and had a task still
+    bool hurried = false;            // the time it has to end was cut short, which is done once
     int failed_looks = 0;            // in a row
     bool unresponsive = false;       // and it was killed for that
     std::string ailment{};           // what it said of its health

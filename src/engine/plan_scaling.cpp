@@ -70,17 +70,17 @@ void plan::grow(const policy::crowd_seen& seen, std::size_t queued, time_point n
   say_scaled(from, why(decided->why, seen, queued));
 }
 
-// Tasks wait, and there is no room for another worker beside those that leave: they get no longer than grace,
-// but for one that has a task still.
+// Tasks wait, and there is no room for another worker beside those that leave: they get no longer than grace.
+// Once: with no grace one that is spared, or slow to die, would be due again in the same moment, for ever.
 void plan::hurry_those_leaving(time_point now) {
   if (!settings_.can_kill || leaving_ == 0 || phase_ == phase::ending || has_room() || staying() >= wanted_)
     return;
   const time_point by = base::after(now, settings_.grace);
   for (std::uint32_t slot = 0; slot < workers_.size(); ++slot) {
-    const worker_record& worker = workers_[slot];
-    if (worker.state == worker_state::stopping && worker.due && *worker.due > by && worker.signals == 0 &&
-        !worker.spared)
-      set_due(slot, timer::worker_end, by);
+    worker_record& worker = workers_[slot];
+    if (worker.state != worker_state::stopping || !worker.due || *worker.due <= by || worker.signals > 0)
+      continue;
+    if (!std::exchange(worker.hurried, true)) set_due(slot, timer::worker_end, by);
   }
 }
 

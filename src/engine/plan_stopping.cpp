@@ -95,7 +95,6 @@ void plan::on(const happened::worker_spared& event, time_point now) {
   worker_record& worker = workers_[event.worker.slot];
   if (worker.state != worker_state::stopping) return;
   worker.signals = 0;
-  worker.spared = true;
   set_due(event.worker.slot, timer::worker_end, base::after(now, leaving_time()));
 }
 

@@ -14,8 +14,8 @@ struct registry {
   std::shared_mutex mutex;
   std::unordered_set<const detail::task_home*> living;
 };
-// Never destroyed, because futures in static objects may still ask; nor on the heap, because a plugin with the
-// library inside may be unloaded.
+// Never destroyed, because futures in static objects may still ask; nor on the heap, because a plugin with
+// the library inside may be unloaded.
 registry& all() {
   alignas(registry) static std::byte place[sizeof(registry)];
   static auto* const one = ::new (place) registry;
@@ -34,7 +34,8 @@ void enlist(detail::task_home& home) {
 void delist(detail::task_home& home) {
   const std::unique_lock lock(all().mutex);
   all().living.erase(&home);
-  if (all().living.empty()) all().living = {};  // its table too
+  if (all().living.empty())
+    std::unordered_set<const detail::task_home*>().swap(all().living);  // its table too
 }
 
 bool with_living(detail::task_home* home, const std::function<void(detail::task_home&)>& f) {

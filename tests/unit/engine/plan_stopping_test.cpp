@@ -145,7 +145,7 @@ TEST(plan_stopping, one_that_was_let_go_is_signalled_only_while_it_has_no_task) 
 }
 
 // With no grace it would be signalled, spared and hurried again in one and the same moment, for ever.
-TEST(plan_stopping, one_that_was_spared_is_not_hurried_for_tasks_that_wait_for_its_place) {
+TEST(plan_stopping, one_that_leaves_is_hurried_once_for_tasks_that_wait_for_its_place) {
   auto how = with_ladder(0, 1, term_and_int());
   how.grace = 0s;
   story s(how);
@@ -157,6 +157,14 @@ TEST(plan_stopping, one_that_was_spared_is_not_hurried_for_tasks_that_wait_for_i
   s.tell(happened::worker_spared{on});
   EXPECT_EQ(s.tell(happened::backlog{1}), lines{});
   EXPECT_EQ(s.pass(1s), lines{});
+
+  story other(how = {.min = 0, .max = 1, .grace = 0s, .can_kill = true});
+  other.start();
+  other.tell(happened::backlog{1});
+  other.ready(0);
+  other.tell(happened::surveyed{{{on, story::begin - 20s}}});
+  EXPECT_EQ(other.tell(happened::backlog{1}), (lines{"say scaled", "kill 0.1 stopped unless busy"}));
+  EXPECT_EQ(other.tell(happened::backlog{1}), lines{}) << "it takes its time to die";
 }
 
 }  // namespace
