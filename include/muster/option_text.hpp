@@ -5,7 +5,7 @@
 /// part of muster.hpp. docs/reference/options.md lists all of them.
 ///
 ///     muster::process_options options;
-///     const std::vector<std::string> wanted = {"queue.capacity=1000", "limits.memory=512MiB", "breaker.failures=3"};
+///     const std::vector<std::string> wanted = {"queue.capacity=1000", "limits.memory=512MiB"};
 ///     muster::set_options(options, wanted);
 ///
 /// The left is the option as C++ spells it, the right its value: a number, a time (300ms, 5s, 2m, 1h; a plain

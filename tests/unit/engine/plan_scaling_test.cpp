@@ -128,7 +128,7 @@ TEST(plan_scaling, a_resize_that_shrinks_ends_idle_ones_first_and_then_busy_ones
   EXPECT_EQ(s.ended(0), lines{});
 }
 
-TEST(plan_scaling, workers_that_were_being_exchanged_when_a_resize_left_no_place_for_them_are_let_go_after_it) {
+TEST(plan_scaling, a_surplus_that_an_exchange_has_hidden_at_a_resize_is_let_go_after_it) {
   story s(pool(2, 4));
   s.serving(2);
   EXPECT_EQ(s.tell(happened::recycle_asked{.call = 1, .at_once = 2}), (lines{"start 2.1", "start 3.1"}));
