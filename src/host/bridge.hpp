@@ -9,6 +9,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -54,6 +55,7 @@ private:
   };
 
   void start_program();
+  std::expected<std::string, line_end> next_line();
   void await_ready();
   void listen();
   void take(message said);

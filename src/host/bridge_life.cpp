@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <expected>
 
 #include <muster/error.hpp>
 #include <muster/this_worker.hpp>
@@ -119,15 +120,20 @@ void bridge::start_program() {
   child_ = std::move(*made);
 }
 
+// That may be a message: stray lines are forwarded, where they are to be.
+std::expected<std::string, line_end> bridge::next_line() {
+  for (;;) {
+    auto line = in_->line();
+    if (!line || !plan_.forwards_stray || line->starts_with('{')) return line;
+    std::fprintf(stderr, "%s\n", line->c_str());
+  }
+}
+
 void bridge::await_ready() {
-  const auto line = in_->line();
+  const auto line = next_line();
   if (!line) {
     if (line.error() == line_end::too_long) broke_protocol("its first line is longer than max_line");
     program_ended(line.error() == line_end::cut_off);
-  }
-  if (plan_.forwards_stray && !line->starts_with('{')) {
-    std::fprintf(stderr, "%s\n", line->c_str());
-    return await_ready();
   }
   const auto said = read_line(plan_.protocol, *line);
   if (said && said->kind == message_kind::not_ready)
@@ -154,19 +160,13 @@ void bridge::listen() {
 }
 
 message bridge::read_message() {
-  for (;;) {
-    auto line = in_->line();
-    if (!line) on_end_of_input(line.error());
-    if (plan_.forwards_stray && !line->starts_with('{')) {
-      std::fprintf(stderr, "%s\n", line->c_str());
-      continue;
-    }
-    auto said = read_line(plan_.protocol, *line);
-    if (said) return *std::move(said);
-    constexpr std::size_t most = 100;
-    broke_protocol("it wrote what is no message: " + said.error() + ": " + line->substr(0, most) +
-                   (line->size() > most ? " ..." : ""));
-  }
+  const auto line = next_line();
+  if (!line) on_end_of_input(line.error());
+  auto said = read_line(plan_.protocol, *line);
+  if (said) return *std::move(said);
+  constexpr std::size_t most = 100;
+  broke_protocol("it wrote what is no message: " + said.error() + ": " + line->substr(0, most) +
+                 (line->size() > most ? " ..." : ""));
 }
 
 std::vector<std::vector<std::byte>> bridge::read_attachments(const message& said) {

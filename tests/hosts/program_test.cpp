@@ -169,6 +169,13 @@ TEST(programs, that_print_among_their_messages_are_put_up_with_where_that_is_ask
   EXPECT_EQ(dead->death().last_stderr, "welcome to talker 1.0\nnothing to see here\nlast words\n");
 }
 
+TEST(programs, that_print_very_much_before_they_are_ready_come_up_all_the_same) {
+  program what = talker("chatters");
+  what.stray = stray_lines::forward;
+  host_pool pool(what, one_host());
+  EXPECT_EQ(pool.call<int>("add", 1, 2).get(), 3);
+}
+
 TEST(programs, have_no_descriptors_of_their_worker) {
   host_pool pool(talker(), one_host());
   EXPECT_EQ(pool.call<std::vector<int>>("descriptors").get(), (std::vector<int>{0, 1, 2}));

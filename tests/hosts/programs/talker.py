@@ -174,6 +174,8 @@ def begin(how):
         sys.exit(1)
     elif how == "greets":
         raw(b"welcome to talker 1.0\n")
+    elif how == "chatters":
+        raw(b"not yet\n" * 200_000)
     elif how == "waits":
         signal.pause()
     elif how == "deaf":
