@@ -2,9 +2,10 @@
 #include <muster/error.hpp>
 
 #include <csignal>
-#include <cstring>
 
 #include <fmt/format.h>
+
+#include "base/signal_text.hpp"
 
 namespace muster {
 
@@ -50,10 +51,7 @@ std::string in_function(const stack_frame& frame) {
 std::string how_it_ended(const death& how) {
   std::string text;
   if (how.signal)
-    text = fmt::format("ended by {} ({})",
-                       sigabbrev_np(*how.signal) != nullptr ? fmt::format("SIG{}", sigabbrev_np(*how.signal))
-                                                            : fmt::format("signal {}", *how.signal),
-                       strsignal(*how.signal));
+    text = base::ended_by(*how.signal);
   else if (how.exit_code)
     text = fmt::format("exited with code {}", *how.exit_code);
   else

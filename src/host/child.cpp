@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
 #include <fmt/format.h>
 
 #include "base/os_error.hpp"
 #include "base/pidfd.hpp"
+#include "base/signal_text.hpp"
 
 namespace muster::host {
 namespace {
@@ -100,10 +100,7 @@ int reap(const child& who, std::chrono::milliseconds patience) {
 
 std::string how_it_ended(int wait_status) {
   if (WIFEXITED(wait_status)) return fmt::format("exited with code {}", WEXITSTATUS(wait_status));
-  const int signal = WTERMSIG(wait_status);
-  const char* const name = ::sigabbrev_np(signal);
-  return fmt::format("ended by {} ({})", name != nullptr ? std::string("SIG") + name : std::to_string(signal),
-                     ::strsignal(signal));
+  return base::ended_by(WTERMSIG(wait_status));
 }
 
 }  // namespace muster::host

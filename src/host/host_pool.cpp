@@ -10,34 +10,28 @@
 #include "host/calls.hpp"
 #include "host/plan.hpp"
 #include "host/scripts.hpp"
+#include "options/problems.hpp"
 
 namespace muster {
 namespace {
 
 namespace fs = std::filesystem;
 
-class problems {
-public:
-  void add(const std::string& option, const std::string& value, const std::string& why) {
-    text_ += (text_.empty() ? "" : "\n") + option + (value.empty() ? "" : " = " + value) + ": " + why;
-  }
-  void check_line(std::size_t max_line) {
-    constexpr std::size_t least = 1U << 10U;
-    constexpr std::size_t most = 1U << 30U;
-    if (max_line < least || max_line > most)
-      add("max_line", std::to_string(max_line), "must be from 1024 to 1073741824 bytes");
-  }
-  void check_words(const std::string& option, const std::vector<std::string>& words) {
-    for (const std::string& word : words)
-      if (word.contains('\0')) add(option, "", "a word of a command cannot hold a zero byte");
-  }
-  void settle() const {
-    if (!text_.empty()) throw invalid_options("these options of a host cannot be used:\n" + text_);
-  }
+using options::problems;
 
-private:
-  std::string text_;
-};
+void check_line(problems& bad, std::size_t max_line) {
+  constexpr std::size_t least = 1U << 10U;
+  constexpr std::size_t most = 1U << 30U;
+  if (max_line < least || max_line > most)
+    bad.add("max_line", std::to_string(max_line), "must be from 1024 to 1073741824 bytes");
+}
+
+void check_words(problems& bad, const std::string& option, const std::vector<std::string>& words) {
+  for (const std::string& word : words)
+    if (word.contains('\0')) bad.add(option, "", "a word of a command cannot hold a zero byte");
+}
+
+void throw_if_any(const problems& bad) { bad.throw_under("these options of a host cannot be used"); }
 
 // A program by a relative path is the one that is meant now, wherever its workers are.
 std::vector<std::string> with_absolute_program(std::vector<std::string> command) {
@@ -49,13 +43,13 @@ host::plan plan_of(const program& what) {
   problems bad;
   if (what.command.empty() || what.command.front().empty())
     bad.add("command", "", "is empty; name a program and its arguments");
-  bad.check_words("command", what.command);
-  bad.check_line(what.max_line);
+  check_words(bad, "command", what.command);
+  check_line(bad, what.max_line);
   const bool bazel = what.protocol == host_protocol::bazel;
   constexpr int highest = 1'023;
   if (what.descriptor && (*what.descriptor < 3 || *what.descriptor > highest))
     bad.add("descriptor", std::to_string(*what.descriptor), "must be from 3 to 1023");
-  bad.settle();
+  throw_if_any(bad);
   return {.kind = host::kind::program,
           .command = with_absolute_program(what.command),
           .module = {},
@@ -77,10 +71,10 @@ host::plan plan_of(const command& what) {
   problems bad;
   if (what.words.empty() || what.words.front().empty())
     bad.add("words", "", "is empty; name a command and its arguments");
-  bad.check_words("words", what.words);
+  check_words(bad, "words", what.words);
   constexpr std::size_t most = 64U << 20U;
   if (what.keep > most) bad.add("keep", std::to_string(what.keep), "must be at most 67108864 bytes");
-  bad.settle();
+  throw_if_any(bad);
   host::plan result;
   result.kind = host::kind::command;
   result.command = with_absolute_program(what.words);
@@ -102,10 +96,10 @@ template <class Script>
 host::plan plan_of_script(const Script& what, host::kind kind, const std::string& base) {
   problems bad;
   if (what.command.empty()) bad.add("command", "", "is empty");
-  bad.check_words("flags", what.flags);
-  bad.check_words("module", {what.module});
-  bad.check_line(what.max_line);
-  bad.settle();
+  check_words(bad, "flags", what.flags);
+  check_words(bad, "module", {what.module});
+  check_line(bad, what.max_line);
+  throw_if_any(bad);
   std::vector<std::string> command = with_absolute_program({what.command});
   command.insert(command.end(), what.flags.begin(), what.flags.end());
   return {.kind = kind,
@@ -159,8 +153,8 @@ process_options host_settings::options_with(process_options given) {
   if (!given.program.empty())
     bad.add("program", given.program,
             "names the program that workers are; a host is named when the pool is made");
-  bad.check_words("args", given.args);
-  bad.settle();
+  check_words(bad, "args", given.args);
+  throw_if_any(bad);
   host::plan plan = host::from_bytes(plan_);
   plan.at_once = given.workers.at_once;
   for (const stop_signal& each : given.stop)
@@ -176,8 +170,8 @@ process_options host_settings::options_with(process_options given) {
 worker_changes host_settings::changes_with(worker_changes given) const {
   problems bad;
   if (given.init) bad.add("init", "", "a host's workers start their program there");
-  if (given.args) bad.check_words("args", *given.args);
-  bad.settle();
+  if (given.args) check_words(bad, "args", *given.args);
+  throw_if_any(bad);
   if (given.args) given.args->insert(given.args->begin(), plan_);
   return given;
 }

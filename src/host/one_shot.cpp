@@ -10,7 +10,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <stop_token>
 #include <system_error>
 
@@ -18,6 +17,8 @@
 
 #include "base/file_descriptor.hpp"
 #include "base/os_error.hpp"
+#include "base/signal_text.hpp"
+#include "base/text_tail.hpp"
 #include "host/child.hpp"
 
 namespace muster::host {
@@ -30,7 +31,7 @@ std::string title_of(const std::vector<std::string>& words) {
 // One of its outputs: the last of what comes.
 class collected {
 public:
-  explicit collected(std::size_t keep) : keep_(keep) {}
+  explicit collected(std::size_t keep) : tail_(keep) {}
 
   // What it writes to. The reading end does not block.
   base::file_descriptor open() {
@@ -51,26 +52,14 @@ public:
       if (got < 0 && errno == EINTR) continue;
       if (got < 0 && errno == EAGAIN) return;
       if (got <= 0) return from_.reset();
-      text_.append(buffer.data(), static_cast<std::size_t>(got));
-      if (text_.size() > 2 * keep_ + buffer.size()) cut();
+      tail_.add({buffer.data(), static_cast<std::size_t>(got)});
     }
   }
-  std::string take(std::uint64_t& dropped) {
-    cut();
-    dropped = dropped_;
-    return std::move(text_);
-  }
+  [[nodiscard]] const base::text_tail& tail() const { return tail_; }
 
 private:
-  void cut() {
-    if (text_.size() <= keep_) return;
-    dropped_ += text_.size() - keep_;
-    text_.erase(0, text_.size() - keep_);
-  }
-  std::size_t keep_;
   base::file_descriptor from_;
-  std::string text_;
-  std::uint64_t dropped_ = 0;
+  base::text_tail tail_;
 };
 
 }  // namespace
@@ -113,18 +102,17 @@ program_result run_once(context& about, const plan& what, const std::vector<std:
   program_result result;
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
   result.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  result.out = out.take(result.out_dropped);
-  result.err = err.take(result.err_dropped);
+  result.out = out.tail().text();
+  result.err = err.tail().text();
+  result.out_dropped = out.tail().dropped();
+  result.err_dropped = err.tail().dropped();
   return result;
 }
 
 program_result checked(program_result result, const plan& what, const std::vector<std::string>& words) {
   if (!what.checks || result.exit_code == 0) return result;
-  std::string type = "exit code " + std::to_string(result.exit_code);
-  if (result.signal) {
-    const char* const name = ::sigabbrev_np(*result.signal);
-    type = "signal " + (name != nullptr ? std::string("SIG") + name : std::to_string(*result.signal));
-  }
+  const std::string type = result.signal ? "signal " + base::signal_name(*result.signal)
+                                         : "exit code " + std::to_string(result.exit_code);
   constexpr std::size_t most = 4'096;
   std::string& said = what.kind == kind::command ? result.err : result.out;
   if (said.size() > most) said.erase(0, said.size() - most);

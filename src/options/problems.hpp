@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Collects what is wrong with options, a line each: the option, its value, its range, what to do.
+// Collects what is wrong with options, a line each: the option, its value (where one is worth showing), its
+// range, what to do.
 
 #include <algorithm>
 #include <cstddef>
@@ -20,7 +21,7 @@ namespace muster::options {
 class problems {
 public:
   void add(std::string option, std::string_view value, std::string_view advice) {
-    std::string line = fmt::format("{} = {}: {}", option, value, advice);
+    std::string line = fmt::format("{}{}{}: {}", option, value.empty() ? "" : " = ", value, advice);
     lines_.emplace_back(std::move(option), std::move(line));
   }
   [[nodiscard]] bool has(std::string_view option) const {
@@ -42,8 +43,10 @@ public:
     return all;
   }
   void throw_if_any(std::string_view pool) const {
-    if (!lines_.empty())
-      throw invalid_options(fmt::format("the options of the pool '{}' are not usable:\n{}", pool, text()));
+    throw_under(fmt::format("the options of the pool '{}' are not usable", pool));
+  }
+  void throw_under(std::string_view heading) const {
+    if (!lines_.empty()) throw invalid_options(fmt::format("{}:\n{}", heading, text()));
   }
 
 private:

@@ -38,7 +38,7 @@ void process_crew::read_output(worker_process& w) {
 void process_crew::read_output(worker_process& w, worker_process::printed& printed) {
   constexpr std::size_t most = 1'024 * 1'024;
   std::array<char, 16 * 1024> buffer;
-  const auto read_all = [&](const base::file_descriptor& from, text_tail& tail, text_tail* also) {
+  const auto read_all = [&](const base::file_descriptor& from, base::text_tail& tail, base::text_tail* also) {
     for (std::size_t read = 0; read < most;) {
       const ssize_t got = ::read(from.get(), buffer.data(), buffer.size());
       if (got < 0 && errno == EINTR) continue;

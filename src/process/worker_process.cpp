@@ -8,12 +8,6 @@
 
 namespace muster::process {
 
-void text_tail::add(std::string_view text) {
-  text_ += text;
-  total_ += text.size();
-  if (text_.size() > 2 * limit) text_.erase(0, text_.size() - limit);
-}
-
 worker_process::worker_process(engine::worker_id who, ipc::region request_memory, ipc::region reply_memory)
     : id(who),
       requests(std::move(request_memory)),

@@ -21,6 +21,7 @@
 
 #include "base/clock.hpp"
 #include "base/file_descriptor.hpp"
+#include "base/text_tail.hpp"
 #include "engine/plan.hpp"
 #include "ipc/last_words.hpp"
 #include "ipc/region.hpp"
@@ -31,21 +32,8 @@
 
 namespace muster::process {
 
-// The last of what a worker wrote to standard error, or a task to one of its outputs.
-class text_tail {
-public:
-  void add(std::string_view text);
-  [[nodiscard]] std::string text() const {
-    return text_.size() <= limit ? text_ : text_.substr(text_.size() - limit);
-  }
-  // How many bytes came before text().
-  [[nodiscard]] std::uint64_t dropped() const { return total_ > limit ? total_ - limit : 0; }
-
-private:
-  static constexpr std::size_t limit = 64 * 1024;
-  std::string text_;
-  std::uint64_t total_ = 0;
-};
+// So much is kept of what a worker writes to standard error, and a task to each of its outputs.
+inline constexpr std::size_t most_kept_output = 64 * 1024;
 
 // The settings of a worker, and the names of what it runs before its first task; 0: nothing.
 struct worker_settings {
@@ -72,7 +60,7 @@ struct worker_process {
   // What a call prints, while that is kept.
   struct printed {
     base::file_descriptor out{}, err{};
-    text_tail out_tail{}, err_tail{};
+    base::text_tail out_tail{most_kept_output}, err_tail{most_kept_output};
   };
 
   [[nodiscard]] std::size_t in_flight() const { return sender.in_flight(); }
@@ -200,7 +188,7 @@ struct worker_process {
   bool leaves = false;                  // it said that it ends after its present call
   std::size_t errors = 0;               // of those served
   std::optional<std::size_t> memory{};  // bytes of its own, when that was last looked at
-  text_tail tail;
+  base::text_tail tail{most_kept_output};
   std::optional<memory_limit> limit{};
 };
 
