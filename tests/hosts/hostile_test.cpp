@@ -99,39 +99,16 @@ TEST(hostile_programs_too, that_never_read_block_their_worker_until_the_timeout_
 
 // T41: the cause is told at once, not after the ready timeout.
 TEST(hostile_programs_too, that_do_not_come_up_are_told_with_their_cause_at_once) {
-  const auto cause_of = [](const program& what) {
-    process_options options = one_host();
-    options.ready_timeout = 24h;
-    options.start = false;
-    options.restart = {.first = 24h, .max = 24h};
-    host_pool pool(what, options);
-    std::string cause;
-    std::mutex mutex;
-    pool.on(event_kind::start_failed, [&](const event& e) {
-      const std::lock_guard lock(mutex);
-      if (cause.empty()) cause = e.text;
-    });
-    std::thread starter([&] {
-      try {
-        pool.start();
-      } catch (const error&) {}
-    });
-    EXPECT_TRUE(eventually([&] {
-      const std::lock_guard lock(mutex);
-      return !cause.empty();
-    }));
-    (void)pool.terminate();
-    starter.join();
-    return cause;
-  };
-  expect_text(cause_of({.command = {"/no/such/program", "--serve"}}),
+  expect_text(start_failure_of(program{.command = {"/no/such/program", "--serve"}}),
               "its program /no/such/program --serve could not be started: No such file or directory");
-  expect_text(cause_of({.command = {"no-such-program-anywhere"}}), "No such file or directory");
-  expect_text(cause_of({.command = {MUSTER_SOURCE_DIR "/README.md"}}), "Permission denied");
-  expect_text(cause_of(talker("exits")), "exited with code 0 before it said that it is ready");
-  expect_text(cause_of(talker("fails")), "exited with code 7 before it said that it is ready");
-  expect_text(cause_of(talker("complains")), "is not ready: LicenceError: none found");
-  expect_text(cause_of(talker("greets")), "did not say first that it is ready, but: welcome to talker 1.0");
+  expect_text(start_failure_of(program{.command = {"no-such-program-anywhere"}}),
+              "No such file or directory");
+  expect_text(start_failure_of(program{.command = {MUSTER_SOURCE_DIR "/README.md"}}), "Permission denied");
+  expect_text(start_failure_of(talker("exits")), "exited with code 0 before it said that it is ready");
+  expect_text(start_failure_of(talker("fails")), "exited with code 7 before it said that it is ready");
+  expect_text(start_failure_of(talker("complains")), "is not ready: LicenceError: none found");
+  expect_text(start_failure_of(talker("greets")),
+              "did not say first that it is ready, but: welcome to talker 1.0");
 }
 
 TEST(hostile_programs_too, that_never_become_ready_are_ended_at_the_ready_timeout) {

@@ -4,8 +4,10 @@
 // What the tests of hosts share: programs that are started for real. Called by the test's thread.
 
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -49,6 +51,34 @@ std::unique_ptr<E> error_of(future<T> f) {
     return std::make_unique<E>(e);
   }
   throw std::logic_error("it gave a value");
+}
+
+// Why its first worker did not come up, as the pool tells it; it has all day for that, so it is told at once.
+template <class Host>
+std::string start_failure_of(const Host& what) {
+  process_options options = one_host();
+  options.ready_timeout = 24h;
+  options.start = false;
+  options.restart = {.first = 24h, .max = 24h};
+  host_pool pool(what, options);
+  std::string cause;
+  std::mutex mutex;
+  pool.on(event_kind::start_failed, [&](const event& e) {
+    const std::lock_guard lock(mutex);
+    if (cause.empty()) cause = e.text;
+  });
+  std::thread starter([&] {
+    try {
+      pool.start();
+    } catch (const error&) {}
+  });
+  EXPECT_TRUE(eventually([&] {
+    const std::lock_guard lock(mutex);
+    return !cause.empty();
+  }));
+  (void)pool.terminate();
+  starter.join();
+  return cause;
 }
 
 inline void expect_text(const std::string& text, const std::string& part) {

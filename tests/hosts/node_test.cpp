@@ -196,20 +196,8 @@ TEST(node_hosts, find_their_arguments_behind_the_module) {
 }
 
 TEST(node_hosts, whose_module_cannot_be_loaded_do_not_come_up_and_say_why) {
-  process_options options = one_host();
-  options.start = false;
-  options.ready_timeout = watchdog;
-  options.restart = {.first = 24h, .max = 24h};
-  host_pool pool(node{.module = program_file("broken.cjs")}, options);
-  std::atomic<bool> told{false};
-  pool.on(event_kind::start_failed, [&](const event& e) {
-    expect_text(e.text, "is not ready: RangeError: this module cannot be loaded");
-    told = true;
-  });
-  std::thread starter([&] { (void)code_of([&] { pool.start(); }); });
-  EXPECT_TRUE(eventually([&] { return told.load(); }));
-  (void)pool.terminate();
-  starter.join();
+  expect_text(start_failure_of(node{.module = program_file("broken.cjs")}),
+              "is not ready: RangeError: this module cannot be loaded");
 }
 
 }  // namespace

@@ -146,20 +146,9 @@ TEST(python_hosts, find_their_arguments_behind_the_module) {
 }
 
 TEST(python_hosts, whose_module_cannot_be_loaded_do_not_come_up_and_say_why) {
-  process_options options = one_host();
-  options.start = false;
-  options.ready_timeout = watchdog;
-  options.restart = {.first = 24h, .max = 24h};
-  host_pool pool(python{.module = "broken", .base = program_file(""), .command = python_command()}, options);
-  std::atomic<bool> told{false};
-  pool.on(event_kind::start_failed, [&](const event& e) {
-    expect_text(e.text, "is not ready: ModuleNotFoundError: No module named 'no_such_package'");
-    told = true;
-  });
-  std::thread starter([&] { (void)code_of([&] { pool.start(); }); });
-  EXPECT_TRUE(eventually([&] { return told.load(); }));
-  (void)pool.terminate();
-  starter.join();
+  expect_text(
+      start_failure_of(python{.module = "broken", .base = program_file(""), .command = python_command()}),
+      "is not ready: ModuleNotFoundError: No module named 'no_such_package'");
 }
 
 }  // namespace
