@@ -29,8 +29,6 @@
 namespace muster::cli {
 namespace {
 
-using nlohmann::json;
-
 /// True, or false and why.
 fact can(const char* name, bool done) {
   return {.name = name, .value = done, .note = done ? "" : std::strerror(errno)};
@@ -134,8 +132,10 @@ fact limit(const char* name, int which) {
   rlimit found = {};
   if (::getrlimit(static_cast<__rlimit_resource>(which), &found) != 0)
     return {.name = name, .value = nullptr, .note = std::strerror(errno)};
-  const auto shown = [](rlim_t value) { return value == RLIM_INFINITY ? json("unlimited") : json(value); };
-  const json hard = shown(found.rlim_max);
+  const auto shown = [](rlim_t value) {
+    return value == RLIM_INFINITY ? nlohmann::json("unlimited") : nlohmann::json(value);
+  };
+  const nlohmann::json hard = shown(found.rlim_max);
   return {.name = name,
           .value = shown(found.rlim_cur),
           .note = "hard limit " + (hard.is_string() ? hard.get<std::string>() : hard.dump())};
