@@ -112,12 +112,15 @@ engine::edition process_crew::in_force() {
 }
 
 // Descriptors are told apart by what they are and whose: kind, generation and slot fit into epoll's 64 bits.
-bool process_crew::watch(int descriptor, source what, worker_id whose, bool edge) {
+bool process_crew::watch(int descriptor, source what, worker_id whose, watched how) {
   epoll_event event{};
-  event.events = EPOLLIN | (edge ? EPOLLET : 0U);
+  event.events = EPOLLIN;
+  if (how == watched::edge) event.events |= EPOLLET;
+  if (how == watched::not_yet) event.events |= EPOLLONESHOT;  // once at most, where nobody listens
   event.data.u64 = std::uint64_t{static_cast<std::uint8_t>(what)} << 56U |
                    std::uint64_t{whose.generation & 0xffffffU} << 32U | whose.slot;
-  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+  const int operation = how == watched::from_now ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  return ::epoll_ctl(epoll_.get(), operation, descriptor, &event) == 0;
 }
 
 process_crew::worker_ref process_crew::find(std::uint32_t slot, std::uint32_t generation) {
@@ -201,9 +204,9 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
   w->bell = base::file_descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!w->bell) return std::unexpected(base::last_os_error("eventfd").text());
   w->control = std::move(control->first);
-  if (!watch(w->control.get(), source::control, id) ||
+  if (!watch(w->control.get(), source::control, id, watched::not_yet) ||
       !watch(w->error_output.get(), source::error_output, id) ||
-      !watch(w->bell.get(), source::bell, id, true))  // edge: nobody needs to empty it
+      !watch(w->bell.get(), source::bell, id, watched::edge))
     return std::unexpected(base::last_os_error("epoll_ctl").text());
   w->born = owner_->time().now();
 
@@ -318,6 +321,7 @@ void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t gener
     case source::bell: return;  // wait() drains every ring
     case source::control:
       if (const worker_ref w = find(slot, generation)) {
+        if (!w->pidfd) return;
         {
           const locked lock(*this);
           on_control(*w);
@@ -366,12 +370,15 @@ void process_crew::on_zygote() {
   }
 }
 
+// What the worker says itself comes by another way and may be there first. It waits: before we know which
+// process it is, nobody could name it, look at it or end it.
 void process_crew::on_started(started& news) {
   const worker_ref w = find(news.slot, static_cast<std::uint32_t>(news.generation));
   if (!w) return;
   const locked lock(*this);
   w->pid = news.pid;
   w->pidfd = std::move(news.pidfd);
+  (void)watch(w->control.get(), source::control, w->id, watched::from_now);
   if (w->killed_for) (void)base::send_signal(w->pidfd.get(), SIGKILL);
 }
 

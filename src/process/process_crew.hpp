@@ -185,8 +185,11 @@ private:
   bool connect(std::string& problem);
   [[nodiscard]] worker_settings named(const process_options& options, void (*canary)());
   std::expected<worker_ref, std::string> make(worker_id id, spawn_request& request);
+  // `not_yet`: prepared, so that `from_now` cannot fail later. `edge`: told of once, for nobody reads it
+  // empty.
+  enum class watched : std::uint8_t { always, edge, not_yet, from_now };
   // False: it could not, and errno says why.
-  [[nodiscard]] bool watch(int descriptor, source what, worker_id whose, bool edge = false);
+  [[nodiscard]] bool watch(int descriptor, source what, worker_id whose, watched how = watched::always);
   // Fills snapshot_ with those that live, and finds those that do not take their calls. Returns until when to
   // sleep.
   base::time_point look_at_workers(base::time_point until);

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "kit/pools.hpp"
+#include "kit/processes.hpp"
 
 namespace muster::test {
 namespace {
@@ -208,7 +209,7 @@ TEST(broadcasts_of_processes, while_workers_are_killed_settle_all) {
     auto all = pool.broadcast(process_id);
     const auto workers = pool.stats().workers;
     if (!workers.empty())
-      if (const int pid = workers[dice() % workers.size()].pid; pid > 0) ::kill(pid, SIGKILL);
+      if (const int pid = workers[dice() % workers.size()].pid; pid > 0) signal_process(pid, SIGKILL);
     for (auto& each : all) try {
         values += each.result.get() > 0 ? 1U : 0U;
       } catch (const error&) {

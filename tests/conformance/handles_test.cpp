@@ -350,7 +350,7 @@ TEST(handles_of_processes, of_workers_that_die_at_any_moment_leave_nothing_open)
           open_with("x"), dice() % 8 == 0));
     const auto workers = pool.stats().workers;
     const int victim = workers[dice() % workers.size()].pid;
-    if (victim > 0) ::kill(victim, SIGKILL);
+    if (victim > 0) signal_process(victim, SIGKILL);
     for (auto& f : all) f.wait();
   }
   pool.wait_idle();

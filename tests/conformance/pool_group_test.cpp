@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "kit/pools.hpp"
+#include "kit/processes.hpp"
 
 namespace muster::test {
 namespace {
@@ -122,10 +123,10 @@ TEST(pool_groups, leave_no_worker_when_they_are_destroyed) {
   {
     pool_group group(three_kinds());
     worker = group.submit("memory", process_id).get();
-    EXPECT_EQ(::kill(worker, 0), 0);
+    EXPECT_TRUE(signal_process(worker, 0));
     for (int i = 0; i < 100; ++i) (void)group.submit(i % 2 == 0 ? "io" : "memory", echo, i).wait_for(0ns);
   }
-  EXPECT_TRUE(::kill(worker, 0) == -1 && errno == ESRCH);
+  EXPECT_TRUE(!signal_process(worker, 0) && errno == ESRCH);
 }
 
 TEST(pool_groups, close_and_wait_for_all) {

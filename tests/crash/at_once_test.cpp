@@ -332,7 +332,7 @@ TEST(at_once, a_storm_of_kills_settles_every_task_once) {
   std::thread killer([&] {
     while (!over) {
       for (const worker_stats& w : pool.stats().workers)
-        if (w.pid != 0 && w.task != 0 && dice() % 3 == 0 && ::kill(w.pid, SIGKILL) == 0) ++kills;
+        if (w.pid != 0 && w.task != 0 && dice() % 3 == 0 && signal_process(w.pid, SIGKILL)) ++kills;
       ::usleep(5'000);
     }
   });

@@ -191,14 +191,14 @@ TEST(crash, a_worker_killed_while_idle_is_replaced_and_costs_no_task) {
   for (int round = 0; round < 30; ++round) {
     const int pid = pool.submit(process_id).get();
     pool.wait_idle();
-    ::kill(pid, SIGKILL);
+    signal_process(pid, SIGKILL);
     auto f = pool.submit(echo, round);
     const auto how = code_of([&] { EXPECT_EQ(f.get(), round); });
     // It had not claimed the call, unless the signal came late.
     EXPECT_TRUE(!how || *how == error_code::unexpected_exit);
   }
   const int pid = pool.submit(process_id).get();
-  ::kill(pid, SIGKILL);
+  signal_process(pid, SIGKILL);
   EXPECT_TRUE(eventually([&] { return !lives(pid); }));
   for (int i = 0; i < 10; ++i) EXPECT_EQ(pool.submit(echo, i).get(), i);
 }
@@ -209,7 +209,7 @@ TEST(crash, a_worker_killed_while_large_arguments_are_sent_makes_up_no_result) {
   for (int round = 0; round < 10; ++round) {
     const int pid = pool.submit(process_id).get();
     auto f = pool.submit([](std::string text) { return text.size(); }, large);
-    ::kill(pid, SIGKILL);
+    signal_process(pid, SIGKILL);
     const auto how = code_of([&] { EXPECT_EQ(f.get(), large.size()); });
     EXPECT_TRUE(!how || *how == error_code::unexpected_exit);
   }

@@ -220,7 +220,7 @@ death death_by(int signal) {
   const int pid = pool.submit(process_id).get();
   auto f = pool.submit(spin_for_ever, files("begun"));
   EXPECT_TRUE(appears(files("begun")));
-  ::kill(pid, signal);
+  signal_process(pid, signal);
   try {
     (void)f.get();
   } catch (const unexpected_exit& e) {
@@ -532,7 +532,7 @@ TEST(a_worker_that_takes_no_calls, is_ended_and_its_call_is_run_by_another) {
   });
   const int pid = pool.submit(process_id).get();
   pool.wait_idle();
-  ::kill(pid, SIGSTOP);
+  signal_process(pid, SIGSTOP);
   ASSERT_TRUE(eventually([&] { return state_of(pid).state == 'T'; }));
   EXPECT_NE(pool.submit(process_id).get(), pid) << "no time limit is needed for that";
   EXPECT_TRUE(eventually([&] {

@@ -57,7 +57,7 @@ struct end_of_one {
 class a_family : public testing::TestWithParam<end_of_one> {};
 INSTANTIATE_TEST_SUITE_P(
     when_its_worker, a_family,
-    testing::Values(end_of_one{"is_killed", [](process_pool&, int pid) { ::kill(pid, SIGKILL); }},
+    testing::Values(end_of_one{"is_killed", [](process_pool&, int pid) { signal_process(pid, SIGKILL); }},
                     end_of_one{"crashes", [](process_pool& pool,
                                              int) { (void)pool.submit(die, SIGSEGV, 0).wait_for(watchdog); }},
                     end_of_one{"exits", [](process_pool& pool,

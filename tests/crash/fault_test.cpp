@@ -41,7 +41,7 @@ void kill_the_stopped(process_pool& pool, F meanwhile) {
     const stats now = pool.stats();
     for (const worker_stats& w : now.workers) {
       if (w.generation != 1 || w.pid == 0 || state_of(w.pid).state != 'T') continue;
-      ::kill(w.pid, SIGKILL);
+      signal_process(w.pid, SIGKILL);
       return true;
     }
     return now.workers_started > 1 && now.workers.front().generation > 1;
@@ -142,6 +142,35 @@ TEST(a_worker_that_dies, with_mail_it_never_read_has_answered_what_it_answered) 
   touch(files("gate"));
   EXPECT_TRUE(held_up.get());
   EXPECT_EQ(answered.get().size(), large);
+}
+
+// What a worker says and what its zygote says of it come by two ways. The zygote is held up here until the
+// worker has said that it is ready.
+TEST(a_worker, is_not_up_before_it_is_known_which_process_it_is) {
+  process_pool warm(1);
+  const pid_t zygote = state_of(warm.submit(process_id).get()).parent;
+  const auto is_stopped = [](pid_t process) { return state_of(process).state == 'T'; };
+  process_options options = one_worker();
+  options.faults = {{.at = fault_step::born, .number = SIGSTOP},
+                    {.at = fault_step::told_ready, .number = SIGSTOP}};
+  process_pool pool(options);
+  auto call = pool.submit(process_id);
+  pid_t worker = 0;
+  ASSERT_TRUE(eventually([&] {
+    for (const pid_t each : descendants_of(zygote))
+      if (is_stopped(each)) worker = each;
+    return worker != 0;
+  }));
+  signal_process(zygote, SIGSTOP);
+  ASSERT_TRUE(eventually([&] { return is_stopped(zygote); }));
+  signal_process(worker, SIGCONT);
+  ASSERT_TRUE(eventually([&] { return is_stopped(worker); }));
+  EXPECT_FALSE(eventually([&] { return pool.stats().workers.at(0).state != worker_state::starting; }, 100ms));
+  signal_process(zygote, SIGCONT);
+  signal_process(worker, SIGCONT);
+  EXPECT_EQ(call.get(), worker);
+  EXPECT_EQ(pool.stats().workers.at(0).pid, worker);
+  EXPECT_EQ(pool.stats().workers_started, 1U);
 }
 
 TEST(a_fault, drops_the_word_that_a_worker_is_ready_and_it_is_replaced) {

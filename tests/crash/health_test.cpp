@@ -60,7 +60,7 @@ bool stays_well(process_pool& pool, duration by) {
 }
 worker_stats first_of(process_pool& pool) { return pool.stats().workers.at(0); }
 void stop_and_see(int pid) {
-  ::kill(pid, SIGSTOP);
+  signal_process(pid, SIGSTOP);
   ASSERT_TRUE(eventually([&] { return state_of(pid).state == 'T'; }));
 }
 
@@ -101,7 +101,7 @@ TEST(health, a_worker_that_goes_on_in_time_is_trusted_again_and_its_count_begins
     EXPECT_TRUE(eventually([&] { return first_of(pool).failed_checks >= 2; }));
     EXPECT_EQ(first_of(pool).state, worker_state::unhealthy);
     auto waits = pool.submit(process_id);
-    ::kill(pid, SIGCONT);
+    signal_process(pid, SIGCONT);
     EXPECT_TRUE(eventually([&] { return told.of(event_kind::worker_healthy).size() == round; }));
     EXPECT_EQ(first_of(pool).failed_checks, 0);
     EXPECT_EQ(waits.get(), pid);
@@ -136,7 +136,7 @@ TEST(health, a_doubted_worker_gets_no_tasks_and_those_it_has_not_begun_go_to_oth
   for (auto& f : behind) EXPECT_NE(f.get(), stopped);
   touch(files("gate"));
   EXPECT_FALSE(begun.wait_for(1ms)) << "what it has begun stays with it";
-  ::kill(stopped, SIGCONT);
+  signal_process(stopped, SIGCONT);
   EXPECT_EQ(begun.get(), 7);
   EXPECT_EQ(pool.stats().workers_died, 0U);
 }
@@ -155,7 +155,7 @@ TEST(health, what_a_doubted_worker_has_not_begun_is_queued_again_though_nobody_e
   stop_and_see(pid);
   EXPECT_TRUE(eventually([&] { return pool.stats().queued == 3; }));
   touch(files("gate"));
-  ::kill(pid, SIGCONT);
+  signal_process(pid, SIGCONT);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(behind[static_cast<std::size_t>(i)].get(), i);
   EXPECT_EQ(begun.get(), 7);
 }
@@ -309,7 +309,7 @@ TEST(worker_states, all_six_can_be_seen) {
   const int pid = first_of(pool).pid;
   stop_and_see(pid);
   EXPECT_TRUE(becomes(worker_state::unhealthy));
-  ::kill(pid, SIGCONT);
+  signal_process(pid, SIGCONT);
   EXPECT_TRUE(becomes(worker_state::busy));
   std::thread stopper([&] { pool.recycle(0, {.deadline = watchdog}); });
   EXPECT_TRUE(becomes(worker_state::stopping));
@@ -378,9 +378,9 @@ TEST(worker_states, of_every_worker_follow_the_table_while_workers_are_stopped_k
     // A number may be somebody else's by now, but only a worker's: nobody else is born here.
     if (chosen.pid == 0 || state_of(chosen.pid).parent == 0) continue;
     switch (dice() % 40) {
-      case 0: ::kill(chosen.pid, SIGKILL); break;
-      case 1: ::kill(chosen.pid, SIGSTOP); break;
-      case 2: ::kill(chosen.pid, SIGCONT); break;
+      case 0: signal_process(chosen.pid, SIGKILL); break;
+      case 1: signal_process(chosen.pid, SIGSTOP); break;
+      case 2: signal_process(chosen.pid, SIGCONT); break;
       case 3: pool.recycle(chosen.slot, {.deadline = 1ms}); break;
       default: break;
     }

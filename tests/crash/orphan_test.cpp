@@ -41,7 +41,7 @@ public:
   }
   [[nodiscard]] pid_t pid() const { return pid_; }
   int end() {
-    ::kill(pid_, SIGKILL);
+    signal_process(pid_, SIGKILL);
     return wait();
   }
   int wait() {
@@ -130,7 +130,7 @@ TEST_P(owner_ends, by_sigkill_and_no_process_and_no_file_is_left) {
     expect_gone_soon(all, begin, times);
     if (stranger != 0) {
       EXPECT_TRUE(lives(stranger));
-      ::kill(stranger, SIGKILL);
+      signal_process(stranger, SIGKILL);
     }
     EXPECT_EQ(companions_of(0, "TMPDIR=" + temporary("")), std::vector<pid_t>());
     EXPECT_EQ(entries_in(temporary("")), 0U);
@@ -148,7 +148,7 @@ TEST(orphans, of_an_owner_that_exits_without_stop_are_gone) {
   ASSERT_TRUE(running.ready());
   const auto pids = companions_of(running.pid(), "TMPDIR=" + temporary(""));
   ASSERT_GE(pids.size(), 5U);
-  ::kill(running.pid(), SIGUSR1);
+  signal_process(running.pid(), SIGUSR1);
   const int status = running.wait();
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   expect_gone_soon(pids, std::chrono::steady_clock::now(), times);
@@ -175,7 +175,7 @@ TEST(zygote, killed_under_a_busy_pool_fails_what_had_begun_and_the_pool_comes_ba
     const pid_t parent = state_of(workers[0]).parent;
     ASSERT_GT(parent, 1);
     ASSERT_NE(parent, ::getpid());
-    ::kill(parent, SIGKILL);
+    signal_process(parent, SIGKILL);
     for (auto& f : begun) EXPECT_EQ(outcome_of(f), error_code::unexpected_exit);
     for (const pid_t pid : workers) EXPECT_TRUE(eventually([&] { return !lives(pid); }));
     for (int i = 0; i < 20; ++i) {

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "kit/pools.hpp"
+#include "kit/processes.hpp"
 
 namespace muster::test {
 namespace {
@@ -65,7 +66,7 @@ TEST(poison, is_nobody_when_all_workers_are_killed_at_once) {
   for (int i = 0; i < 3; ++i)
     held.push_back(pool.submit(hold, files("begun" + std::to_string(i)), files("gate"), i));
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(appears(files("begun" + std::to_string(i))));
-  for (const auto& w : pool.stats().workers) ::kill(w.pid, SIGKILL);
+  for (const auto& w : pool.stats().workers) signal_process(w.pid, SIGKILL);
   touch(files("gate"));
   for (int i = 0; i < 3; ++i) EXPECT_EQ(held[static_cast<std::size_t>(i)].get(), i);
   EXPECT_EQ(pool.stats().quarantined, 0u);
@@ -79,7 +80,7 @@ TEST(poison, is_not_a_task_whose_worker_another_process_has_ended) {
   scratch files;
   auto held = pool.submit(hold, files("begun"), files("gate"), 7);
   ASSERT_TRUE(appears(files("begun")));
-  ::kill(pool.stats().workers.at(0).pid, SIGSEGV);  // of those that say who sent them
+  signal_process(pool.stats().workers.at(0).pid, SIGSEGV);  // of those that say who sent them
   touch(files("gate"));
   EXPECT_EQ(held.get(), 7);
 }

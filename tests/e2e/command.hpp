@@ -84,7 +84,9 @@ public:
     }
   }
 
-  void signal(int number) const { ::kill(pid_, number); }
+  void signal(int number) const {
+    if (pid_ > 0) ::kill(pid_, number);
+  }
   /// The exit code, or -N after signal N.
   int wait() {
     int status = 0;

@@ -254,7 +254,7 @@ TEST(programs, that_end_are_deaths_with_their_own_status) {
 TEST(programs, that_end_while_idle_are_replaced_and_cost_no_call) {
   host_pool pool(talker(), one_host());
   const int pid = pool.call<int>("pid").get();
-  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  ASSERT_TRUE(signal_process(pid, SIGKILL));
   ASSERT_TRUE(eventually([&] { return pool.stats().workers_died == 1; }));
   EXPECT_NE(pool.call<int>("pid").get(), pid);
 }
@@ -270,7 +270,7 @@ TEST(programs, run_a_call_again_in_another_one_where_that_is_asked_for) {
 TEST(programs, go_with_their_worker_when_it_is_killed) {
   host_pool pool(talker(), one_host());
   const int pid = pool.call<int>("pid").get();
-  ASSERT_EQ(::kill(state_of(pid).parent, SIGKILL), 0);
+  ASSERT_TRUE(signal_process(state_of(pid).parent, SIGKILL));
   EXPECT_TRUE(eventually([&] { return !lives(pid); }));
   EXPECT_NE(pool.call<int>("pid").get(), pid);
 }

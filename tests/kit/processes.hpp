@@ -6,6 +6,7 @@
 // thread.
 
 #include <dirent.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -37,6 +38,13 @@ inline process_state state_of(pid_t pid) {
   process_state found;
   std::istringstream(text.substr(name_end + 1)) >> found.state >> found.parent;
   return found;
+}
+// To one process. A number that is none, such as the 0 of a worker that is not up, would mean whole groups to
+// kill(2): this program's, with the one that runs the tests in it, or every process there is.
+inline bool signal_process(pid_t pid, int signal) {
+  if (pid > 1) return ::kill(pid, signal) == 0;
+  ADD_FAILURE() << "there is no process " << pid << " to signal";
+  return false;
 }
 // A zombie has ended; whether its parent asks for it is the parent's matter.
 inline bool lives(pid_t pid) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "kit/pools.hpp"
+#include "kit/processes.hpp"
 
 namespace muster::test {
 namespace {
@@ -29,7 +30,7 @@ TEST(storm, of_recycles_and_kills_loses_no_call) {
     while (!over) {
       const auto workers = pool.stats().workers;
       if (!workers.empty())
-        if (const int pid = workers[dice() % workers.size()].pid; pid != 0) ::kill(pid, SIGKILL);
+        if (const int pid = workers[dice() % workers.size()].pid; pid != 0) signal_process(pid, SIGKILL);
       (void)pool.wait_idle_for(std::chrono::milliseconds(dice() % 20));
     }
   });

@@ -47,7 +47,7 @@ bool kill_one(process_pool& pool, Dice& dice) {
   std::ifstream name_of("/proc/" + std::to_string(w.pid) + "/comm");
   std::string name;
   std::getline(name_of, name);
-  return name.starts_with("muster-") && ::kill(w.pid, deadly[dice() % std::size(deadly)]) == 0;
+  return name.starts_with("muster-") && signal_process(w.pid, deadly[dice() % std::size(deadly)]);
 }
 
 TEST(storm, of_kills_settles_every_task_once_and_leaves_nothing) {

@@ -37,6 +37,7 @@ public:
     ::close(ends[1]);
   }
   ~sleeper() {
+    if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
