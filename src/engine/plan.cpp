@@ -112,7 +112,7 @@ void plan::on(const happened::worker_ended& event, time_point now) {
   step(worker, worker_event::end);
   --live_;
   if (!unforeseen || !rest_slot(event.worker.slot, now)) free_slots_.insert(event.worker.slot);
-  const bool nobody_misses_it = end_exchange(event.worker.slot, event.had_tasks, now);
+  const bool nobody_misses_it = end_exchange(event.worker.slot, event.had_tasks, wanted_gone, now);
   if (at_work() && staying() > most_alive()) todo_.emplace_back(todo::survey_workers{});  // of an exchange
 
   // Those that fail while there is a pause already belong to the same try.

@@ -101,8 +101,9 @@ struct plan_settings {
   std::optional<owner_memory_settings> owner_memory{};
   std::optional<quarantine_options> quarantine{};
   std::optional<report_settings> report{};
-  int at_once = 1;        // tasks that a worker runs at the same time
-  bool one_task = false;  // a worker gets one task, and ends after it
+  std::vector<std::uint32_t> never_chosen{};  // slots that get nothing of what waits: their weight is 0
+  int at_once = 1;                            // tasks that a worker runs at the same time
+  bool one_task = false;                      // a worker gets one task, and ends after it
   bool can_kill = false;
   std::uint64_t seed = 1;
 };
@@ -175,7 +176,7 @@ struct recycle_given_up {
 // Tasks wait, and no worker is free; or few are, where the plan listens for that (listens_for).
 struct backlog {
   std::size_t queued;
-  int free = 0;                        // workers
+  int free = 0;                        // workers that could take one
   std::uint64_t next = 0, newest = 0;  // tasks, see policy::crowd_seen
 };
 
@@ -396,7 +397,7 @@ public:
   // Another backlog event would be of use: fewer workers than allowed, and the pool is not stopping.
   [[nodiscard]] bool may_grow() const { return at_work() && wanted_ < most() && !must_shrink(); }
   // And which.
-  [[nodiscard]] policy::growth_signal listens_for() const { return scaler_.listen(staying()); }
+  [[nodiscard]] policy::growth_signal listens_for() const { return scaler_.listen(sharing().staying); }
   [[nodiscard]] bool ready_once() const { return ready_once_; }
   [[nodiscard]] bool degraded() const { return start_failures_ > 0 || resting_ > 0; }
   // Stopping, and no worker is left.
@@ -440,18 +441,19 @@ private:
     edition born_with = 0;
     duration age{};  // how old it may become, drawn for it
     std::optional<time_point> ages_at{};
-    bool aged = false;               // it reached that age once
-    recycle_reason why{};            // it is worn
-    bool worn = false;               // it waits to be replaced, or is
-    bool overdue = false;            // and has reached twice what it may
-    bool exchanged = false;          // it is the old one of an exchange, or the new one that is not ready
-    std::size_t signals = 0;         // of settings.stop, that it got since it was told to end
-    bool hurried = false;            // the time it has to end was cut short, which is done once
-    int failed_looks = 0;            // in a row
-    bool unresponsive = false;       // and it was killed for that
-    std::string ailment{};           // what it said of its health
-    bool spent = false;              // it has the one task that it may have, and gets no other
-    policy::restart_limit deaths{};  // in this slot
+    bool aged = false;     // it reached that age once
+    recycle_reason why{};  // it is worn
+    bool worn = false;     // it waits to be replaced, or is
+    bool overdue = false;  // and has reached twice what it may
+    // It is the old one of an exchange, or the new one that is not ready and for which the old one waits.
+    bool exchanged = false;
+    std::size_t signals = 0;                  // of settings.stop, that it got since it was told to end
+    bool hurried = false;                     // the time it has to end was cut short, which is done once
+    int failed_looks = 0;                     // in a row
+    bool unresponsive = false;                // and it was killed for that
+    std::string ailment{};                    // what it said of its health
+    bool spent = false;                       // it has the one task that it may have, and gets no other
+    policy::restart_limit deaths{};           // in this slot
     std::optional<time_point> rests_until{};  // there were too many of them
   };
   // A worker and its replacement, from the start of the new one to the end of the old one.
@@ -486,6 +488,14 @@ private:
     std::string suspect{};                    // to be judged at retry_at
     bool again = false;                       // and run again at retry_at, where that is not guilty
     std::optional<time_point> timer{};
+  };
+  struct crowd {
+    int staying, up;
+  };
+  // How many tasks wait, and which: see policy::crowd_seen.
+  struct queue_seen {
+    std::size_t queued;
+    std::uint64_t next, newest;
   };
   using timer_key = std::tuple<time_point, timer, std::uint64_t>;
 
@@ -534,6 +544,7 @@ private:
 
   // --- plan_scaling.cpp
   void grow(const policy::crowd_seen& seen, std::size_t queued, time_point now);
+  [[nodiscard]] policy::crowd_seen seen_now(const crowd& workers, int free, const queue_seen& waits) const;
   void hurry_those_leaving(time_point now);
   void give_up_surplus(const std::vector<happened::surveyed::idle_worker>& idle, int blocked, time_point now);
   time_point let_go(const std::vector<happened::surveyed::idle_worker>& idle, const policy::crowd_seen& seen,
@@ -574,7 +585,7 @@ private:
   [[nodiscard]] bool is_complete(const recycling& r) const;
   void leave_exchange(std::uint32_t slot);
   void replace_old(std::uint32_t new_slot, time_point now);
-  bool end_exchange(std::uint32_t slot, bool had_tasks, time_point now);
+  bool end_exchange(std::uint32_t slot, bool had_tasks, bool was_told, time_point now);
   std::optional<std::uint64_t> draw_life(worker_record& worker);  // how many tasks it may serve
   void set_age(std::uint32_t slot, std::optional<time_point> at);
   void age_due(std::uint32_t slot, time_point now);
@@ -588,6 +599,8 @@ private:
   [[nodiscard]] int staying() const { return live_ - leaving_ - spent_ - extra(); }
   // Those that are ready for tasks.
   [[nodiscard]] int up() const { return live_ - leaving_ - starting_ - spent_; }
+  // Of both, those that share what waits: not those that are never chosen for it.
+  [[nodiscard]] crowd sharing() const;
   [[nodiscard]] bool has_room() const;
   [[nodiscard]] bool must_shrink() const { return pressed_ && settings_.owner_memory->shrink; }
   void spend(std::uint32_t slot, bool spent);

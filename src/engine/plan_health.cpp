@@ -57,8 +57,11 @@ void plan::on(const happened::worker_leaves& event, time_point now) {
   if (!current(event.worker)) return;
   const worker_state state = workers_[event.worker.slot].state;
   if (state == worker_state::dead || state == worker_state::stopping) return;
-  for (exchange& e : exchanges_)
-    e.old_left |= e.old_slot == event.worker.slot && !e.old_gone && !e.old_leaves;
+  for (exchange& e : exchanges_) {
+    if (e.old_slot != event.worker.slot || e.old_gone || e.old_leaves) continue;
+    e.old_left = true;
+    workers_[e.new_slot].exchanged = false;
+  }
   retire(event.worker.slot, now);
   start_workers(now);
 }

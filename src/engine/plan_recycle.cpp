@@ -144,7 +144,7 @@ void plan::leave_exchange(std::uint32_t slot) {
       exchanges_, [slot](const exchange& e) { return e.old_slot == slot && !e.old_gone && !e.old_leaves; });
   if (found == exchanges_.end()) return;
   found->old_gone = true;
-  workers_[slot].exchanged = false;
+  workers_[slot].exchanged = workers_[found->new_slot].exchanged = false;
 }
 
 // The worker in this slot is ready: if it came for another, that one goes.
@@ -173,7 +173,7 @@ void plan::replace_old(std::uint32_t new_slot, time_point now) {
 }
 
 // The worker in this slot has ended. True: it came to replace one that stays therefore, so nobody misses it.
-bool plan::end_exchange(std::uint32_t slot, bool had_tasks, time_point now) {
+bool plan::end_exchange(std::uint32_t slot, bool had_tasks, bool was_told, time_point now) {
   const auto found = std::ranges::find_if(exchanges_, [slot](const exchange& e) {
     return (e.old_slot == slot && !e.old_gone) || (e.new_slot == slot && !e.old_leaves);
   });
@@ -184,14 +184,17 @@ bool plan::end_exchange(std::uint32_t slot, bool had_tasks, time_point now) {
       exchanges_.erase(found);
     } else {
       found->old_gone = true;  // the new one takes its place as after any death
+      workers_[found->new_slot].exchanged = false;
     }
     return false;
   }
   const exchange failed = *found;
   exchanges_.erase(found);
+  const bool stands_alone = failed.old_gone || failed.old_left;
+  if (stands_alone && was_told) return false;  // it was one too many
   const auto asked = std::ranges::find(asked_, failed.call, &recycling::call);
   if (asked != asked_.end() && !std::exchange(asked->failed, true)) roll_back(*asked, now);
-  if (failed.old_gone || failed.old_left) return false;
+  if (stands_alone) return false;
   worker_record& stays = workers_[failed.old_slot];
   stays.exchanged = false;
   const worker_id id{failed.old_slot, stays.generation};

@@ -30,16 +30,6 @@ std::string why(policy::scale_reason reason, const policy::crowd_seen& seen, std
   return "";
 }
 
-// What waits is taken by who is free.
-policy::crowd_seen seen_now(int staying, int up, int free, std::size_t queued, int at_once) {
-  const auto taken = std::min<std::size_t>(queued, static_cast<std::size_t>(std::max(0, free)));
-  return {.staying = staying,
-          .up = up,
-          .busy = std::clamp(up - std::max(0, free) + static_cast<int>(taken), 0, up),
-          .queued = queued - taken,
-          .at_once = at_once};
-}
-
 }  // namespace
 
 void plan::say_scaled(int from, const std::string& reason) {
@@ -49,25 +39,50 @@ void plan::say_scaled(int from, const std::string& reason) {
       std::pair(from, wanted_)});
 }
 
+// What waits is taken by who is free.
+policy::crowd_seen plan::seen_now(const crowd& workers, int free, const queue_seen& waits) const {
+  const int up = workers.up;
+  const auto taken = std::min<std::size_t>(waits.queued, static_cast<std::size_t>(std::max(0, free)));
+  return {.staying = workers.staying,
+          .up = up,
+          .busy = std::clamp(up - std::max(0, free) + static_cast<int>(taken), 0, up),
+          .queued = waits.queued - taken,
+          .next = waits.next,
+          .newest = waits.newest,
+          .at_once = settings_.at_once};
+}
+
 // -----------------------------------------------------------------------------------------------------------
 // growing
 
 void plan::on(const happened::backlog& event, time_point now) {
   if (!at_work() || must_shrink()) return;
-  auto seen = seen_now(staying(), up(), event.free, event.queued, settings_.at_once);
-  seen.next = event.next;
-  seen.newest = event.newest;
-  grow(seen, event.queued, now);
+  grow(seen_now(sharing(), event.free, {event.queued, event.next, event.newest}), event.queued, now);
   start_workers(now);
   hurry_those_leaving(now);
   rearm_look(now);
 }
 
 void plan::grow(const policy::crowd_seen& seen, std::size_t queued, time_point now) {
-  const auto decided = scaler_.grow(seen, most(), now);
-  if (!decided || decided->to <= wanted_) return;
-  const int from = std::exchange(wanted_, decided->to);
+  const int others = staying() - sharing().staying;
+  const auto decided = scaler_.grow(seen, most() - others, now);
+  if (!decided || decided->to + others <= wanted_) return;
+  const int from = std::exchange(wanted_, decided->to + others);
   say_scaled(from, why(decided->why, seen, queued));
+}
+
+// The replacement of one that stays so far counts as little as in staying().
+plan::crowd plan::sharing() const {
+  crowd all{staying(), up()};
+  for (const std::uint32_t slot : settings_.never_chosen) {
+    if (slot >= workers_.size() || workers_[slot].spent) continue;
+    const worker_record& worker = workers_[slot];
+    const bool is_up = worker.state == worker_state::idle || worker.state == worker_state::unhealthy;
+    const bool comes = worker.state == worker_state::starting && !worker.exchanged;
+    all.up -= is_up ? 1 : 0;
+    all.staying -= is_up || comes ? 1 : 0;
+  }
+  return all;
 }
 
 // Tasks wait, and there is no room for another worker beside those that leave: they get no longer than grace.
@@ -97,21 +112,17 @@ void plan::on(const happened::surveyed& event, time_point now) {
     return state != worker_state::idle && state != worker_state::starting;
   });
   std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) { return a.since < b.since; });
-  const auto with_free = [&](int free) {
-    auto seen = seen_now(staying(), up(), free, event.queued, settings_.at_once);
-    seen.next = event.next;
-    seen.newest = event.newest;
-    return seen;
-  };
+  const queue_seen waits{event.queued, event.next, event.newest};
   const auto all_idle = static_cast<int>(idle.size());
-  const auto seen = with_free(all_idle), for_what_waits = with_free(std::min(all_idle, event.free));
+  const auto all = seen_now({staying(), up()}, all_idle, waits);
+  const auto those_sharing = seen_now(sharing(), std::min(all_idle, event.free), waits);
   time_point next_look = base::never;
   if (phase_ == phase::serving) {
     give_up_surplus(idle, event.blocked, now);
     if (staying() > most_alive()) next_look = base::after(now, settings_.scaling.check_every);
-    next_look = std::min(next_look, let_go(idle, seen, now));
+    next_look = std::min(next_look, let_go(idle, all, now));
   }
-  if (!must_shrink()) grow(for_what_waits, event.queued, now);
+  if (!must_shrink()) grow(those_sharing, event.queued, now);
   start_workers(now);
   rearm_look(now, next_look);
 }

@@ -258,10 +258,6 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
   rules_of(bad, "breaker_per_label", o.breaker_per_label);
   rules_of_watching(bad, o.report, o.own_log);
   rules_of_cpus(bad, o.cpus);
-  if (o.scaling.queue_per_worker && !o.scaling.waiting_time && std::ranges::count(o.choose.weights, 0) > 0)
-    bad.add(
-        "scaling.queue_per_worker", fmt::format("{}", *o.scaling.queue_per_worker),
-        "with a weight of 0 (choose.weights) a short queue could wait for ever; add scaling.waiting_time");
   engine::settings chosen{
       .plan = {.min = s.min,
                .max = s.max,
@@ -278,6 +274,8 @@ engine::settings check_common(problems& bad, const Options& o, int default_min) 
                      .dead_letters = o.dead_letters},
       .name = o.name,
   };
+  for (std::uint32_t slot = 0; slot < o.choose.weights.size(); ++slot)
+    if (o.choose.weights[slot] == 0) chosen.plan.never_chosen.push_back(slot);
   const std::uint32_t at_once = o.strategy == strategy::key ? engine::intake::any_number : 1;
   for (auto& [key, rules] : chosen.queue.keys) rules.at_once = rules.at_once.value_or(at_once);
   chosen.queue.each_key.at_once = chosen.queue.each_key.at_once.value_or(at_once);
@@ -381,10 +379,13 @@ void rules_of_trace(problems& bad, const task_options& o) {
 }
 }  // namespace
 
-void check_size(int min, int max, const std::string& pool) {
+void check_size(int min, int max, const engine::settings& of, const std::string& pool) {
   problems bad;
   options::check_ranges(bad, "workers", worker_options{.min = min, .max = max});
   rules_of_size(bad, {min, max});
+  if (const auto idlers = std::ssize(of.plan.never_chosen); max <= idlers && !bad.has("workers.max"))
+    bad.add("workers.max", std::to_string(max),
+            fmt::format("{} have a weight of 0 (choose.weights), and somebody must be given tasks", idlers));
   bad.throw_if_any(pool);
 }
 

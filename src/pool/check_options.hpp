@@ -18,7 +18,7 @@ void check_changes(const process_options& before, const process_options& wanted)
 
 // Both throw invalid_options.
 void check(const recycle_options& options, const std::string& pool);
-void check_size(int min, int max, const std::string& pool);
+void check_size(int min, int max, const engine::settings& of, const std::string& pool);
 
 // The problems of one task's options in a pool with these settings, as one text; empty where there are none.
 std::string problems_of(const task_options& options, const engine::settings& pool);

@@ -89,7 +89,7 @@ recycle_report pool_base::recycle_workers(std::optional<unsigned> slot, std::uin
 }
 
 void pool_base::resize(int min, int max) {
-  pool::check_size(min, max, name_);
+  pool::check_size(min, max, engine_->chosen(), name_);
   engine_->resize(min, max);
 }
 

@@ -98,6 +98,29 @@ TYPED_TEST(choosing, a_pool_grows_where_only_a_weight_of_0_is_up) {
   EXPECT_EQ(pool.stats().workers_started, 2U);
 }
 
+TYPED_TEST(choosing, a_pool_grows_there_whatever_else_the_queue_would_have_to_be) {
+  TypeParam pool(options_of<TypeParam>{.workers = {1, 2},
+                                       .scaling = {.queue_per_worker = 100},
+                                       .strategy = strategy::weighted,
+                                       .choose = {.weights = {0}}});
+  pool.start();
+  EXPECT_EQ(pool.submit(echo, 3).get(), 3);
+}
+
+TYPED_TEST(choosing, a_resize_to_nobody_but_those_with_a_weight_of_0_is_refused) {
+  TypeParam pool(
+      options_of<TypeParam>{.workers = {2}, .strategy = strategy::weighted, .choose = {.weights = {0}}});
+  pool.start();
+  try {
+    pool.resize(1);
+    FAIL();
+  } catch (const invalid_options& e) {
+    EXPECT_NE(std::string(e.what()).find("workers.max = 1: 1 have a weight of 0"), std::string::npos)
+        << e.what();
+  }
+  EXPECT_EQ(pool.submit(echo, 3).get(), 3);
+}
+
 TYPED_TEST(choosing, fill_keeps_to_the_first_worker_while_it_has_room) {
   TypeParam pool(options_of<TypeParam>{.workers = {3}, .strategy = strategy::fill});
   pool.start();

@@ -173,8 +173,7 @@ drawn_world draw_world(std::uint64_t seed, fate& chance) {
   draw_faults(w.crew, chance);
   w.pool.plan = draw_workers(w, chance);
   draw_strategy(w.crew, w.pool.plan.max, chance);
-  // Where only a worker of weight 0 is up a short queue would wait for ever: check_options refuses that.
-  if (!w.crew.choose.weights.empty()) w.pool.plan.scaling.queue_per_worker.reset();
+  if (!w.crew.choose.weights.empty() && w.crew.choose.weights[0] == 0) w.pool.plan.never_chosen = {0};
   w.pool.queue = draw_queue(chance);
   base::random dice = chance.dice("retry");
   if (chance.happens("retry", 0.5))

@@ -436,7 +436,7 @@ void fake_crew::retire(worker_id id) {
   move_worker(*w, worker_event::retire);
   if (set_.can_kill) take_back_unclaimed(*w);
   for (sim_task* t : std::exchange(w->own, {})) owner_->abandon(*t, "its worker ended before");
-  if (set_.can_kill && w->tasks.empty() && !starting &&
+  if (set_.can_kill && !w->killed_for && w->tasks.empty() && !starting &&
       hits(*w, "ignores that it shall end", set_.bad.ignores_retire)) {
     write(*w, [] { return "hangs at its end"; });
     meet("ignores that it shall end, " + phase);
@@ -518,7 +518,7 @@ revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {
       write(w, [&] { return "is told to stop task " + std::to_string(t.id); });
       if (hits(w, "ignores that it was told", set_.bad.ignores_stop)) {
         meet("ignores that it was told, " + phase);
-        if (w.step == next_step::answer) w.at += 10s;
+        if (w.step == next_step::answer) w.at = std::max(w.at, clock_.at + 10s);
       } else if (w.step == next_step::answer) {
         w.at = std::min(w.at, clock_.at + some(w, 20ms));
       }

@@ -80,6 +80,7 @@ void world::settle_down() {
   next_user_ = base::never;
   engine_->resume();
   paused_ = false;
+  wake_at_ = engine_->act();
   // Where something is always to happen, the pool is as it stays a while after the last task, and after the
   // last thread that did not stop has come back.
   const bool never_still = drawn_.ages || drawn_.looks || drawn_.pool.plan.report;

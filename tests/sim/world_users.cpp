@@ -150,9 +150,10 @@ void world::pause(std::uint64_t act) {
 }
 
 void world::resize(std::uint64_t act) {
-  if (!drawn_.crew.choose.weights.empty() || !fate_.happens("resize", 0.01, act)) return;
+  if (!fate_.happens("resize", 0.01, act)) return;
   base::random dice = fate_.dice("resize", act);
-  const int max = 1 + static_cast<int>(dice.below(6));
+  const int most = 1 + static_cast<int>(dice.below(6));
+  const int max = std::max(most, 1 + static_cast<int>(drawn_.pool.plan.never_chosen.size()));
   const int min = static_cast<int>(dice.below(static_cast<std::uint64_t>(max) + 1));
   write([&] { return "user resizes to " + std::to_string(min) + " to " + std::to_string(max) + " workers"; });
   ++met_[max < drawn_.pool.plan.max ? "resized to fewer" : "resized to more"];

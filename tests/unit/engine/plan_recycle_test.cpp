@@ -118,6 +118,20 @@ TEST(plan_recycle, an_idle_one_above_min_that_is_being_replaced_is_not_let_go_fo
   EXPECT_EQ(s.ready(2), (lines{"say worker_recycled", "retire 0.1"}));
 }
 
+// Its replacement stays for good then, and is one of those that may be too many.
+TEST(plan_recycle, one_that_dies_while_it_is_replaced_hides_no_worker_that_is_too_many) {
+  story s(processes(2, 2, after_tasks));
+  s.serving(2);
+  s.tell(happened::recycle_asked{.call = 1, .at_once = 2});
+  EXPECT_EQ(s.ended(0, 1, true), lines{});
+  EXPECT_EQ(s.ended(1, 1, true), lines{}) << "both replacements are on their way";
+  EXPECT_EQ(s.tell(happened::resize_asked{0, 1}), (lines{"say scaled", "survey"}));
+  EXPECT_EQ(s.tell(happened::surveyed{}), (lines{"retire 3.1"}));
+  EXPECT_EQ(s.ended(3, 1, false), lines{});
+  EXPECT_EQ(s.ready(2), (lines{"recycle 1 over: all done, 2 replaced, 0 leaving, 0 kept"}))
+      << "nobody was needed in that place, so nothing failed";
+}
+
 // Or a pool whose workers grow old sooner than they may be let go would never shrink.
 TEST(plan_recycle, one_that_takes_the_place_of_an_idle_one_has_been_idle_for_as_long) {
   auto how = processes(1, 2, {.age = 600ms, .jitter = 0});

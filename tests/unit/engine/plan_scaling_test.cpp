@@ -48,6 +48,27 @@ TEST(plan_scaling, few_free_workers_are_looked_at_again_and_then_bring_more) {
   EXPECT_EQ(s.decides.wanted(), 3);
 }
 
+TEST(plan_scaling, those_that_are_never_chosen_count_neither_as_busy_nor_as_free) {
+  plan_settings how = pool(2, 10, {.queue_per_worker = 5, .up_at = 0.4, .check_every = 500ms});
+  how.never_chosen = {0};
+  story s(how);
+  s.serving(2);
+  EXPECT_EQ(s.decides.listens_for().queued, 5U) << "for one worker";
+  EXPECT_EQ(s.tell(happened::backlog{0, 1}), lines{});
+  EXPECT_FALSE(s.has_timer()) << "the other one is free";
+  EXPECT_EQ(s.tell(happened::backlog{6, 0}), (lines{"say scaled", "start 2.1"}));
+}
+
+TEST(plan_scaling, where_only_those_are_up_that_are_never_chosen_a_task_brings_a_worker_at_once) {
+  plan_settings how = pool(1, 3, {.queue_per_worker = 5});
+  how.never_chosen = {0};
+  story s(how);
+  s.serving(1);
+  EXPECT_EQ(s.decides.listens_for().queued, 0U);
+  EXPECT_EQ(s.tell(happened::backlog{1, 0}), (lines{"say scaled", "start 1.1"}));
+  EXPECT_EQ(s.tell(happened::backlog{5, 0}), lines{});
+}
+
 TEST(plan_scaling, few_free_workers_for_a_moment_are_forgotten) {
   story s(pool(2, 10, {.up_at = 0.8, .check_every = 500ms}));
   s.serving(2);
