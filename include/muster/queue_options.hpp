@@ -59,7 +59,9 @@ struct rate_options {
   /// Range 0.001..1e9, to the thousandth.
   double per_second = 1;
   /// So many tokens are kept while nothing starts, and may then start at once: in any second there are at
-  /// most per_second + burst starts. Range 1..1'000'000. With 1 starts are evenly spaced.
+  /// most per_second + burst starts, and one more for each task that its worker gave back in that second
+  /// because it died or was ended before it had begun it. Range 1..1'000'000. With 1 starts are evenly
+  /// spaced.
   std::uint32_t burst = 1;
 };
 

@@ -182,6 +182,7 @@ drawn_world draw_world(std::uint64_t seed, fate& chance) {
                     .on_crash = dice.fraction() < 0.8,
                     .on_error = dice.fraction() < 0.5};
   draw_safeguards(w.pool, w.crew.can_kill, chance);
+  w.crew.restart = w.pool.plan.restart;
   w.pool.callbacks = [](const std::function<void()>& f) { f(); };
   dice = chance.dice("tasks");
   w.longest_run = 1ms + some(dice, 60ms);

@@ -222,6 +222,9 @@ void fake_crew::answer(worker& w) {
 
 void fake_crew::ended(worker& w, const std::string& problem) {
   const bool was_up = w.state != worker_state::starting && w.state != worker_state::stopping;
+  const bool for_its_task =
+      w.killed_for == death_cause::run_timeout || w.killed_for == death_cause::cancelled;
+  if (w.state != worker_state::stopping && !for_its_task) note_death(w.id.slot);
   w.step = next_step::none;
   take_back_unclaimed(w);
   std::vector<sim_task*> lost;
@@ -391,7 +394,7 @@ void fake_crew::take_back_unclaimed(worker& w) {
       continue;
     }
     const auto lock = owner_->queue().lock();
-    rules_->put_back(*t);
+    rules_->put_back(clock_.at);
     owner_->put_back(*t);
     meet("put back unbegun, " + phase);
   }
@@ -404,6 +407,7 @@ void fake_crew::start(worker_id id) {
   if (workers_.size() <= id.slot) workers_.resize(id.slot + std::size_t{1});
   worker& w = workers_[id.slot];
   if (w.state != worker_state::dead) broken("a slot is filled twice");
+  if (shall_rest(id.slot)) broken("a slot is filled before its rest is over");
   w = worker{.id = id, .state = worker_state::starting};
   w.dice = fate_.dice("worker", id.slot, id.generation);
   write(w, [] { return "starts"; });
@@ -423,13 +427,31 @@ void fake_crew::start(worker_id id) {
   }
 }
 
+// More than the limit died there within the window, up to the last one.
+bool fake_crew::shall_rest(std::uint32_t slot) const {
+  const restart_options& o = set_.restart;
+  if (!o.limit || slot >= deaths_.size()) return false;
+  const auto most = static_cast<std::size_t>(*o.limit);
+  const std::vector<time_point>& deaths = deaths_[slot];
+  if (deaths.size() <= most || clock_.at >= deaths.back() + o.cool_down) return false;
+  return deaths.back() - deaths[deaths.size() - 1 - most] < o.window;
+}
+
 void fake_crew::report_after(worker_id id, std::uint64_t tasks) {
   if (worker* w = find(id)) w->worn_after = tasks;
 }
 
+void fake_crew::note_death(std::uint32_t slot) {
+  if (deaths_.size() <= slot) deaths_.resize(slot + std::size_t{1});
+  deaths_[slot].push_back(clock_.at);
+}
+
 void fake_crew::retire(worker_id id) {
   worker* w = find(id);
-  if (w == nullptr) return;
+  if (w == nullptr) {  // the news of its death has crossed with this, so nobody counts it
+    if (id.slot < deaths_.size() && !deaths_[id.slot].empty()) deaths_[id.slot].pop_back();
+    return;
+  }
   if (!w->tasks.empty()) meet("is told to end while it has tasks, " + phase);
   const bool starting = w->state == worker_state::starting;
   write(*w, [] { return "is told to end"; });

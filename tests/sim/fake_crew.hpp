@@ -61,6 +61,7 @@ public:
     std::size_t window = 1;  // tasks a worker may have
     strategy how = strategy::pull;
     choose_options choose{};
+    restart_options restart{};  // that the pool is to keep to
     faults bad{};
     std::uint64_t seed = 1;
     plant planted = plant::nothing;
@@ -116,6 +117,7 @@ public:
   std::vector<std::uint64_t> finish() override;
   void begin_again() override {
     workers_.clear();
+    deaths_.clear();
     rules_.emplace(owner_->chosen().queue, clock_.at);
   }
   void wake() override { woken_ = true; }
@@ -160,6 +162,8 @@ private:
   [[nodiscard]] policy::load load_of(const worker& w) const;
   void place(worker& w, sim_task& t);
   [[nodiscard]] bool has_room(const worker& w) const;
+  [[nodiscard]] bool shall_rest(std::uint32_t slot) const;
+  void note_death(std::uint32_t slot);
   [[nodiscard]] std::size_t window() const { return owner_->queue().one_at_a_time() ? 1 : set_.window; }
   [[nodiscard]] std::size_t beside(const sim_task& t) const;
   void note_head(worker& w);
@@ -200,6 +204,7 @@ private:
   policy::chooser_memory chooses_;
   engine::engine* owner_ = nullptr;
   std::vector<worker> workers_;
+  std::vector<std::vector<time_point>> deaths_;  // by slot: those that nobody wanted
   bool woken_ = false;
   bool pumping_ = false;
   std::string broken_;

@@ -69,6 +69,8 @@ constexpr const char* events[] = {
     "a task was set aside",
     "stop was forced",
     "stop names stuck tasks",
+    "started again",
+    "the circuit lets calls through on trial",
 };
 
 // The rarest of them is met once in a hundred worlds or so.

@@ -22,6 +22,8 @@ enum class plant : std::uint8_t {
   a_queue_over_its_bound,
   a_start_after_cancel,
   a_worker_too_many,
+  a_slot_that_never_rests,
+  a_call_too_many_on_trial,
 };
 
 struct planted_bug {
@@ -39,6 +41,10 @@ inline constexpr std::array planted_bugs{
     planted_bug{plant::a_start_after_cancel, "start_after_cancel",
                 "a task that was taken back from a worker begins there all the same"},
     planted_bug{plant::a_worker_too_many, "worker_too_many", "the pool grows by one worker too many"},
+    planted_bug{plant::a_slot_that_never_rests, "slot_that_never_rests",
+                "one worker more may die in a slot than restart.limit says"},
+    planted_bug{plant::a_call_too_many_on_trial, "call_too_many_on_trial",
+                "a breaker lets one call more through than its probes"},
 };
 
 inline std::optional<plant> plant_named(std::string_view name) {

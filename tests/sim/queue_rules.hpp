@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "engine/intake.hpp"
@@ -25,7 +26,8 @@ public:
     if (t.priority != 0) mixed_at_ = std::min(mixed_at_, t.submitted_at);
   }
   // A worker has it. `beside`: how many of its key other workers have. Empty, or the broken promise.
-  std::string taken(sim_task& t, const engine::intake& queue, std::size_t beside, base::time_point now) {
+  std::string taken(const sim_task& t, const engine::intake& queue, std::size_t beside,
+                    base::time_point now) {
     came(t);
     queue.for_each([this](const detail::task& u) { came(static_cast<const sim_task&>(u)); });
     std::string broken;
@@ -44,13 +46,11 @@ public:
       if (first && at_once(t.extras->key) == 1 && std::exchange(last_of_key_[t.extras->key], t.id) > t.id)
         broken = "task " + std::to_string(t.id) + " was overtaken within its key";
     }
-    if (chosen_.rate && broken.empty()) broken = started(t, now);
+    if (chosen_.rate && broken.empty()) broken = started(now);
     return broken;
   }
-  // It had not begun.
-  void put_back(const sim_task& t) {
-    if (const auto at = starts_.find({t.taken_at, t.id}); at != starts_.end()) starts_.erase(at);
-  }
+  // It had not begun, and its token is there again.
+  void put_back(base::time_point now) { returned_.push_back(now); }
 
 private:
   static bool has_key(const detail::task& t) { return t.extras && !t.extras->key.empty(); }
@@ -66,12 +66,13 @@ private:
     return since / std::chrono::milliseconds(1) -
            t.priority * (*chosen_.ageing / std::chrono::milliseconds(1));
   }
-  std::string started(sim_task& t, base::time_point now) {
-    t.taken_at = now;
-    starts_.emplace(now, t.id);
-    const auto in_a_second =
-        std::distance(starts_.upper_bound({now - std::chrono::seconds(1), ~std::uint64_t{0}}), starts_.end());
-    return static_cast<double>(in_a_second) > chosen_.rate->per_second + chosen_.rate->burst
+  std::string started(base::time_point now) {
+    starts_.push_back(now);
+    const auto in_a_second = [now](const std::vector<base::time_point>& all) {
+      return all.end() - std::ranges::upper_bound(all, now - std::chrono::seconds(1));
+    };
+    return static_cast<double>(in_a_second(starts_) - in_a_second(returned_)) >
+                   chosen_.rate->per_second + chosen_.rate->burst
                ? "more tasks started in a second than the rate allows"
                : "";
   }
@@ -82,7 +83,7 @@ private:
   std::set<std::uint64_t> taken_once_;
   std::map<int, std::uint64_t> last_;  // by priority: the newest first attempt taken
   std::map<std::string, std::uint64_t> last_of_key_;
-  std::set<std::pair<base::time_point, std::uint64_t>> starts_;
+  std::vector<base::time_point> starts_, returned_;
 };
 
 }  // namespace muster::sim

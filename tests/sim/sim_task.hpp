@@ -19,7 +19,7 @@ struct script {
 
 struct sim_task : detail::value_task<int> {
   sim_task() : value_task(operations) {}
-  base::time_point submitted_at{}, taken_at{};
+  base::time_point submitted_at{};
   script plays{};
   std::uint64_t number = 0;  // which of the users' acts it came from
   int most_attempts = 0;     // 0: nobody counts

@@ -21,6 +21,9 @@ world::world(const setup& chosen, coverage& met)
   engine::settings pool = drawn_.pool;
   if (setup_.planted == plant::a_queue_over_its_bound) ++*pool.queue.capacity;
   if (setup_.planted == plant::a_worker_too_many) ++pool.plan.max;
+  if (setup_.planted == plant::a_slot_that_never_rests && pool.plan.restart.limit) ++*pool.plan.restart.limit;
+  if (setup_.planted == plant::a_call_too_many_on_trial && pool.safeguards.breaker)
+    ++pool.safeguards.breaker->probes;
   auto made = std::make_unique<fake_crew>(drawn_.crew, *clock_, met_, &fate_, &diary_);
   crew_ = made.get();
   crew_->write_script = [this](sim_task& t) {
@@ -63,14 +66,34 @@ void world::step(time_point until) {
 }
 
 std::string world::run() {
-  for (int i = 0; i < setup_.events && broken_.empty(); ++i) step(base::never);
-  // One world in three is stopped in the midst of it, faults and all.
-  const bool calm = broken_.empty() && !fate_.happens("stopped in the midst", 0.33);
-  if (calm) settle_down();
-  if (broken_.empty() && fate_.happens("closed", 0.3)) close(calm);
-  if (broken_.empty()) stop();
-  if (broken_.empty()) bury();
+  live(setup_.events);
+  while (broken_.empty() && lives_ < 3 && fate_.happens("another life", 0.25, lives_)) {
+    start_again();
+    live(setup_.events / 2);
+  }
   return broken_;
+}
+
+void world::live(int events) {
+  const std::uint64_t life = lives_++;
+  for (int i = 0; i < events && broken_.empty(); ++i) step(base::never);
+  // One life in three is stopped in the midst of it, faults and all.
+  const bool calm = broken_.empty() && !fate_.happens("stopped in the midst", 0.33, life);
+  if (calm) settle_down();
+  if (broken_.empty() && fate_.happens("closed", 0.3, life)) close(calm);
+  if (broken_.empty()) stop(life);
+  if (broken_.empty()) bury();
+}
+
+void world::start_again() {
+  write([] { return "start again"; });
+  ++met_["started again"];
+  crew_->worst(drawn_.crew.bad);
+  stopping_ = false;
+  changing_ = 0;
+  if (!engine_->start(false)) fail("a stopped pool does not start again");
+  wake_at_ = engine_->act();
+  next_user_ = clock_->at;
 }
 
 // The faults are over and the users have gone: everything settles, and the pool goes back to its minimum.
@@ -132,18 +155,18 @@ void world::close(bool calm) {
   if (engine_->snapshot().cancelled != cancelled) fail("a closed pool has cancelled what it had accepted");
 }
 
-void world::stop() {
+void world::stop(std::uint64_t life) {
   stopping_ = true;
-  base::random dice = fate_.dice("stop");
-  const bool at_once = fate_.happens("stop at once", 0.2);
+  base::random dice = fate_.dice("stop", life);
+  const bool at_once = fate_.happens("stop at once", 0.2, life);
   const duration patience = some(dice, 500ms);
   const time_point deadline = at_once ? clock_->at : clock_->at + patience;
   write([&] { return std::string("stop") + (at_once ? ", at once" : ""); });
   engine_->begin_stop(deadline, at_once);
   paused_ = false;
   wake_at_ = engine_->act();
-  if (fate_.happens("stop again", 0.2))
-    engine_->begin_stop(clock_->at + some(dice, 100ms), fate_.happens("stop again at once", 0.5));
+  if (fate_.happens("stop again", 0.2, life))
+    engine_->begin_stop(clock_->at + some(dice, 100ms), fate_.happens("stop again at once", 0.5, life));
   wake_at_ = std::min(wake_at_, engine_->act());
   const time_point latest = deadline + drawn_.pool.plan.grace + drawn_.ladder + 10ms;
   while (!engine_->finished() && broken_.empty()) {

@@ -52,7 +52,9 @@ private:
   void step(time_point until);
   void settle_down();
   void close(bool calm);
-  void stop();
+  void live(int events);
+  void start_again();
+  void stop(std::uint64_t life);
   void bury();
   [[nodiscard]] const char* phase() const;
 
@@ -71,6 +73,7 @@ private:
   // --- world_checks.cpp
   void check();
   void check_counters();
+  void check_breaker();
   void check_workers();
   void check_recycles();
   void fail(const std::string& what);
@@ -93,6 +96,7 @@ private:
   std::size_t settled_ = 0;       // of these
   std::uint64_t turns_ = 0;       // of the users, so far
   std::uint64_t steps_ = 0;
+  std::uint64_t lives_ = 0;  // begun
   struct asked {
     std::uint64_t call = 0;
     std::vector<engine::worker_id> old{};

@@ -2,6 +2,7 @@
 // What must hold after every event of a world. The crew checks the rest where it happens: that no task begins
 // after it has settled or too often, that none overtakes its equals, that each worker is moved by its table.
 #include <algorithm>
+#include <map>
 
 #include "world.hpp"
 
@@ -58,6 +59,7 @@ void world::check() {
   if (const std::string b = crew_->broken(); !b.empty()) fail(b);
   check_recycles();
   check_counters();
+  check_breaker();
   check_workers();
   if (const std::string stray = inspector::stray_timer(inspector::plan_of(*engine_)); !stray.empty())
     fail(stray);
@@ -83,6 +85,18 @@ void world::check_counters() {
   if (by_priority != s.queued) fail("the counts of priorities are not what is queued");
   // What comes back may exceed the capacity, by what the workers had and what waited for another attempt.
   if (s.peak_queued > *drawn_.pool.queue.capacity) fail("more tasks were admitted than the queue may hold");
+}
+
+// A breaker on trial lets so many calls through, and another when one of them says nothing.
+void world::check_breaker() {
+  if (!drawn_.pool.safeguards.breaker) return;
+  std::map<std::uint64_t, int> on_trial;  // by the period of the breaker
+  for (const user_task& t : tasks_) {
+    if (!t.task->extras || t.task->settled() || !t.task->extras->pool_ticket.probe) continue;
+    if (++on_trial[t.task->extras->pool_ticket.period] > drawn_.pool.safeguards.breaker->probes)
+      fail("more calls are let through on trial than breaker.probes");
+    ++met_["the circuit lets calls through on trial"];
+  }
 }
 
 void world::check_workers() {
