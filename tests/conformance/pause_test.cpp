@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A pause: nothing begins, what runs goes on, and nothing is lost by it. One text for both kinds of pool.
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <random>
@@ -179,6 +180,67 @@ TYPED_TEST(pauses, while_tasks_come_from_all_sides_lose_none) {
   pauser.join();
   EXPECT_EQ(sum, 3L * each * (each - 1) / 2);
   expect_all_settled(pool, static_cast<std::size_t>(3 * each), 0, 0);
+}
+
+TYPED_TEST(pauses, keep_tasks_of_a_key_in_their_order_whenever_they_come) {
+  std::mt19937_64 dice(seed_of_test());
+  const scratch files;
+  TypeParam pool(3);
+  std::vector<future<int>> all;
+  const auto submit = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string key = std::to_string(dice() % 3);
+      all.push_back(pool.submit({.key = key}, note, files(key), static_cast<int>(all.size())));
+    }
+  };
+  for (int round = 0; round < 20; ++round) {
+    submit(static_cast<int>(dice() % 10));
+    pool.pause();
+    submit(static_cast<int>(dice() % 10));
+    pool.resume();
+  }
+  for (auto& f : all) f.get();
+  std::size_t ran = 0;
+  for (const char* key : {"0", "1", "2"}) {
+    std::vector<int> order;
+    for (const auto& line : lines_of(files(key))) order.push_back(std::stoi(line));
+    EXPECT_TRUE(std::ranges::is_sorted(order)) << "key " << key;
+    ran += order.size();
+  }
+  EXPECT_EQ(ran, all.size());
+}
+
+TYPED_TEST(pauses, hold_what_is_given_to_each_worker_too) {
+  const scratch files;
+  TypeParam pool(2);
+  pool.start();
+  pool.pause();
+  auto all = pool.broadcast(note, files("log"), 1);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_FALSE(all[0].result.wait_for(50ms));
+  EXPECT_FALSE(all[1].result.wait_for(0ns));
+  EXPECT_TRUE(lines_of(files("log")).empty());
+  pool.resume();
+  for (auto& each : all) EXPECT_EQ(each.result.get(), 1);
+  EXPECT_EQ(lines_of(files("log")).size(), 2U);
+}
+
+TEST(a_pause_of_processes, leaves_alone_what_runs_beside_others_in_a_worker_and_nothing_more_begins_there) {
+  const scratch files;
+  process_pool pool(process_options{.workers = {.min = 1, .max = 1, .at_once = 3}});
+  std::vector<future<int>> running, later;
+  for (int i = 0; i < 2; ++i)
+    running.push_back(pool.submit(hold, files("begun" + std::to_string(i)), files("gate"), i));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(appears(files("begun" + std::to_string(i))));
+  pool.pause();
+  for (int i = 0; i < 5; ++i) later.push_back(pool.submit(note, files("log"), i));
+  EXPECT_FALSE(later[0].wait_for(50ms)) << "there is room for one more in the worker";
+  touch(files("gate"));
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(running[static_cast<std::size_t>(i)].get(), i);
+  EXPECT_FALSE(later[0].wait_for(50ms));
+  EXPECT_TRUE(lines_of(files("log")).empty());
+  pool.resume();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(later[static_cast<std::size_t>(i)].get(), i);
 }
 
 // A thread that waits for a task of its pool runs it itself, as part of the task that runs already.
