@@ -170,8 +170,11 @@ drawn_world draw_world(std::uint64_t seed, fate& chance) {
   w.crew.can_kill = chance.happens("processes", 0.65);
   w.crew.seed = seed;
   if (w.crew.can_kill && chance.happens("windows", 0.6)) w.crew.window = 1 + chance.dice("windows").below(4);
+  if (w.crew.can_kill && chance.happens("several at once", 0.3))
+    w.crew.at_once = 2 + chance.dice("several at once").below(3);
   draw_faults(w.crew, chance);
   w.pool.plan = draw_workers(w, chance);
+  w.pool.plan.at_once = static_cast<int>(w.crew.at_once);
   draw_strategy(w.crew, w.pool.plan.max, chance);
   if (!w.crew.choose.weights.empty() && w.crew.choose.weights[0] == 0) w.pool.plan.never_chosen = {0};
   w.pool.queue = draw_queue(chance);
@@ -231,6 +234,7 @@ std::string text_of(const drawn_world& world) {
   if (!queue.keys.empty()) add("a key with a rate");
   add("grace " + ms(plan.grace));
   if (world.crew.window > 1) add(std::to_string(world.crew.window) + " tasks a worker");
+  if (world.crew.at_once > 1) add(std::to_string(world.crew.at_once) + " at once");
   if (world.pool.retry.attempts > 1) add(std::to_string(world.pool.retry.attempts) + " attempts");
   if (world.crew.how != strategy::pull) add("strategy " + std::string(name(world.crew.how)));
   if (plan.restart.limit) add("slots rest after " + std::to_string(*plan.restart.limit) + " deaths");

@@ -70,14 +70,41 @@ bool fake_crew::hits(worker& w, std::string_view fault, double rate) {
 
 time_point fake_crew::next_event() const {
   time_point first = base::never;
-  for (const worker& w : workers_)
+  for (const worker& w : workers_) {
     if (w.step != next_step::none) first = std::min(first, w.at);
+    if (const auto answer = next_answer(w)) first = std::min(first, w.tasks[*answer].done_at);
+  }
   return first;
 }
 
 void fake_crew::advance() {
   for (std::size_t slot = 0; slot < workers_.size(); ++slot)
-    while (workers_[slot].step != next_step::none && workers_[slot].at <= clock_.at) do_step(workers_[slot]);
+    while (act(workers_[slot])) {}
+}
+
+std::optional<std::size_t> fake_crew::next_answer(const worker& w) {
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i < w.tasks.size() && !w.is_gone; ++i)
+    if (w.tasks[i].claimed && (!first || w.tasks[i].done_at < w.tasks[*first].done_at)) first = i;
+  return first;
+}
+
+// What comes first; one that is silent does nothing but come up and die.
+bool fake_crew::act(worker& w) {
+  const auto which = next_answer(w);
+  const time_point answers_at = which ? w.tasks[*which].done_at : base::never;
+  const bool steps = w.step != next_step::none && w.at <= answers_at;
+  if ((steps ? w.at : answers_at) > clock_.at) return false;
+  const bool can_wait = !steps || w.step == next_step::claim || w.step == next_step::leave;
+  if (can_wait && w.silent_until > clock_.at) {
+    (steps ? w.at : w.tasks[*which].done_at) = w.silent_until + some(w, 50ms);
+    return true;
+  }
+  if (steps)
+    do_step(w);
+  else
+    answer(w, *which);
+  return true;
 }
 
 // What an open worker does next: claims its oldest task, dies, or nothing.
@@ -86,12 +113,16 @@ void fake_crew::plan_step(worker& w) {
   w.step = next_step::none;
   if (w.hangs || w.state == worker_state::starting) return;
   fall_silent(w);
+  const bool has_claimed = claimed(w) > 0;
   if (w.leaves) {
+    if (has_claimed) return;
     w.step = next_step::leave;
     w.at = clock_.at + some(w, 1ms);
-  } else if (!w.tasks.empty()) {
+  } else if (w.tasks.size() > claimed(w) && claimed(w) < set_.at_once) {
     w.step = hits(w, "dies before it claims", set_.bad.dies_before_claim) ? next_step::die : next_step::claim;
     w.at = clock_.at + some(w, 1ms);
+  } else if (!w.tasks.empty()) {
+    return;
   } else if (w.state == worker_state::stopping) {
     w.step = next_step::leave;
     w.at = clock_.at + some(w, 1ms);
@@ -109,12 +140,6 @@ void fake_crew::fall_silent(worker& w) {
 }
 
 void fake_crew::do_step(worker& w) {
-  const bool can_wait =
-      w.step == next_step::claim || w.step == next_step::answer || w.step == next_step::leave;
-  if (can_wait && w.silent_until > clock_.at) {
-    w.at = w.silent_until + some(w, 50ms);
-    return;
-  }
   switch (std::exchange(w.step, next_step::none)) {
     case next_step::none: return;
     case next_step::come_up:
@@ -130,15 +155,15 @@ void fake_crew::do_step(worker& w) {
       write(w, [] { return "does not come up"; });
       return ended(w, "as the dice would have it");
     case next_step::claim: return claim(w);
-    case next_step::answer: return answer(w);
     case next_step::die: {
-      const bool claimed = !w.tasks.empty() && w.tasks.front().claimed;
-      const bool others = w.tasks.size() > (claimed ? 1u : 0u);
+      const std::size_t begun = claimed(w);
+      const bool others = w.tasks.size() > begun;
+      if (!w.killed_for && begun > 1) meet("dies with several tasks begun");
       if (!w.killed_for)
         meet(std::string(
-                 claimed  ? (others ? "dies with a task begun and others not, " : "dies with a task begun, ")
-                 : others ? "dies with tasks not begun, "
-                          : "dies idle, ") +
+                 begun > 0 ? (others ? "dies with a task begun and others not, " : "dies with a task begun, ")
+                 : others  ? "dies with tasks not begun, "
+                           : "dies idle, ") +
              phase);
       write(w, [&] { return std::string("dies") + (w.killed_for ? ", killed" : ""); });
       return ended(w, w.state == worker_state::starting ? "killed before it was ready" : "");
@@ -148,7 +173,7 @@ void fake_crew::do_step(worker& w) {
 }
 
 void fake_crew::claim(worker& w) {
-  held_task& head = w.tasks.front();
+  held_task& head = *std::ranges::find(w.tasks, false, &held_task::claimed);
   sim_task& t = *head.task;
   head.claimed = true;
   fall_silent(w);
@@ -161,6 +186,7 @@ void fake_crew::claim(worker& w) {
     broken("task " + std::to_string(t.id) + " begins while the pool is paused");
   if (t.most_attempts > 0 && t.begun > t.most_attempts)
     broken("task " + std::to_string(t.id) + " had too many attempts");
+  if (claimed(w) > set_.at_once) broken("a worker runs more tasks than it may");
   for (const worker& other : workers_)
     for (const held_task& h : other.tasks)
       if (h.task == &t && other.id != w.id)
@@ -171,18 +197,17 @@ void fake_crew::claim(worker& w) {
     meet("slow, " + phase);
     t.plays.takes *= 100;
   }
-  w.step = next_step::answer;
-  w.at = clock_.at + t.plays.takes;
-  if (hits(w, "dies at work", set_.bad.dies_at_work)) {
-    w.step = next_step::die;
-    w.at = clock_.at + some(w, t.plays.takes);
-  }
-  if (t.plays.kills) w.step = next_step::die;
+  head.done_at = clock_.at + t.plays.takes;
+  const bool dies = hits(w, "dies at work", set_.bad.dies_at_work);
+  if (!dies && !t.plays.kills) return plan_step(w);
+  w.step = next_step::die;
+  w.at = dies ? clock_.at + some(w, t.plays.takes) : head.done_at;
 }
 
-void fake_crew::answer(worker& w) {
-  sim_task& t = *w.tasks.front().task;
-  w.tasks.pop_front();
+void fake_crew::answer(worker& w, std::size_t which) {
+  sim_task& t = *w.tasks[which].task;
+  if (which > 0) meet("answers before one that began earlier");
+  w.tasks.erase(w.tasks.begin() + static_cast<long>(which));
   if (t.settled()) meet("answers late, " + phase);
   write(w, [&] {
     return (t.plays.throws ? "fails task " : "gives task ") + std::to_string(t.id) +
@@ -193,7 +218,7 @@ void fake_crew::answer(worker& w) {
     w.idle_since = clock_.at;
   }
   const worker_id id = w.id;
-  w.has_signal = false;
+  w.has_signal = w.has_signal && !w.tasks.empty();
   if (w.state != worker_state::stopping && hits(w, "leaves", set_.bad.leaves)) {
     meet("leaves, " + phase);
     write(w, [] { return "wants to leave"; });
@@ -207,7 +232,7 @@ void fake_crew::answer(worker& w) {
   }
   pump();
   worker& me = workers_[id.slot];
-  note_head(me);
+  note_heads(me);
   if (me.step == next_step::none) plan_step(me);
 
   std::exception_ptr error;
@@ -255,16 +280,15 @@ void fake_crew::ended(worker& w, const std::string& problem) {
 
 int fake_crew::free_workers() const {
   return static_cast<int>(std::ranges::count_if(workers_, [this](const worker& w) {
-    return w.state == worker_state::idle && chooses_.weight(w.id.slot) > 0;
+    return has_room(w) && w.tasks.size() < set_.at_once && chooses_.weight(w.id.slot) > 0;
   }));
 }
 
 void fake_crew::call_back() {
   for (worker& w : workers_) {
     if (w.state == worker_state::dead || w.tasks.empty()) continue;
-    const bool has_begun = w.tasks.front().claimed;
     take_back_unclaimed(w);
-    if (has_begun) continue;
+    if (!w.tasks.empty()) continue;
     if (w.state == worker_state::busy) {
       move_worker(w, worker_event::rest);
       w.idle_since = clock_.at;
@@ -289,10 +313,8 @@ void fake_crew::place(worker& w, sim_task& t) {
   w.tasks.push_back({&t});
   w.had_tasks = true;
   if (w.state == worker_state::idle) move_worker(w, worker_event::begin);
-  if (w.tasks.size() == 1) {
-    note_head(w);
-    plan_step(w);
-  }
+  note_heads(w);
+  if (w.step == next_step::none) plan_step(w);
 }
 
 bool fake_crew::give(task& t, worker_id to) {
@@ -358,9 +380,10 @@ bool fake_crew::place_one() {
   return true;
 }
 
-// Its run time counts from when it could begin, as the process crew has it.
-void fake_crew::note_head(worker& w) {
-  if (!w.tasks.empty() && !w.tasks.front().claimed) owner_->began(*w.tasks.front().task, w.id);
+// Their run time counts from when they could begin, as the process crew has it.
+void fake_crew::note_heads(worker& w) {
+  for (std::size_t i = 0; i < std::min(w.tasks.size(), set_.at_once); ++i)
+    if (!std::exchange(w.tasks[i].may_begin, true)) owner_->began(*w.tasks[i].task, w.id);
 }
 
 bool fake_crew::take_back(worker& w, std::size_t index) {
@@ -375,10 +398,8 @@ bool fake_crew::take_back(worker& w, std::size_t index) {
     move_worker(w, worker_event::rest);
     w.idle_since = clock_.at;
   }
-  if (index == 0) {
-    note_head(w);
-    plan_step(w);
-  }
+  note_heads(w);
+  plan_step(w);
   return true;
 }
 
@@ -465,7 +486,7 @@ void fake_crew::retire(worker_id id) {
     w->hangs = true;
     w->step = next_step::none;
   }
-  if (!starting && (w->tasks.empty() || !w->tasks.front().claimed)) plan_step(*w);
+  if (!starting) plan_step(*w);
   pump();
 }
 
@@ -476,6 +497,7 @@ void fake_crew::kill(worker_id id, death_cause why) {
   meet("killed: " + std::string(name(why)));
   write(*w, [&] { return "is killed: " + std::string(name(why)); });
   w->killed_for = why;
+  w->is_gone = true;
   w->step = next_step::die;
   w->at = clock_.at + some(*w, 2ms);  // the news of it travels
 }
@@ -489,6 +511,7 @@ void fake_crew::signal(worker_id id, int number, death_cause why) {
   write(*w, [&] { return "gets signal " + std::to_string(number); });
   if (hits(*w, "ignores a signal", set_.bad.ignores_signals)) return meet("ignores a signal, " + phase);
   meet("ends by signal " + std::to_string(number));
+  w->is_gone = true;
   w->step = next_step::die;
   w->at = clock_.at + some(*w, 2ms);
 }
@@ -508,7 +531,7 @@ void fake_crew::doubt(worker_id id) {
   write(*w, [] { return "is doubted"; });
   move_worker(*w, worker_event::doubt);
   take_back_unclaimed(*w);
-  if (w->tasks.empty()) plan_step(*w);
+  plan_step(*w);
   pump();
 }
 
@@ -540,9 +563,9 @@ revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {
       write(w, [&] { return "is told to stop task " + std::to_string(t.id); });
       if (hits(w, "ignores that it was told", set_.bad.ignores_stop)) {
         meet("ignores that it was told, " + phase);
-        if (w.step == next_step::answer) w.at = std::max(w.at, clock_.at + 10s);
-      } else if (w.step == next_step::answer) {
-        w.at = std::min(w.at, clock_.at + some(w, 20ms));
+        w.tasks[i].done_at = std::max(w.tasks[i].done_at, clock_.at + 10s);
+      } else {
+        w.tasks[i].done_at = std::min(w.tasks[i].done_at, clock_.at + some(w, 20ms));
       }
       return revoked::told;
     }

@@ -57,8 +57,9 @@ struct faults {
 class fake_crew final : public engine::crew {
 public:
   struct settings {
-    bool can_kill = true;    // as processes; else as threads
-    std::size_t window = 1;  // tasks a worker may have
+    bool can_kill = true;     // as processes; else as threads
+    std::size_t window = 1;   // tasks a worker may have
+    std::size_t at_once = 1;  // and how many of them it runs at the same time
     strategy how = strategy::pull;
     choose_options choose{};
     restart_options restart{};  // that the pool is to keep to
@@ -132,10 +133,13 @@ public:
 private:
   struct held_task {
     sim_task* task = nullptr;
+    bool may_begin = false;  // as far as the worker goes, and the owner was told
     bool claimed = false;
     bool told = false;
+    time_point done_at = base::never;  // once it is claimed
   };
-  enum class next_step : std::uint8_t { none, come_up, fail_to_come_up, claim, answer, die, leave };
+  // What it does next, beside answering for what it has claimed.
+  enum class next_step : std::uint8_t { none, come_up, fail_to_come_up, claim, die, leave };
   struct worker {
     worker_id id{};
     worker_state state = worker_state::dead;
@@ -146,6 +150,7 @@ private:
     bool had_tasks = false;
     bool hangs = false;  // does nothing but die
     std::optional<death_cause> killed_for{};
+    bool is_gone = false;  // it was ended, and the news of it are on the way
     time_point idle_since{};
     std::uint64_t served = 0;
     std::optional<std::uint64_t> worn_after{};
@@ -157,6 +162,12 @@ private:
     std::array<std::uint32_t, 16> asked{};  // how often each kind of fault could have hit it
   };
 
+  // Which of its tasks it answers for next; none: it has claimed none, or will not.
+  static std::optional<std::size_t> next_answer(const worker& w);
+  static std::size_t claimed(const worker& w) {
+    return static_cast<std::size_t>(std::ranges::count(w.tasks, true, &held_task::claimed));
+  }
+
   void pump();
   bool place_one();  // false: there is none, or nobody for it
   [[nodiscard]] policy::load load_of(const worker& w) const;
@@ -164,14 +175,17 @@ private:
   [[nodiscard]] bool has_room(const worker& w) const;
   [[nodiscard]] bool shall_rest(std::uint32_t slot) const;
   void note_death(std::uint32_t slot);
-  [[nodiscard]] std::size_t window() const { return owner_->queue().one_at_a_time() ? 1 : set_.window; }
+  [[nodiscard]] std::size_t window() const {
+    return owner_->queue().one_at_a_time() ? set_.at_once : std::max(set_.window, set_.at_once);
+  }
   [[nodiscard]] std::size_t beside(const sim_task& t) const;
-  void note_head(worker& w);
+  void note_heads(worker& w);
   void plan_step(worker& w);
   void do_step(worker& w);
+  bool act(worker& w);  // false: nothing is due
   void fall_silent(worker& w);
   void claim(worker& w);
-  void answer(worker& w);
+  void answer(worker& w, std::size_t which);
   void ended(worker& w, const std::string& problem);
   void take_back_unclaimed(worker& w);
   bool take_back(worker& w, std::size_t index);

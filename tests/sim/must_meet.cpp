@@ -70,6 +70,8 @@ constexpr const char* events[] = {
     "stop was forced",
     "stop names stuck tasks",
     "started again",
+    "answers before one that began earlier",
+    "dies with several tasks begun",
     "the circuit lets calls through on trial",
 };
 
