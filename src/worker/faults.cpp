@@ -29,10 +29,21 @@ void exhaust_memory() {
 
 void sleep_for(std::chrono::nanoseconds pause) { std::this_thread::sleep_for(pause); }
 
+// To the thread that is at this step, which gets no further then; one sent to the process may be taken by
+// another thread. That is right where this thread leaves the signal to others.
+void send_itself(int signal) {
+  sigset_t blocked;
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+  if (::sigismember(&blocked, signal) == 1)
+    ::kill(::getpid(), signal);
+  else
+    ::raise(signal);
+}
+
 // False: drop.
 bool carry_out(const fault& what) {
   switch (what.action) {
-    case fault_action::raise: ::kill(::getpid(), what.number); return true;
+    case fault_action::raise: send_itself(what.number); return true;
     case fault_action::exit: ::_exit(what.number);
     case fault_action::exhaust_memory: exhaust_memory(); return true;
     case fault_action::delay: sleep_for(what.pause); return true;
