@@ -98,7 +98,7 @@ class Workshop:
     def includers(self, header):
         """Of a header, what must be compiled so that all its functions are there: tests and files of the engine."""
         name = f'"{header.relative_to(ROOT / "src")}"'
-        plan_reads_it = name in (ROOT / "src/engine/plan.hpp").read_text()
+        plan_reads_it = any(name in (ROOT / "src/engine" / f).read_text() for f in ("plan.hpp", "plan_words.hpp"))
         tests = [f for kind in ("policy", "engine") for f in sorted((ROOT / "tests/unit" / kind).glob("*.cpp"))]
         users = sorted((ROOT / "src").rglob("*.cpp"))
         reading = [f for f in tests + users if name in f.read_text() or (f.name == "plan.cpp" and plan_reads_it)]

@@ -288,8 +288,7 @@ void fake_crew::call_back() {
   for (worker& w : workers_) {
     if (w.state == worker_state::dead || w.tasks.empty()) continue;
     take_back_unclaimed(w);
-    if (!w.tasks.empty()) continue;
-    if (w.state == worker_state::busy) {
+    if (w.tasks.empty() && w.state == worker_state::busy) {
       move_worker(w, worker_event::rest);
       w.idle_since = clock_.at;
     }
@@ -508,6 +507,7 @@ void fake_crew::signal(worker_id id, int number, death_cause why) {
   if (why != death_cause::stopped && w->tasks.empty()) broken("a signal for a task that is over");
   w->has_signal = !w->tasks.empty();
   take_back_unclaimed(*w);
+  plan_step(*w);
   write(*w, [&] { return "gets signal " + std::to_string(number); });
   if (hits(*w, "ignores a signal", set_.bad.ignores_signals)) return meet("ignores a signal, " + phase);
   meet("ends by signal " + std::to_string(number));

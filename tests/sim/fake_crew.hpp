@@ -119,7 +119,6 @@ public:
   void begin_again() override {
     workers_.clear();
     deaths_.clear();
-    rules_.emplace(owner_->chosen().queue, clock_.at);
   }
   void wake() override { woken_ = true; }
   void call_back() override;
