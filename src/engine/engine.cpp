@@ -172,7 +172,6 @@ void engine::close() { (void)shut(base::never, false); }
 
 std::shared_ptr<const engine::life> engine::shut(base::time_point deadline, bool at_once) {
   std::shared_ptr<const life> ends;
-  bool first = false;
   {
     auto lock = intake_.lock();  // so that nobody begins another life meanwhile
     intake_.close();
@@ -180,7 +179,10 @@ std::shared_ptr<const engine::life> engine::shut(base::time_point deadline, bool
       state_.store(pool_state::stopped, std::memory_order_release);
     } else {
       auto was = pool_state::started;  // or it is over already
-      first = state_.compare_exchange_strong(was, pool_state::stopping, std::memory_order_acq_rel);
+      if (state_.compare_exchange_strong(was, pool_state::stopping, std::memory_order_acq_rel))
+        announce({.kind = event_kind::stopping,  // before the loop says that it has stopped
+                  .text = at_once ? "the pool is told to end at once"
+                                  : "the pool is told to stop; it finishes what was accepted"});
       tell({.what = happened::stop_asked{deadline, at_once}});
       stopping_.store(true);  // after the note above: who sees it may say that all is drained
       const std::lock_guard notes(notes_mutex_);
@@ -189,10 +191,6 @@ std::shared_ptr<const engine::life> engine::shut(base::time_point deadline, bool
     if (!at_once && deadline > time_->now()) go_on(lock);  // what was accepted is to be finished
   }
   for (const auto& watcher : close_watchers()) watcher->closed(*this);
-  if (first)
-    announce({.kind = event_kind::stopping,
-              .text = at_once ? "the pool is told to end at once"
-                              : "the pool is told to stop; it finishes what was accepted"});
   if (ends) look_idle();
   return ends;
 }
