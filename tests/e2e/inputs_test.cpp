@@ -3,8 +3,9 @@
 // Where the calls of `muster run` come from, and commands as what is called.
 #include <gmock/gmock.h>
 
-#include <atomic>
-#include <thread>
+#include <poll.h>
+
+#include <algorithm>
 
 #include "e2e/command.hpp"
 
@@ -26,39 +27,6 @@ void touch(const std::string& path) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
   std::ofstream(path) << "";
 }
-
-/// Lines without an end, from a thread, until nobody reads them.
-class endless_lines {
-public:
-  endless_lines() {
-    if (::pipe2(ends_, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
-    ::signal(SIGPIPE, SIG_IGN);
-    writer_ = std::thread([this] {
-      const std::string lines = "y\ny\ny\ny\ny\ny\ny\ny\n";
-      for (ssize_t wrote = 0; wrote >= 0; wrote = ::write(ends_[1], lines.data(), lines.size()))
-        written_ += static_cast<std::size_t>(wrote);
-    });
-  }
-  endless_lines(const endless_lines&) = delete;
-  endless_lines& operator=(const endless_lines&) = delete;
-  ~endless_lines() { end(); }
-
-  void become_standard_input() const { ::dup2(ends_[0], STDIN_FILENO); }
-  /// How many bytes were taken.
-  std::size_t end() {
-    if (writer_.joinable()) {
-      ::close(ends_[0]);
-      writer_.join();
-      ::close(ends_[1]);
-    }
-    return written_;
-  }
-
-private:
-  int ends_[2] = {};
-  std::atomic<std::size_t> written_{0};
-  std::thread writer_;
-};
 
 }  // namespace
 
@@ -104,13 +72,31 @@ TEST(command_inputs, come_from_one_place) {
 }
 
 TEST(command_inputs, that_never_end_are_read_no_further_than_there_are_calls_for) {
-  endless_lines lines;
-  const auto done = e2e::run({"run", "--lines", "--quiet", "--halt", "soon,success=1000", chore("echo")}, {},
-                             [&] { lines.become_standard_input(); });
-  EXPECT_EQ(done.exit_code, 0) << done.errors;
-  EXPECT_GE(done.results().size(), 1'000U);
-  // Calls that are done or under way, one piece that was read, and what the pipe itself holds.
-  EXPECT_LT(lines.end(), (1'000U + 2 * 1'024U) * 2 + 64U * 1'024 + 1'024U * 1'024);
+  const e2e::directory there;
+  const std::string gate = there.pipe("gate");
+  int ends[2] = {};
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  ::fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  e2e::running command({"run", "--lines", "--workers", "1", chore("wait_for_pipe")}, {},
+                       [&] { ::dup2(ends[0], STDIN_FILENO); });
+  ::close(ends[0]);
+  // Nothing is done while the first call waits: so what is taken is what is read ahead, and what the pipe
+  // holds.
+  const std::string first = gate + '\n';
+  ASSERT_EQ(::write(ends[1], first.data(), first.size()), static_cast<ssize_t>(first.size()));
+  const int open_gate = ::open(gate.c_str(), O_WRONLY | O_CLOEXEC);
+  const std::string line = "-\n";
+  std::string lines;
+  for (int i = 0; i < 1'024; ++i) lines += line;
+  constexpr std::size_t most = 512U * 1'024;
+  std::size_t written = 0;
+  for (pollfd room = {ends[1], POLLOUT, 0}; written < most && ::poll(&room, 1, 500) > 0;)
+    written += static_cast<std::size_t>(std::max<ssize_t>(::write(ends[1], lines.data(), lines.size()), 0));
+  EXPECT_LT(written, most);
+  ::close(open_gate);
+  ::close(ends[1]);
+  EXPECT_EQ(command.wait(), 0) << command.errors();
+  EXPECT_EQ(e2e::lines_of(command.output()).size(), 1 + (written + 1) / line.size());
 }
 
 TEST(command_inputs, a_line_may_say_how_urgent_its_call_is) {
