@@ -115,6 +115,10 @@ struct command {
   bool check = true;
 };
 
+/// The words that such a command runs for these inputs. `number` is what {#} stands for. Pure.
+std::vector<std::string> fill_in(const command& what, const std::vector<std::string>& inputs,
+                                 std::uint64_t number);
+
 /// What became of a command, or of a request in Bazel's protocol.
 struct program_result {
   int exit_code = 0;            ///< 128 + the signal's number where a signal ended it, as in a shell.

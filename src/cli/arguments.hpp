@@ -4,6 +4,8 @@
 // Made once, on the main thread, then constant.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -12,6 +14,8 @@
 #include <nlohmann/json.hpp>
 
 #include <muster/options.hpp>
+
+#include "cli/halt.hpp"
 
 namespace muster::cli {
 
@@ -24,19 +28,38 @@ inline constexpr int no_workers = 3;
 inline constexpr int interrupted = 130;
 }  // namespace exit_code
 
+/// Where the inputs of the calls come from; the last four are not words of the command line.
+enum class input_from : std::uint8_t { nothing, words, json_lines, lines, zeros, files };
+
 struct run_command {
-  std::string module;
+  std::string module;  // empty: a command is run
   std::string function;
+  std::vector<std::string> command;         // its words, with places for inputs
+  std::size_t keep = std::size_t{1} << 20;  // bytes of each of its outputs
+  input_from from = input_from::nothing;
   std::vector<std::string> words;
-  bool json_lines = false;
+  std::vector<std::string> directories;
   std::vector<nlohmann::json> with;  // fixed arguments, after those of each call
   process_options pool{};            // close.patience: how long what runs may go on after Ctrl-C
   task_options call{};               // of each call
-  std::string results_path;          // empty: standard output
-  std::string events_path;           // empty: nowhere
+  std::optional<halt_rule> halt{};
+  std::string results_path;  // empty: standard output
+  std::string events_path;   // empty: nowhere
+  std::string job_log_path;  // empty: none
+  bool resume = false;
+  bool failed_again = false;  // when it resumes
+  bool raw = false;
+  bool tag = false;
   bool unordered = false;
+  bool dry_run = false;
   bool quiet = false;
   bool json_summary = false;
+
+  /// What is called, for people.
+  [[nodiscard]] std::string title() const;
+  [[nodiscard]] bool reads_standard_input() const noexcept {
+    return from == input_from::json_lines || from == input_from::lines || from == input_from::zeros;
+  }
 };
 
 struct list_command {
@@ -53,13 +76,23 @@ struct options_command {
   bool json = false;
 };
 
+struct config_command {
+  std::string file;  // empty: the usual one
+  bool show_origin = false;
+};
+
+struct completion_command {
+  std::string shell;
+};
+
 /// Nothing is left to do: the command line was wrong, or asked for help, and was answered.
 struct answered {
   int exit_code;
 };
 
-using command = std::variant<answered, run_command, list_command, doctor_command, options_command>;
+using command_asked = std::variant<answered, run_command, list_command, doctor_command, options_command,
+                                   config_command, completion_command>;
 
-command read_arguments(int argc, char** argv);
+command_asked read_arguments(int argc, char** argv);
 
 }  // namespace muster::cli

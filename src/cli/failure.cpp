@@ -65,6 +65,8 @@ nlohmann::ordered_json to_json(const failure& why) {
   if (why.exit_code) made["exit_code"] = *why.exit_code;
   if (!why.backtrace.empty()) made["backtrace"] = why.backtrace;
   if (!why.error_output.empty()) made["stderr"] = why.error_output;
+  for (const auto& [member, value] : why.output.items())
+    if (member != "exit_code") made[member] = value;
   return made;
 }
 

@@ -12,13 +12,14 @@
 namespace muster::cli {
 
 struct failure {
-  std::string kind;  // name(error_code), or "worker_error" for whatever the function itself threw
-  std::string message;
+  std::string kind{};  // name(error_code), or "worker_error" for whatever the function itself threw
+  std::string message{};
   std::string type{};  // of the exception, where the function threw it
   std::optional<int> signal{};
   std::optional<int> exit_code{};
   std::string backtrace{};
   std::string error_output{};  // the last that the worker wrote to standard error
+  nlohmann::json output{};     // what a command printed: an object with out and err
 };
 
 failure describe(const std::exception_ptr& thrown);

@@ -21,6 +21,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -49,6 +50,9 @@ encoded encode_value(const value_type& type, const json& value);
 
 /// Decodes one value, of which nothing may be left over.
 std::expected<json, std::string> decode_value(const value_type& type, std::span<const std::byte> bytes);
+
+/// A string as JSON: one that is not UTF-8 as {"base64": "..."}.
+json string_value(std::string_view text);
 
 /// Why a function cannot be called from JSON: because its signature holds an opaque type. Empty when it can.
 std::string why_not_from_json(const call_signature& signature);

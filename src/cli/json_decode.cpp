@@ -114,9 +114,7 @@ std::span<const std::byte> get_block(decoding& from) {
 
 json decode_string(decoding& from) {
   const auto bytes = get_block(from);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (is_utf8(text)) return text;
-  return json::object({{"base64", to_base64(bytes)}});
+  return string_value({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 json decode_bits(decoding& from) {
@@ -222,6 +220,11 @@ std::expected<json, std::string> decode_value(const value_type& type, std::span<
   } catch (const decode_error& error) {
     return std::unexpected("this is no " + type.text + ": " + error.what());
   }
+}
+
+json string_value(std::string_view text) {
+  if (is_utf8(text)) return text;
+  return json::object({{"base64", to_base64(std::as_bytes(std::span(text)))}});
 }
 
 }  // namespace muster::cli

@@ -49,10 +49,12 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "muster: {}\n", problem.what());
     return exit_code::no_workers;
   }
-  const command asked = read_arguments(argc, argv);
+  const command_asked asked = read_arguments(argc, argv);
   if (const auto* answer = std::get_if<answered>(&asked)) return answer->exit_code;
   if (const auto* wanted = std::get_if<list_command>(&asked)) return list(*wanted);
   if (const auto* wanted = std::get_if<doctor_command>(&asked)) return doctor(*wanted);
   if (const auto* wanted = std::get_if<options_command>(&asked)) return options(*wanted);
+  if (const auto* wanted = std::get_if<config_command>(&asked)) return config(*wanted);
+  if (const auto* wanted = std::get_if<completion_command>(&asked)) return completion(*wanted);
   return run(std::get<run_command>(asked));
 }

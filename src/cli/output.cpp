@@ -70,10 +70,10 @@ void line_file::write_some() {
   if (!broken_ && pending() > 0) write_once(regular_ ? pending() : PIPE_BUF);
 }
 
-void result_order::put(std::uint64_t index, std::string line) {
-  if (unordered_ || into_.broken()) return write(line);
-  held_bytes_ += line.size();
-  held_.emplace(index, std::move(line));
+void result_order::put(std::uint64_t index, result_text text) {
+  if (unordered_ || into_.broken()) return write(text);
+  held_bytes_ += text.size();
+  held_.emplace(index, std::move(text));
   while (!held_.empty() && held_.begin()->first == next_) {
     held_bytes_ -= held_.begin()->second.size();
     write(held_.begin()->second);

@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 namespace muster::cli {
 
@@ -22,7 +24,7 @@ public:
   line_file& operator=(line_file&&) = delete;
   ~line_file();
 
-  void add(const std::string& line) { (buffer_ += line) += '\n'; }
+  void add(const std::string& text) { buffer_ += text; }
   /// Bytes that are not written yet.
   [[nodiscard]] std::size_t pending() const noexcept { return buffer_.size() - written_; }
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
@@ -53,24 +55,36 @@ private:
   std::size_t written_ = 0;  // of the buffer
 };
 
-/// Puts result lines into the order of their indices, or not.
+/// What is to be written of a call: to the results, and to standard error.
+struct result_text {
+  std::string out{};
+  std::string err{};
+
+  [[nodiscard]] std::size_t size() const noexcept { return out.size() + err.size(); }
+};
+
+/// Puts results into the order of their indices, or not.
 class result_order {
 public:
-  result_order(line_file& into, bool unordered) : into_(into), unordered_(unordered) {}
-  /// The line of this call; empty: it gives none.
-  void put(std::uint64_t index, std::string line);
-  /// The bytes of lines that wait for an earlier one.
+  /// `to_error` writes to standard error.
+  result_order(line_file& into, bool unordered, std::function<void(const std::string&)> to_error)
+      : into_(into), unordered_(unordered), to_error_(std::move(to_error)) {}
+  /// The text of this call; empty: it gives none.
+  void put(std::uint64_t index, result_text text);
+  /// The bytes of texts that wait for an earlier one.
   [[nodiscard]] std::size_t held_bytes() const noexcept { return held_bytes_; }
   [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
 
 private:
-  void write(const std::string& line) {
-    if (!line.empty()) into_.add(line);
+  void write(const result_text& text) {
+    if (!text.err.empty()) to_error_(text.err);
+    if (!text.out.empty()) into_.add(text.out);
   }
   line_file& into_;
   bool unordered_;
+  std::function<void(const std::string&)> to_error_;
   std::uint64_t next_ = 0;
-  std::map<std::uint64_t, std::string> held_;
+  std::map<std::uint64_t, result_text> held_;
   std::size_t held_bytes_ = 0;
 };
 

@@ -99,6 +99,11 @@ void progress::say(const std::string& message) {
   fmt::print(stderr, "muster: {}\n", message);
 }
 
+void progress::show_output(const std::string& text) {
+  clear();
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
 void progress::clear() {
   if (!drawn_) return;
   fmt::print(stderr, "\r\x1b[K");

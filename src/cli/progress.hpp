@@ -34,6 +34,8 @@ public:
   void show(const state& now);
   /// A line of its own, "muster: ...".
   void say(const std::string& message);
+  /// Text as it is, to standard error.
+  void show_output(const std::string& text);
   /// Takes the bar away.
   void clear();
 

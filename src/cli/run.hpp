@@ -12,5 +12,7 @@ int run(const run_command& asked);
 int list(const list_command& asked);
 int doctor(const doctor_command& asked);
 int options(const options_command& asked);
+int config(const config_command& asked);
+int completion(const completion_command& asked);
 
 }  // namespace muster::cli

@@ -3,6 +3,7 @@
 // start.cpp.
 #include "cli/runner.hpp"
 
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include <muster/error.hpp>
 
 #include "cli/json_codec.hpp"
+#include "cli/run_once.hpp"
 
 namespace muster::cli {
 namespace {
@@ -18,64 +20,107 @@ std::string id_or_null(const std::string& id) { return id.empty() ? "null" : to_
 
 }  // namespace
 
-runner::runner(const run_command& asked, line_file results, std::optional<line_file> events)
+runner::runner(const run_command& asked, run_files files)
     : asked_(asked),
-      results_(std::move(results)),
-      events_(std::move(events)),
-      order_(results_, asked.unordered),
-      progress_(!asked.quiet) {}
+      results_(*std::move(files.results)),
+      events_(std::move(files.events)),
+      log_(std::move(files.log)),
+      progress_(!asked.quiet && !asked.dry_run),
+      order_(results_, asked.unordered, [this](const std::string& text) {
+        flush_log();
+        progress_.show_output(text);
+      }) {}
 
 runner::~runner() {
   helpers_.clear();
-  pool_.reset();
-  queue_.run();  // what it posted at its end
+  functions_.reset();
+  commands_.reset();
+  queue_.run();  // what they posted at their end
 }
 
 void runner::submit(call_request request) {
+  if (asked_.dry_run) return put_dry(request);
   open_call call{.index = request.index,
-                 .task = 0,
                  .id = std::move(request.id),
                  .name = std::move(request.name),
-                 .bytes = request.arguments ? request.arguments->size() : 0};
-  if (!request.arguments)
-    return put_failure(
-        call, {.kind = std::string(name(error_code::invalid_call)), .message = request.arguments.error()},
-        std::nullopt);
+                 .key = std::move(request.key),
+                 .bytes = request.data ? request.data->size() : 0};
+  if (take_from_log(call)) return;
+  if (!request.data)
+    return put(call,
+               std::unexpected(failure{.kind = std::string(name(error_code::invalid_call)),
+                                       .message = request.data.error()}),
+               std::nullopt);
   try {
-    task_options options = asked_.call;
-    options.id = call.name;
-    options.report = true;
-    result_future made = pool_->submit(options, &detail::call_module, path_, asked_.function,
-                                       shape_->signature().text, *std::move(request.arguments));
-    call.task = made.task();
-    ++open_calls_;
-    open_bytes_ += call.bytes;
-    if (events_) index_of_task_[call.task] = call.index;
-    static_cast<void>(made.then([this, call = std::move(call)](result_future done) { settled(call, done); }));
+    submit_to_pool(call, std::move(request));
   } catch (const error&) {
-    put_failure(call, describe(std::current_exception()), std::nullopt);
+    put(call, std::unexpected(describe(std::current_exception())), std::nullopt);
   }
 }
 
-void runner::settled(const open_call& call, result_future& done) {
+void runner::submit_to_pool(open_call call, call_request request) {
+  task_options options = asked_.call;
+  options.id = call.name;
+  options.report = true;
+  if (request.priority) options.priority = *request.priority;
+  if (asked_.command.empty())
+    return follow(pool_->submit(options, &detail::call_module, path_, asked_.function,
+                                shape_->signature().text, std::move(request.data->bytes)),
+                  std::move(call));
+  auto& words = request.data->words;
+  words.erase(words.begin());  // the pool has the program
+  follow(pool_->submit(options, &run_command_once, asked_.pool.retry.attempts, std::move(words)),
+         std::move(call));
+}
+
+template <class R>
+void runner::follow(future<R> made, open_call call) {
+  call.task = made.task();
+  ++open_calls_;
+  open_bytes_ += call.bytes;
+  if (events_) index_of_task_[call.task] = call.index;
+  static_cast<void>(made.then([this, call = std::move(call)](future<R> done) {
+    const auto report = done.report();
+    if constexpr (std::is_same_v<R, program_result>)
+      settled(call, answer_of(done), report);
+    else
+      settled(call, answer_of(done, shape_->signature().result), report);
+  }));
+}
+
+void runner::settled(const open_call& call, const answer& got, const std::optional<task_report>& report) {
   --open_calls_;
   open_bytes_ -= call.bytes;
   index_of_task_.erase(call.task);
-  const auto report = done.report();
-  try {
-    const std::vector<std::byte> bytes = done.get();
-    const auto value = decode_value(shape_->signature().result, bytes);
-    if (value) return put_value(call, *value, report);
-    put_failure(call, {.kind = std::string(name(error_code::decode_error)), .message = value.error()},
-                report);
-  } catch (...) {
-    const failure why = describe(std::current_exception());
-    const bool stopped =
-        why.kind == name(error_code::cancelled) || why.kind == name(error_code::pool_stopped);
-    if (!stopped || (report && report->attempts > 0)) return put_failure(call, why, report);
-    summary_.not_run();
-    order_.put(call.index, {});
+  const bool stopped = !got && (got.error().kind == name(error_code::cancelled) ||
+                                got.error().kind == name(error_code::pool_stopped));
+  if (!stopped || (report && report->attempts > 0)) return put(call, got, report);
+  summary_.not_run();
+  order_.put(call.index, {});
+}
+
+// Of a call that is in the job log only its result is written once more, as the run that had it may have been
+// killed before it could.
+bool runner::take_from_log(open_call& call) {
+  auto known = log_ ? log_->take_done(call.key) : std::nullopt;
+  if (!known) return false;
+  const bool ok = known->value("ok", json()) == true;
+  call.again = !ok && asked_.failed_again;
+  if (call.again) return false;
+  summary_.known(ok);
+  (*known)["index"] = call.index;
+  order_.put(call.index, text_of(call, answer_in(*known), to_line(*known)));
+  return true;
+}
+
+void runner::put_dry(const call_request& request) {
+  if (!request.data) {
+    summary_.failed(request.index, request.name,
+                    {.kind = std::string(name(error_code::invalid_call)), .message = request.data.error()});
+    return order_.put(request.index, {.err = fmt::format("muster: {}\n", request.data.error())});
   }
+  summary_.succeeded();
+  order_.put(request.index, {.out = request.data->text + '\n'});
 }
 
 std::string runner::seconds(clock::time_point at) const {
@@ -89,17 +134,26 @@ std::string runner::tail_of_line(const std::optional<task_report>& report) const
                      report->began ? seconds(*report->began) : "null", seconds(report->ended));
 }
 
-void runner::put_value(const open_call& call, const json& value, const std::optional<task_report>& report) {
-  summary_.succeeded();
-  order_.put(call.index, fmt::format(R"({{"index":{},"id":{},"ok":true,"value":{}{})", call.index,
-                                     id_or_null(call.id), to_line(value), tail_of_line(report)));
+void runner::put(const open_call& call, const answer& got, const std::optional<task_report>& report) {
+  if (got)
+    summary_.succeeded();
+  else
+    summary_.failed(call.index, call.name, got.error());
+  const std::string line = fmt::format(
+      R"({{"index":{},"id":{},"ok":{}{})", call.index, id_or_null(call.id),
+      got ? R"(true,"value":)" + to_line(*got) : R"(false,"error":)" + to_line(to_json(got.error())),
+      tail_of_line(report));
+  // What was ended from outside is not done: it is to run again.
+  const bool ended = !got && (got.error().kind == name(error_code::pool_stopped) ||
+                              got.error().kind == name(error_code::cancelled));
+  if (log_ && !ended) log_->add(call.key, line, call.again);
+  order_.put(call.index, text_of(call, got, line));
+  halt_if_due();
 }
 
-void runner::put_failure(const open_call& call, const failure& why,
-                         const std::optional<task_report>& report) {
-  summary_.failed(call.index, call.name, why);
-  order_.put(call.index, fmt::format(R"({{"index":{},"id":{},"ok":false,"error":{}{})", call.index,
-                                     id_or_null(call.id), to_line(to_json(why)), tail_of_line(report)));
+result_text runner::text_of(const open_call& call, const answer& got, const std::string& line) const {
+  if (!asked_.raw && !asked_.tag) return {.out = line + '\n'};
+  return raw_text(got, call.name, asked_.tag);
 }
 
 void runner::on_event(const event& e) {
@@ -121,7 +175,7 @@ void runner::on_event(const event& e) {
     line += fmt::format(R"(,"index":{})", found->second);
   if (!e.task_id.empty()) line += fmt::format(R"(,"id":{})", to_line(json(e.task_id)));
   if (e.death) line += fmt::format(R"(,"cause":"{}")", name(e.death->cause));
-  events_->add(line + R"(,"text":)" + to_line(json(e.text)) + "}");
+  events_->add(line + R"(,"text":)" + to_line(json(e.text)) + "}\n");
 }
 
 }  // namespace muster::cli

@@ -19,10 +19,13 @@
 
 #include <muster/event.hpp>
 #include <muster/future.hpp>
+#include <muster/host.hpp>
 #include <muster/pool.hpp>
 
+#include "cli/answer.hpp"
 #include "cli/arguments.hpp"
 #include "cli/input.hpp"
+#include "cli/job_log.hpp"
 #include "cli/main_queue.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
@@ -31,9 +34,15 @@
 
 namespace muster::cli {
 
+struct run_files {
+  std::optional<line_file> results;
+  std::optional<line_file> events;
+  std::optional<job_log> log;
+};
+
 class runner {
 public:
-  runner(const run_command& asked, line_file results, std::optional<line_file> events);
+  runner(const run_command& asked, run_files files);
   ~runner();
   runner(const runner&) = delete;
   runner& operator=(const runner&) = delete;
@@ -42,16 +51,17 @@ public:
 
 private:
   using clock = std::chrono::steady_clock;
-  using result_future = future<std::vector<std::byte>>;
   struct open_call {
     std::uint64_t index = 0;
     std::uint64_t task = 0;
-    std::string id, name;
+    std::string id, name, key;
     std::size_t bytes = 0;
+    bool again = false;  // the job log has a failure of it
   };
 
   // --- the beginning: workers, the module, the function
   process_options pool_options();
+  void make_pool();
   void listen();
   struct listing {
     std::optional<std::vector<detail::export_text>> exports;
@@ -71,12 +81,19 @@ private:
   void serve(line_file& file, const pollfd& seen);
   void on_signal();
   void lose_output();
+  bool flush_log();
+  void halt_if_due();
 
   // --- calls
   void submit(call_request request);
-  void settled(const open_call& call, result_future& done);
-  void put_value(const open_call& call, const json& value, const std::optional<task_report>& report);
-  void put_failure(const open_call& call, const failure& why, const std::optional<task_report>& report);
+  void submit_to_pool(open_call call, call_request request);
+  template <class R>
+  void follow(future<R> made, open_call call);
+  void settled(const open_call& call, const answer& got, const std::optional<task_report>& report);
+  bool take_from_log(open_call& call);
+  void put_dry(const call_request& request);
+  void put(const open_call& call, const answer& got, const std::optional<task_report>& report);
+  [[nodiscard]] result_text text_of(const open_call& call, const answer& got, const std::string& line) const;
   void on_event(const event& e);
   [[nodiscard]] std::string seconds(clock::time_point at) const;
   [[nodiscard]] std::string tail_of_line(const std::optional<task_report>& report) const;
@@ -90,8 +107,9 @@ private:
   const clock::time_point began_ = clock::now();
   line_file results_;
   std::optional<line_file> events_;
-  result_order order_;
+  std::optional<job_log> log_;
   progress progress_;
+  result_order order_;
   summary summary_;
   stop_signals signals_;
   main_queue queue_;
@@ -109,8 +127,12 @@ private:
   int start_failures_ = 0;   // while none was
   std::string last_start_failure_;
   bool output_lost_ = false;
+  bool log_lost_ = false;
+  bool halted_ = false;
 
-  std::optional<process_pool> pool_;
+  std::optional<process_pool> functions_;  // one of the two is the pool
+  std::optional<host_pool> commands_;
+  process_pool* pool_ = nullptr;
   std::vector<std::jthread> helpers_;  // start and stop the pool; joined before it goes
 };
 

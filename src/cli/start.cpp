@@ -27,14 +27,14 @@ std::string functions_of(const std::vector<detail::export_text>& exports) {
 
 /// Why the calls of this command line are not calls of the function; empty: they are.
 std::string misfit(const run_command& asked, const call_shape& shape) {
-  if (asked.json_lines) return {};
-  const std::size_t given = asked.words.empty() ? 0 : 1;
+  if (asked.from == input_from::json_lines) return {};
+  const std::size_t given = asked.from == input_from::nothing ? 0 : 1;
   if (shape.own_parameters() == given) return {};
   const std::string title = shape.signature().title();
   if (given == 0)
     return fmt::format("{} needs arguments: give one for each call, or --jsonl and lines", title);
   return fmt::format(
-      "{} takes {} arguments, an ARG is 1, and --with gives {}; give the others by --with, or use --jsonl",
+      "{} takes {} arguments, an input is 1, and --with gives {}; give the others by --with, or use --jsonl",
       title, shape.signature().parameters.size(), asked.with.size());
 }
 
@@ -80,6 +80,10 @@ void runner::list_module(listing& into) {
 std::optional<int> runner::find_function() {
   listing found;
   turn_until([&] { return started_ || hopeless(); });
+  if (!asked_.command.empty() && !hopeless()) {
+    shape_ = call_shape(muster::command{asked_.command});
+    return std::nullopt;
+  }
   if (!hopeless()) {
     list_module(found);
     turn_until([&] { return found.exports || found.problem || hopeless(); });
@@ -122,8 +126,22 @@ std::optional<int> runner::choose_function(const std::vector<detail::export_text
   return std::nullopt;
 }
 
+void runner::make_pool() {
+  if (asked_.command.empty()) {
+    pool_ = &functions_.emplace(pool_options());
+    return;
+  }
+  // The words come filled in with each call.
+  const muster::command program{{asked_.command.front(), "{}"}, asked_.keep, false};
+  pool_ = &commands_.emplace(program, pool_options());
+}
+
 int runner::execute() {
-  pool_.emplace(pool_options());
+  if (log_ && log_->torn() > 0)
+    progress_.say(fmt::format(
+        "the job log ended in a line that was not whole; {} bytes were cut, and its call runs again",
+        log_->torn()));
+  make_pool();
   listen();
   // It waits for the first workers, and for as long as they take; events tell us sooner.
   helpers_.emplace_back([this] {
@@ -134,6 +152,8 @@ int runner::execute() {
   });
   if (const auto code = find_function()) return *code;
   input_.emplace(asked_, *shape_, STDIN_FILENO);
+  if (asked_.reads_standard_input() && !asked_.quiet && ::isatty(STDIN_FILENO) == 1)
+    progress_.say("inputs are read from the terminal; Ctrl-D ends them");
   if (signals_.count() > 0) input_->close();
   turn_until([this] { return input_->ended() && open_calls_ == 0; });
   return finish();
@@ -144,19 +164,25 @@ int run(const run_command& asked) {
     fmt::print(stderr, "muster: {}\n", why);
     return code;
   };
-  if (asked.json_lines && (::fcntl(STDIN_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY)
-    return refuse("--jsonl reads standard input, which is closed", exit_code::usage);
+  if (asked.reads_standard_input() && (::fcntl(STDIN_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY)
+    return refuse("calls come from standard input, which is closed", exit_code::usage);
   try {
+    run_files files;
+    if (!asked.job_log_path.empty() && !asked.dry_run) {  // first: it may refuse, and then nothing is emptied
+      auto log = job_log::open(asked.job_log_path, asked.title(), asked.resume);
+      if (!log) return refuse(log.error(), exit_code::usage);
+      files.log.emplace(*std::move(log));
+    }
     auto results =
         asked.results_path.empty() ? line_file::standard_output() : line_file::create(asked.results_path);
     if (!results) return refuse(results.error(), exit_code::usage);
-    std::optional<line_file> events;
+    files.results.emplace(*std::move(results));
     if (!asked.events_path.empty()) {
       auto made = line_file::create(asked.events_path);
       if (!made) return refuse(made.error(), exit_code::usage);
-      events.emplace(*std::move(made));
+      files.events.emplace(*std::move(made));
     }
-    return runner(asked, *std::move(results), std::move(events)).execute();
+    return runner(asked, std::move(files)).execute();
   } catch (const invalid_options& problem) {
     return refuse(problem.what(), exit_code::usage);
   } catch (const std::exception& problem) {  // no memory, descriptors or processes for a pool

@@ -39,6 +39,9 @@ std::string summary::text(const end& how) const {
   const double rate = rate_of(done(), how.seconds);
   std::string text = fmt::format("muster: {} of {} succeeded in {} ({:.{}f}/s)\n", succeeded_, done(),
                                  time_text(how.seconds), rate, rate < 10 ? 1 : 0);
+  if (known() > 0)
+    text += fmt::format("  {} more were done before, by the job log{}\n", known(),
+                        known_failed_ == 0 ? "" : fmt::format("; {} of them failed", known_failed_));
   for (const auto& [kind, count] : by_kind_) {
     text += fmt::format("  {} failed with {}:\n", count, kind);
     for (const example& each : examples_)
@@ -49,7 +52,8 @@ std::string summary::text(const end& how) const {
   if (how.workers_died > 0) text += fmt::format("  {} workers died and were replaced\n", how.workers_died);
   const std::uint64_t left = not_run_ + how.unread.value_or(0);
   if (how.interrupted || left > 0 || !how.unread)
-    text += fmt::format("  {}: {} calls were not run{}\n", how.interrupted ? "stopped" : "ended early", left,
+    text += fmt::format("  {}: {} calls were not run{}\n",
+                        how.interrupted ? "stopped" : (how.halted.empty() ? "ended early" : how.halted), left,
                         how.unread ? "" : ", and the rest of the input was not read");
   return text;
 }
@@ -62,6 +66,9 @@ std::string summary::json_line(const end& how) const {
       {"not_run", not_run_ + how.unread.value_or(0)},
       {"input_read", how.unread.has_value()},
       {"interrupted", how.interrupted},
+      {"halted", how.halted.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(how.halted)},
+      {"known", known()},
+      {"known_failed", known_failed_},
       {"seconds", how.seconds},
       {"rate", rate_of(done(), how.seconds)},
       {"retried", how.retried},

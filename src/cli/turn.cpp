@@ -39,7 +39,7 @@ void runner::turn_until(const std::function<bool()>& done) {
 }
 
 bool runner::has_room() const {
-  return input_ && !input_->ended() && open_calls_ + order_.held() < most_calls &&
+  return input_ && !log_lost_ && !input_->ended() && open_calls_ + order_.held() < most_calls &&
          open_bytes_ + order_.held_bytes() < most_bytes && results_.pending() < most_unwritten &&
          (!events_ || events_->broken() || events_->pending() < most_unwritten);
 }
@@ -79,12 +79,26 @@ void runner::turn() {
   if (found > 0) {
     if (watched[1].revents != 0) on_signal();
     if (watched[2].revents != 0) input_->read_some();
-    serve(results_, watched[3]);
+    if (flush_log()) serve(results_, watched[3]);
     if (events_) serve(*events_, watched[4]);
   }
   queue_.run();
   if (results_.broken() && !output_lost_) lose_output();
   show_progress();
+}
+
+// What is reported stands in the log: so nothing is run again that somebody has seen done.
+bool runner::flush_log() {
+  if (!log_) return true;
+  log_->flush();
+  if (log_->problem().empty()) return true;
+  if (!log_lost_) {
+    log_lost_ = true;
+    input_->close();
+    progress_.say(log_->problem() + "; stopped");
+    stop_in_background(true);
+  }
+  return false;
 }
 
 void runner::serve(line_file& file, const pollfd& seen) {
@@ -96,7 +110,7 @@ void runner::serve(line_file& file, const pollfd& seen) {
 void runner::show_progress() {
   const auto due = progress_.due();
   if (!due || clock::now() < *due) return;
-  progress::state now{.done = summary_.done(), .failed = summary_.failures()};
+  progress::state now{.done = summary_.done() + summary_.known(), .failed = summary_.failures()};
   if (input_) now.total = input_->total();
   for (const auto& worker : pool_->stats().workers) {
     now.busy += worker.state == worker_state::busy ? 1 : 0;
@@ -107,6 +121,19 @@ void runner::show_progress() {
 
 // ------------------------------------------------------------------------------------------------------- the
 // end
+
+// By --halt: as after a signal, or two.
+void runner::halt_if_due() {
+  if (halted_ || !asked_.halt || !asked_.halt->is_reached(summary_.done(), summary_.failures())) return;
+  halted_ = true;
+  if (input_->ended() && open_calls_ == 0) return;
+  input_->close();
+  pool_->cancel_queued();
+  if (!asked_.quiet)
+    progress_.say(fmt::format("{}; {}", asked_.halt->reason(),
+                              asked_.halt->at_once ? "stopped" : "stopping when what runs is done"));
+  if (asked_.halt->at_once) stop_in_background(true);
+}
 
 void runner::on_signal() {
   const int before = signals_.count();
@@ -148,6 +175,7 @@ int runner::finish() {
   helpers_.clear();
   pool_->stop(asked_.pool.close.patience);
   turn_until([this] {  // the last results and events
+    if (!flush_log()) return true;
     const bool written = (results_.broken() || results_.pending() == 0) &&
                          (!events_ || events_->broken() || events_->pending() == 0);
     return written || signals_.count() >= 2;
@@ -157,16 +185,21 @@ int runner::finish() {
   const auto stats = pool_->stats();
   summary::end end{.seconds = std::chrono::duration<double>(clock::now() - began_).count(),
                    .interrupted = interrupted,
+                   .halted = halted_ ? asked_.halt->reason() : std::string(),
                    .unread = input_->unread(),
                    .retried = stats.retried,
                    .workers_died = stats.workers_died};
   if (!input_->problem().empty()) progress_.say(input_->problem());
   if (events_ && events_->broken()) progress_.say("not all events could be written: " + events_->problem());
-  if (!asked_.quiet && !asked_.json_summary) fmt::print(stderr, "{}", summary_.text(end));
+  if (!asked_.quiet && !asked_.json_summary && !asked_.dry_run) fmt::print(stderr, "{}", summary_.text(end));
   if (asked_.json_summary) fmt::print(stderr, "{}\n", summary_.json_line(end));
   if (interrupted) return exit_code::interrupted;
-  const bool whole = input_->problem().empty() && !results_.broken() && (!events_ || !events_->broken());
-  return whole && summary_.failures() == 0 ? exit_code::done : exit_code::some_failed;
+  if (halted_ && asked_.halt->what == halt_rule::counted::success && !results_.broken())
+    return exit_code::done;
+  const bool whole =
+      !log_lost_ && input_->problem().empty() && !results_.broken() && (!events_ || !events_->broken());
+  return whole && summary_.failures() + summary_.known_failures() == 0 ? exit_code::done
+                                                                       : exit_code::some_failed;
 }
 
 }  // namespace muster::cli

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include <muster/host.hpp>
+
 namespace muster::host {
 namespace {
 
@@ -117,3 +119,12 @@ std::vector<std::string> fill_in(const std::vector<std::string>& words,
 }
 
 }  // namespace muster::host
+
+namespace muster {
+
+std::vector<std::string> fill_in(const command& what, const std::vector<std::string>& inputs,
+                                 std::uint64_t number) {
+  return host::fill_in(what.words, inputs, number);
+}
+
+}  // namespace muster

@@ -112,6 +112,7 @@ private:
     redirect("in", O_RDONLY, STDIN_FILENO);
     redirect("out", O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
     redirect("err", O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+    ::setenv("MUSTER_CONFIG", "none", 1);  // whoever runs the tests may have a file of their own
     if (prepare) prepare();
     std::string program = MUSTER_COMMAND;
     std::vector<char*> given{program.data()};

@@ -73,7 +73,7 @@ TEST(command_set, names_everything_that_is_wrong_at_once) {
   EXPECT_EQ(done.exit_code, 2);
   EXPECT_EQ(done.output, "");
   for (const char* part :
-       {"muster: --workers 8:none: write N, or MIN:MAX", "muster: --memory 1kB: at least 16MiB",
+       {"muster: --workers 8:none: write N, MIN:MAX", "muster: --memory 1kB: at least 16MiB",
         "muster: --retries 5000: attempts are one more: range 1..1000",
         "muster: --set queue.when_full=never: known: wait, reject",
         "muster: --set limits.ncie=3: there is no such option; near to it are limits.nice",

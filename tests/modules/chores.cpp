@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -70,6 +71,10 @@ std::string wait_for_pipe(std::string path) {
 void hang(std::stop_token, std::string) {
   for (;;) ::pause();
 }
+std::string hang_or_echo(std::string text) {
+  while (text == "hang") ::pause();
+  return text;
+}
 int print(int value) {
   std::printf("this is not a result\n");
   std::fflush(stdout);
@@ -78,6 +83,27 @@ int print(int value) {
 std::string variable(std::string name) {
   const char* const value = std::getenv(name.c_str());
   return value != nullptr ? value : "";
+}
+
+/// Leaves a line in a file: that it ran.
+std::string note(std::string text, const std::string& path) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const std::string line = text + '\n';
+  const bool wrote = ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  ::close(file);
+  if (!wrote) throw std::runtime_error("no note could be left");
+  return text;
+}
+/// The same, but fails where the text is "odd" and the file has no such line yet.
+std::string note_once_failing(std::string text, const std::string& path) {
+  note(text, path);
+  if (text != "odd") return text;
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  std::string all(4'096, '\0');
+  all.resize(static_cast<std::size_t>(std::max<ssize_t>(::read(file, all.data(), all.size()), 0)));
+  ::close(file);
+  if (all.find("odd") == all.rfind("odd")) throw std::runtime_error("the first time");
+  return text;
 }
 
 int niceness() { return ::getpriority(PRIO_PROCESS, 0); }
@@ -95,7 +121,10 @@ MUSTER_MODULE(m) {
   m.add("allocate", allocate);
   m.add("wait_for_pipe", wait_for_pipe);
   m.add("hang", hang);
+  m.add("hang_or_echo", hang_or_echo);
   m.add("print", print);
   m.add("variable", variable);
+  m.add("note", note);
+  m.add("note_once_failing", note_once_failing);
   m.add("niceness", niceness);
 }
