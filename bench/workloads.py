@@ -26,9 +26,9 @@ PYTHON_PEERS = {"python_executor": "concurrent.futures", "python_pool": "multipr
 NODE_PEERS = ("node_worker_pool", "workerpool", "tinypool", "poolifier", "jest_worker", "piscina_threads")
 
 
-def threads(unit, count, quick):
+def threads(unit, count, quick, **floors):
     peers = {name: Side(sides.program(f"thread_{name}"), count, quick) for name in THREAD_PEERS}
-    return Workload(unit, Side(sides.program("thread_muster"), count, quick), peers)
+    return Workload(unit, Side(sides.program("thread_muster"), count, quick), {**peers, **floors})
 
 
 def workers_at_most(most, *fewer):
@@ -63,9 +63,10 @@ WORKLOADS = {
     "thread_inside": threads("ns/task", 400_000, 10_000),
     "thread_1us": threads("% of ideal", 100, 5),
     "thread_10us": threads("% of ideal", 100, 2),
-    "thread_wake": threads("us", 400, 50),
-    "thread_wake_p99": threads("us", 400, 50),
+    "thread_wake": threads("us", 400, 50, floor_futex=Side(sides.program("floor_wake", "50"), 400, 50)),
+    "thread_wake_p99": threads("us", 400, 50, floor_futex=Side(sides.program("floor_wake", "99"), 400, 50)),
     "thread_idle": threads("ms", 2_000, 100),
+    "thread_idle_wakes": threads("wakes", 2_000, 100),
     "thread_memory": threads("B/task", 200_000, 20_000),
     "thread_scale": workers_at_most(16, 1, 2, 4, 8),
     "process_calls": processes("calls/s", (1_000_000, 20_000), (10_000, 1_000), (50_000, 2_000), (200_000, 5_000),

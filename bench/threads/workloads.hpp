@@ -14,6 +14,7 @@
 //                                               thread, or a task, may post
 #pragma once
 
+#include <sys/resource.h>
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -223,20 +224,29 @@ double wake(std::size_t count, std::size_t percent) {
   return times[times.size() * percent / 100];
 }
 
-/// Milliseconds of CPU time that a pool without work takes in so many milliseconds.
-template <class Side>
-double idle(std::size_t milliseconds) {
-  const auto used = [] {
-    timespec time{};
-    require(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0, "the CPU time cannot be read");
-    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
-  };
+/// What a pool without work used up in so many milliseconds: `used` says what was used up until now.
+template <class Side, class Used>
+double idle(std::size_t milliseconds, Used used) {
   Side side(workers);
   warm_up(side, 1'000);
   std::this_thread::sleep_for(std::chrono::milliseconds(100));  // what it does before it rests does not count
   const double before = used();
   std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
   return used() - before;
+}
+/// Milliseconds of CPU time.
+inline double cpu_time() {
+  timespec time{};
+  require(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0, "the CPU time cannot be read");
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+/// How often threads other than this one went to sleep, and so had been awake.
+inline double wakes() {
+  rusage all{};
+  rusage here{};
+  require(getrusage(RUSAGE_SELF, &all) == 0 && getrusage(RUSAGE_THREAD, &here) == 0,
+          "the usage cannot be read");
+  return static_cast<double>(all.ru_nvcsw - here.ru_nvcsw);
 }
 
 /// Bytes of memory for each waiting task with 48 bytes captured, while the workers are blocked.
@@ -285,7 +295,8 @@ int run_threads(int argc, char** argv) {
   if (what.workload == "thread_10us") return report(part_of_ideal<Side>(what.count, 10));
   if (what.workload == "thread_wake") return report(wake<Side>(what.count, 50));
   if (what.workload == "thread_wake_p99") return report(wake<Side>(what.count, 99));
-  if (what.workload == "thread_idle") return report(idle<Side>(what.count));
+  if (what.workload == "thread_idle") return report(idle<Side>(what.count, cpu_time));
+  if (what.workload == "thread_idle_wakes") return report(idle<Side>(what.count, wakes));
   if constexpr (!works_here<Side>()) {
     if (what.workload == "thread_producers") return report(post_from_producers<Side>(what.count));
     if (what.workload == "thread_memory") return report(memory<Side>(what.count));

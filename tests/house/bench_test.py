@@ -13,6 +13,7 @@ BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(BENCH))
 import compare  # noqa: E402
+import goals    # noqa: E402
 import results  # noqa: E402
 import run      # noqa: E402
 import sides    # noqa: E402
@@ -209,6 +210,49 @@ class comparing(files):
                                       1.1)
         self.assertTrue(slower)
         self.assertEqual(row[4:6], ("2", "1.64 to 2.44"))
+
+
+class judging(unittest.TestCase):
+    def cells(self, goal, *found):
+        return goals.row(goal, list(found))[3:]
+
+    def test_the_best_peer_counts_and_neither_a_floor_nor_who_is_out_of_contest(self):
+        found = [result("w", 10.0, 40.0, peer="slow"), result("w", 10.0, 20.0, peer="fast"),
+                 result("w", 10.0, 1.0, peer="floor_x"), result("w", 10.0, 2.0, peer="openmp")]
+        self.assertEqual(self.cells(goals.Goal("", "w", 0.6), *found),
+                         ["10.0 us", "fast 20.0 us", "x 1.0 us", "0.5", "yes"])
+        self.assertEqual(self.cells(goals.Goal("", "w", 0.4), *found)[3:], ["0.5", "**no**"])
+        self.assertEqual(self.cells(goals.Goal("", "w", 11, "floor_x"), *found)[3:], ["10", "yes"])
+
+    def test_where_more_is_better_the_bound_is_below(self):
+        found = [result("w", 10.0, 4.0, "MB/s", "fast"), result("w", 10.0, 2.0, "MB/s", "slow")]
+        self.assertEqual(self.cells(goals.Goal("", "w", 2), *found)[1:], ["fast 4.0 MB/s", "", "2.5", "yes"])
+        self.assertEqual(self.cells(goals.Goal("", "w", 3), *found)[3:], ["2.5", "**no**"])
+
+    def test_a_bound_of_ours_alone_needs_no_peer(self):
+        goal = goals.Goal("", "w", 5, "", "us")
+        self.assertEqual(self.cells(goal, result("w", 5.0, peer="floor_x"))[3:], ["", "yes"])
+        self.assertEqual(self.cells(goal, {**result("w", 6.0), "noisy": True})[3:], ["", "**no**, noisy"])
+
+    def test_what_was_not_measured_is_never_met(self):
+        self.assertEqual(self.cells(goals.Goal("", "w"))[0], "not measured yet")
+        self.assertEqual(self.cells(goals.Goal("", ""), result("w", 1.0))[0], "not measured yet")
+        self.assertEqual(self.cells(goals.Goal("", "w", 1, "absent"), result("w", 1.0))[-1], "not measured yet")
+
+    def test_every_goal_has_a_workload_that_there_is_and_knows_its_direction(self):
+        for goal in goals.GOALS:
+            with self.subTest(goal.what):
+                self.assertTrue(goal.workload == "" or goal.workload in workloads.WORKLOADS)
+                if goal.workload:
+                    workload = workloads.WORKLOADS[goal.workload]
+                    self.assertEqual(results.more_is_better(workload.unit), goal.workload in goals.MORE)
+                    self.assertIn(goal.against, ["", "best", *workload.peers])
+                    self.assertIn(goal.unit, ["", workload.unit])
+
+    def test_the_page_says_what_its_file_of_results_says(self):
+        page = goals.PAGE.read_text()
+        name = page.split("From `bench/results/")[1].split("`")[0]
+        self.assertEqual(page, goals.written_into(page, goals.table(BENCH / "results" / name)))
 
 
 class drawing(files):
