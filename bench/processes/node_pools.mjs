@@ -85,8 +85,9 @@ async function load(name) {
   return import(pathToFileURL(path.join(folder, entry)).href);
 }
 
-// What a pool cannot do: it never settles what is asked of it (see its row in bench/README.md), or has no process.
+// What a pool cannot do: it never settles what is asked of it, has no end in time, or no process.
 const cannot = {
+  node_worker_pool: ['process_payload_64m'],
   poolifier: ['process_crash'],
   jest_worker: ['process_crash'],
   piscina_threads: ['process_crash', 'process_hung', 'process_burst', 'process_worker_memory'],
