@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -74,12 +75,12 @@ double median_microseconds(std::size_t count, Action action) {
   return median(std::move(times));
 }
 
-/// Bytes of memory that this process has in use, shared memory included.
-inline double resident_bytes() {
-  std::ifstream file("/proc/self/statm");
+/// Bytes of memory that a process has in use, shared memory included.
+inline double resident_bytes(const std::string& process = "self") {
+  std::ifstream file("/proc/" + process + "/statm");
   long size = 0, resident = 0;
   file >> size >> resident;
-  require(resident > 0, "/proc/self/statm cannot be read");
+  require(resident > 0, "statm cannot be read");
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 

@@ -60,6 +60,7 @@ muster_test(house.words house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/c
 muster_test(house.coverage house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_coverage.py ${PROJECT_SOURCE_DIR})
 muster_test(house.tools house Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/house/tools_test.py)
 set_tests_properties(house.tools PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")
+muster_test(house.bench house Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/house/bench_test.py)
 
 # ---- the code in the guide is the code of an example ----
 muster_test(house.guide house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py

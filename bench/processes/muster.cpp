@@ -2,11 +2,15 @@
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <map>
 #include <numeric>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <muster/muster.hpp>
 
@@ -15,6 +19,7 @@
 namespace {
 
 using namespace std::chrono_literals;
+using namespace muster::literals;
 using bench::clock;
 using bench::require;
 
@@ -22,6 +27,7 @@ using bench::require;
 
 int increment(int value) { return value + 1; }
 int own_pid() { return static_cast<int>(getpid()); }
+int size_of(const std::vector<char>& payload) { return static_cast<int>(payload.size()); }
 void sleep_for_milliseconds(int time) { std::this_thread::sleep_for(std::chrono::milliseconds(time)); }
 
 // ---- what the owner does ----
@@ -77,6 +83,45 @@ double latency(std::size_t count) {
   muster::process_pool pool(plain(2));
   warm_up(pool);
   return bench::median_microseconds(count, [&pool] { pool.submit(increment, 1).get(); });
+}
+
+/// How far apart the workers are that a burst of calls on an idle pool falls to: 0 when both get as many, 100
+/// when one gets all.
+double burst(std::size_t count) {
+  muster::process_pool pool(plain(2));
+  warm_up(pool);
+  std::vector<muster::future<int>> results;
+  for (std::size_t i = 0; i < count; ++i) results.push_back(pool.submit(own_pid));
+  std::map<int, std::size_t> calls;
+  for (auto& result : results) ++calls[result.get()];
+  const std::size_t most = std::max_element(calls.begin(), calls.end(), [](const auto& a, const auto& b) {
+                             return a.second < b.second;
+                           })->second;
+  return 100 * (2 * static_cast<double>(most) / static_cast<double>(count) - 1);
+}
+
+/// Megabytes a second, copied into the call, with two calls under way.
+double payloads(std::size_t size, std::size_t count) {
+  muster::process_pool pool(plain(2));
+  warm_up(pool);
+  const std::vector<char> payload(size, 'm');
+  const auto send = [&] { return pool.submit(size_of, payload); };
+  const auto check = [&](muster::future<int> result) {
+    require(result.get() == static_cast<int>(size), "a result is wrong");
+  };
+  check(send());
+  const auto begin = clock::now();
+  auto earlier = send();
+  for (std::size_t i = 1; i < count; ++i) check(std::exchange(earlier, send()));
+  check(std::move(earlier));
+  return static_cast<double>(size * count) / 1e6 / bench::seconds_since(begin);
+}
+
+/// KiB of memory that a worker without work has in use.
+double worker_memory() {
+  muster::process_pool pool(plain(1));
+  warm_up(pool);
+  return bench::resident_bytes(std::to_string(pool.submit(own_pid).get())) / 1024;
 }
 
 double start() {
@@ -165,6 +210,11 @@ int main(int argc, char** argv) {
   if (what.workload == "process_calls") return bench::report(calls(what.count));
   if (what.workload == "process_map") return bench::report(map(what.count));
   if (what.workload == "process_latency") return bench::report(latency(what.count));
+  if (what.workload == "process_burst") return bench::report(burst(what.count));
+  if (what.workload == "process_payload_64k") return bench::report(payloads(64_KiB, what.count));
+  if (what.workload == "process_payload_1m") return bench::report(payloads(1_MiB, what.count));
+  if (what.workload == "process_payload_64m") return bench::report(payloads(64_MiB, what.count));
+  if (what.workload == "process_worker_memory") return bench::report(worker_memory());
   if (what.workload == "process_start") return bench::report(start());
   if (what.workload == "process_one_more_large") return bench::report(one_more(std::size_t{1} << 30U));
   if (what.workload == "process_one_more_small") return bench::report(one_more(0));

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <stop_token>
+
 #include <muster/muster.hpp>
 
 #include "threads/workloads.hpp"
@@ -15,6 +17,12 @@ public:
     pool_.post(std::move(task));
   }
   template <class F>
+  void post_with_options(F task) {
+    pool_.post(
+        {.priority = muster::priority::high, .deadline = std::chrono::minutes(1), .stop = stop_.get_token()},
+        std::move(task));
+  }
+  template <class F>
   auto submit(F task) {
     return pool_.submit(std::move(task));
   }
@@ -22,6 +30,7 @@ public:
   void prepare() {}
 
 private:
+  std::stop_source stop_;
   muster::thread_pool pool_;
 };
 

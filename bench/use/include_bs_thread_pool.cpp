@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+#include <BS_thread_pool.hpp>
