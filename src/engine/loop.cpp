@@ -294,13 +294,12 @@ void engine::perform(const todo::expire_task& a) {
   if (const std::string why = last_start_failure(); t->attempt == 0 && !why.empty())
     what += "; the last worker that was to start did not: " + why;
   auto error = make<task_timeout>(*t, what);
-  if (a.which == limit::queue_timeout) {  // it may have begun this instant: then this limit is met
-    if (take_unbegun(*t)) {
-      settle(*t, outcome::failed, std::move(error));
-      let_go(*t);
-    }
-    return;
+  // First it is taken from the workers: who sees that it is late knows that it does not begin any more.
+  if (a.which != limit::run_timeout && take_unbegun(*t)) {
+    settle(*t, outcome::failed, std::move(error));
+    return let_go(*t);
   }
+  if (a.which == limit::queue_timeout) return;  // it has begun this instant: then this limit is met
   if (a.which == limit::run_timeout && timed_out_for_now(found->second, error)) return;
   end_wait(found->second);
   if (!settle(*t, outcome::failed, std::move(error))) return;

@@ -171,13 +171,13 @@ void engine::drop(task& t, bool queued) {
                                         "' to make room for another; see queue.when_full"
                                   : "dropped, because the queue of the pool '" + settings_.name +
                                         "' is full and what waits goes before it; see queue.when_full";
-  const auto error = make<queue_full>(t, text);
-  settle(t, outcome::failed, error);
-  announce({.kind = event_kind::task_dropped,
-            .text = name_of(t) + " was " + text,
-            .task = t.id,
-            .task_id = subject_of(t).task_id,
-            .error = error});
+  settle(t, outcome::failed, make<queue_full>(t, text));
+  announce(
+      {.kind = event_kind::task_dropped,
+       .text = name_of(t) + " was " + text,
+       .task = t.id,
+       .task_id = subject_of(t).task_id,
+       .error = make<queue_full>(t, text)});  // not shared: each is read, and ends, in a thread of its own
   if (queued)
     let_go(t);
   else
