@@ -10,7 +10,7 @@ namespace muster::cli {
 namespace {
 
 constexpr std::uint64_t least_for_percent = 3;
-constexpr double most = 1e15;  // counts below are exact
+constexpr double most_calls = 1e15;  // counts below are exact
 
 }  // namespace
 
@@ -62,7 +62,7 @@ std::expected<halt_rule, std::string> parse_halt(std::string_view text) {
     return refuse(fmt::format("'{}' is not a number", number));
   if (made.percent && made.what == halt_rule::counted::done) return refuse("done is a number of calls");
   if (made.percent ? !(made.limit > 0 && made.limit <= 100)
-                   : !(made.limit >= 1 && made.limit <= most && made.limit == std::floor(made.limit)))
+                   : !(made.limit >= 1 && made.limit <= most_calls && made.limit == std::floor(made.limit)))
     return refuse(made.percent ? "a percentage is above 0 and at most 100"
                                : "a number is whole and at least 1");
   return made;
