@@ -50,8 +50,12 @@ TEST(command_halt, now_ends_what_runs_too) {
                              "[\"hang\"]\n[\"a\"]\n");
   EXPECT_EQ(done.exit_code, 0) << done.errors;  // what was wanted is there
   EXPECT_EQ(summary_of(done).at("halted"), "1 call succeeded");
-  EXPECT_EQ(done.results().at(0).at("error").at("kind"), "pool_stopped");
-  EXPECT_EQ(done.results().at(1).at("value"), "a");
+  for (const auto& each : done.results())  // the first may not have begun yet
+    if (each.at("index") == 0) {
+      EXPECT_EQ(each.at("error").at("kind"), "pool_stopped");
+    } else {
+      EXPECT_EQ(each.at("value"), "a");
+    }
 }
 
 TEST(command_halt, a_percentage_is_of_what_is_done_and_not_looked_at_before_three_are) {
