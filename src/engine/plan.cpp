@@ -170,7 +170,7 @@ void plan::on(const happened::worker_used& event, time_point now) {
   } else {
     const worker_record& worker = workers_[slot];
     spend(slot, event.how == use::given);
-    if (event.how == use::given) leave_exchange(slot);
+    if (event.how == use::given) leave_exchange(slot, &exchange::old_gone);
     // Its turn to be replaced may have been passed over meanwhile.
     if (event.how == use::returned && worker.worn)
       worn_[static_cast<std::size_t>(worker.why)].push_back(event.worker);

@@ -118,6 +118,9 @@ private:
     bool old_gone = false;    // it ended by itself before
     bool old_left = false;    // it leaves by itself before
     std::uint64_t call = 0;   // of recycle, that asked for it
+
+    // Nobody waits for the new one: it takes an empty place.
+    [[nodiscard]] bool stands_alone() const { return old_gone || old_left; }
   };
   // A recycle that was asked for.
   struct recycling {
@@ -237,7 +240,7 @@ private:
   void roll_back(recycling& r, time_point now);
   void add_late(recycling& r);
   [[nodiscard]] bool is_complete(const recycling& r) const;
-  void leave_exchange(std::uint32_t slot);
+  void leave_exchange(std::uint32_t slot, bool exchange::* how);
   void replace_old(std::uint32_t new_slot, time_point now);
   bool end_exchange(std::uint32_t slot, bool had_tasks, bool was_told, time_point now);
   std::optional<std::uint64_t> draw_life(worker_record& worker);  // how many tasks it may serve

@@ -57,11 +57,7 @@ void plan::on(const happened::worker_leaves& event, time_point now) {
   if (!current(event.worker)) return;
   const worker_state state = workers_[event.worker.slot].state;
   if (state == worker_state::dead || state == worker_state::stopping) return;
-  for (exchange& e : exchanges_) {
-    if (e.old_slot != event.worker.slot || e.old_gone || e.old_leaves) continue;
-    e.old_left = true;
-    workers_[e.new_slot].exchanged = false;
-  }
+  leave_exchange(event.worker.slot, &exchange::old_left);
   retire(event.worker.slot, now);
   start_workers(now);
 }

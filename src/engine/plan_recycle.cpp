@@ -96,8 +96,7 @@ int plan::pairs() const {
 // A replacement that was told to end before it was ready is leaving already.
 int plan::extra() const {
   return static_cast<int>(std::ranges::count_if(exchanges_, [this](const exchange& e) {
-    return !e.old_gone && !e.old_leaves && !e.old_left &&
-           workers_[e.new_slot].state != worker_state::stopping;
+    return !e.stands_alone() && !e.old_leaves && workers_[e.new_slot].state != worker_state::stopping;
   }));
 }
 
@@ -137,13 +136,13 @@ void plan::begin_exchange(std::uint32_t old_slot, recycle_reason why, edition bo
   exchanges_.push_back({.old_slot = old_slot, .new_slot = slot, .why = why, .call = call});
 }
 
-// The worker in this slot has its one task and ends after it: who was to take its place does so as after any
-// death.
-void plan::leave_exchange(std::uint32_t slot) {
+// The worker in this slot goes by itself: after its one task (old_gone), or because it wants to (old_left).
+// Who was to take its place does so as after any death.
+void plan::leave_exchange(std::uint32_t slot, bool exchange::* how) {
   const auto found = std::ranges::find_if(
       exchanges_, [slot](const exchange& e) { return e.old_slot == slot && !e.old_gone && !e.old_leaves; });
   if (found == exchanges_.end()) return;
-  found->old_gone = true;
+  (*found).*how = true;
   workers_[slot].exchanged = workers_[found->new_slot].exchanged = false;
 }
 
@@ -190,7 +189,7 @@ bool plan::end_exchange(std::uint32_t slot, bool had_tasks, bool was_told, time_
   }
   const exchange failed = *found;
   exchanges_.erase(found);
-  const bool stands_alone = failed.old_gone || failed.old_left;
+  const bool stands_alone = failed.stands_alone();
   if (stands_alone && was_told) return false;  // it was one too many
   const auto asked = std::ranges::find(asked_, failed.call, &recycling::call);
   if (asked != asked_.end() && !std::exchange(asked->failed, true)) roll_back(*asked, now);

@@ -63,6 +63,7 @@ std::optional<std::string> process_crew::on_message(worker_process& w, base::rec
   if (!takes_descriptors && !got.descriptors.empty()) return "descriptors with a message that has none";
   switch (message.kind) {
     case ipc::control_kind::ready:
+      // Where nobody has told which process it is, it is read at its end, and never came up.
       if (w.state != worker_state::starting || !w.pidfd) return std::nullopt;
       w.step(worker_event::ready);
       w.idle_since = owner_->time().now();

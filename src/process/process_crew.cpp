@@ -320,8 +320,7 @@ void process_crew::on_event(source what, std::uint32_t slot, std::uint32_t gener
     case source::zygote: return on_zygote();
     case source::bell: return;  // wait() drains every ring
     case source::control:
-      if (const worker_ref w = find(slot, generation)) {
-        if (!w->pidfd) return;
+      if (const worker_ref w = find(slot, generation); w && w->pidfd) {
         {
           const locked lock(*this);
           on_control(*w);

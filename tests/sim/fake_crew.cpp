@@ -558,7 +558,6 @@ revoked fake_crew::revoke(task& t, bool tell, worker_id& on) {
       }
       if (!tell) return revoked::gone;
       on = w.id;
-      w.tasks[i].told = true;
       meet("told to stop, " + phase);
       write(w, [&] { return "is told to stop task " + std::to_string(t.id); });
       if (hits(w, "ignores that it was told", set_.bad.ignores_stop)) {

@@ -134,7 +134,6 @@ private:
     sim_task* task = nullptr;
     bool may_begin = false;  // as far as the worker goes, and the owner was told
     bool claimed = false;
-    bool told = false;
     time_point done_at = base::never;  // once it is claimed
   };
   // What it does next, beside answering for what it has claimed.
