@@ -32,42 +32,30 @@ std::uint64_t digest(std::string_view text) {
   return hash;
 }
 
-// What a log has of an input: valid UTF-8, whatever it is.
+// As it comes back from a line: valid UTF-8, whatever it is.
+std::string written(const std::string& text) {
+  return nlohmann::json::parse(to_line(nlohmann::json(text))).get<std::string>();
+}
+
+// What a log has of an input.
 std::string stored(const std::string& key) {
-  const std::string text = nlohmann::json::parse(to_line(nlohmann::json(key))).get<std::string>();
-  if (text == key && key.size() <= longest_key) return text;
-  return fmt::format("{} ({} bytes, {:016x})",
-                     nlohmann::json::parse(to_line(nlohmann::json(key.substr(0, 64)))).get<std::string>(),
-                     key.size(), digest(key));
+  if (key.size() <= longest_key && written(key) == key) return key;
+  return fmt::format("{} ({} bytes, {:016x})", written(key.substr(0, 64)), key.size(), digest(key));
 }
 
 }  // namespace
-
-job_log::job_log(job_log&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      path_(std::move(other.path_)),
-      done_(std::move(other.done_)),
-      left_(other.left_),
-      torn_(other.torn_),
-      has_head_(other.has_head_),
-      buffer_(std::move(other.buffer_)),
-      problem_(std::move(other.problem_)) {}
-
-job_log::~job_log() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
 
 std::expected<job_log, std::string> job_log::open(const std::string& path, const std::string& title,
                                                   bool resumes) {
   const auto refuse = [&](std::string_view why) {
     return std::unexpected(fmt::format("the job log '{}' {}", path, why));
   };
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (file < 0) return refuse(fmt::format("cannot be opened: {}", std::strerror(errno)));
-  job_log made(file, path);
+  unique_fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!file) return refuse(fmt::format("cannot be opened: {}", std::strerror(errno)));
   struct stat about = {};
-  if (::fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) return refuse("is not a file");
-  if (::flock(file, LOCK_EX | LOCK_NB) != 0) return refuse("is in use by another run");
+  if (::fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode)) return refuse("is not a file");
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return refuse("is in use by another run");
+  job_log made(std::move(file), path);
   if (const auto why = made.read(title, resumes)) return refuse(*why);
   if (!made.has_head_)
     made.buffer_ = to_line(nlohmann::ordered_json{{"muster", "run"}, {"calls", title}}) + '\n';
@@ -80,7 +68,7 @@ std::optional<std::string> job_log::read(const std::string& title, bool resumes)
   for (std::size_t number = 1;;) {
     const std::size_t had = text.size();
     text.resize(had + chunk);
-    const ssize_t got = ::pread(descriptor_, text.data() + had, chunk, static_cast<off_t>(at + had));
+    const ssize_t got = ::pread(file_.get(), text.data() + had, chunk, static_cast<off_t>(at + had));
     text.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got < 0) return fmt::format("cannot be read: {}", std::strerror(errno));
     if (got == 0) break;
@@ -100,7 +88,7 @@ std::optional<std::string> job_log::read(const std::string& title, bool resumes)
   torn_ = text.size();
   const auto shorter = std::min(torn_, head_begins.size());
   if (!has_head_ && text.substr(0, shorter) != head_begins.substr(0, shorter)) return no_log;
-  if (torn_ > 0 && ::ftruncate(descriptor_, static_cast<off_t>(at)) != 0)
+  if (torn_ > 0 && ::ftruncate(file_.get(), static_cast<off_t>(at)) != 0)
     return fmt::format("cannot be written: {}", std::strerror(errno));
   return std::nullopt;
 }
@@ -108,8 +96,7 @@ std::optional<std::string> job_log::read(const std::string& title, bool resumes)
 std::optional<std::string> job_log::take_head(std::string_view line, const std::string& title) {
   const auto value = nlohmann::json::parse(line, nullptr, false);
   if (!line.starts_with(head_begins) || !value.is_object() || !value.contains("calls")) return no_log;
-  // As it would be written: text that is not UTF-8 is not the same there.
-  const auto ours = nlohmann::json::parse(to_line(nlohmann::json(title)));
+  const nlohmann::json ours = written(title);
   if (value["calls"] != ours)
     return fmt::format("is of another run: it has calls of {}, and this is {}", value["calls"].dump(),
                        ours.dump());
@@ -147,7 +134,7 @@ std::optional<nlohmann::ordered_json> job_log::take_done(const std::string& key)
   if (places.empty()) done_.erase(found);
   --left_;
   std::string line(where.size, '\0');
-  const ssize_t got = ::pread(descriptor_, line.data(), line.size(), static_cast<off_t>(where.at));
+  const ssize_t got = ::pread(file_.get(), line.data(), line.size(), static_cast<off_t>(where.at));
   if (got != static_cast<ssize_t>(line.size())) return std::nullopt;
   auto value = nlohmann::ordered_json::parse(line, nullptr, false);
   if (value.is_discarded()) return std::nullopt;
@@ -163,7 +150,7 @@ void job_log::add(const std::string& key, std::string_view result, bool again) {
 void job_log::flush() {
   std::string_view rest = buffer_;
   while (!rest.empty() && problem_.empty()) {
-    const ssize_t wrote = ::write(descriptor_, rest.data(), rest.size());
+    const ssize_t wrote = ::write(file_.get(), rest.data(), rest.size());
     if (wrote < 0 && errno != EINTR)
       problem_ = fmt::format("the job log '{}' cannot be written: {}", path_, std::strerror(errno));
     if (wrote > 0) rest.remove_prefix(static_cast<std::size_t>(wrote));

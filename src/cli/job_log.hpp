@@ -16,6 +16,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <muster/handle.hpp>
+
 namespace muster::cli {
 
 class job_log {
@@ -25,10 +27,6 @@ public:
   /// as it was then.
   static std::expected<job_log, std::string> open(const std::string& path, const std::string& title,
                                                   bool resumes);
-  job_log(job_log&& other) noexcept;
-  job_log& operator=(job_log&&) = delete;
-  ~job_log();
-
   /// The result of a call that has this input, once for each call that was done; none: it is to be run.
   std::optional<nlohmann::ordered_json> take_done(const std::string& key);
   /// How many take_done can still give.
@@ -50,12 +48,12 @@ private:
     std::size_t size;
     bool ok;
   };
-  job_log(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
+  job_log(unique_fd file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
   std::optional<std::string> read(const std::string& title, bool resumes);
   std::optional<std::string> take_head(std::string_view line, const std::string& title);
   std::optional<std::string> take_call(std::string_view line, std::uint64_t at);
 
-  int descriptor_;
+  unique_fd file_;
   std::string path_;
   std::unordered_map<std::string, std::vector<place>> done_;
   std::size_t left_ = 0;

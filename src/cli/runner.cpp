@@ -16,6 +16,12 @@
 namespace muster::cli {
 namespace {
 
+// By a signal, by --halt, or because nobody reads: it is not done, and runs again when the run is resumed.
+bool was_stopped(const answer& got) {
+  return !got && (got.error().kind == name(error_code::cancelled) ||
+                  got.error().kind == name(error_code::pool_stopped));
+}
+
 std::string id_or_null(const std::string& id) { return id.empty() ? "null" : to_line(json(id)); }
 
 }  // namespace
@@ -92,9 +98,7 @@ void runner::settled(const open_call& call, const answer& got, const std::option
   --open_calls_;
   open_bytes_ -= call.bytes;
   index_of_task_.erase(call.task);
-  const bool stopped = !got && (got.error().kind == name(error_code::cancelled) ||
-                                got.error().kind == name(error_code::pool_stopped));
-  if (!stopped || (report && report->attempts > 0)) return put(call, got, report);
+  if (!was_stopped(got) || (report && report->attempts > 0)) return put(call, got, report);
   summary_.not_run();
   order_.put(call.index, {});
 }
@@ -143,10 +147,7 @@ void runner::put(const open_call& call, const answer& got, const std::optional<t
       R"({{"index":{},"id":{},"ok":{}{})", call.index, id_or_null(call.id),
       got ? R"(true,"value":)" + to_line(*got) : R"(false,"error":)" + to_line(to_json(got.error())),
       tail_of_line(report));
-  // What was ended from outside is not done: it is to run again.
-  const bool ended = !got && (got.error().kind == name(error_code::pool_stopped) ||
-                              got.error().kind == name(error_code::cancelled));
-  if (log_ && !ended) log_->add(call.key, line, call.again);
+  if (log_ && !was_stopped(got)) log_->add(call.key, line, call.again);
   order_.put(call.index, text_of(call, got, line));
   halt_if_due();
 }

@@ -22,6 +22,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kit/pools.hpp"
+
 namespace e2e {
 
 using json = nlohmann::json;
@@ -96,7 +98,7 @@ public:
   }
   /// Returns when the command has written this to standard error.
   void wait_for_message(const std::string& text) const {
-    while (errors().find(text) == std::string::npos) ::usleep(1'000);
+    EXPECT_TRUE(muster::test::eventually([&] { return errors().find(text) != std::string::npos; })) << text;
   }
   [[nodiscard]] std::string output() const { return text_of(files_.in("out")); }
   [[nodiscard]] std::string errors() const { return text_of(files_.in("err")); }

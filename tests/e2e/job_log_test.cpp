@@ -10,7 +10,6 @@
 #include <set>
 
 #include "e2e/command.hpp"
-#include "kit/pools.hpp"
 
 namespace {
 
@@ -67,7 +66,7 @@ TEST(command_job_log, killed_ten_times_a_run_ends_whole_and_nothing_that_was_rep
     const std::size_t until = count_lines(run.log) + 1 + dice() % 200;
     e2e::running command(run.with({"--resume", "--lines", "--workers", "2", "--unordered", "--rate", "1000"}),
                          input);
-    while (count_lines(run.log) < until) ::usleep(100);
+    ASSERT_TRUE(muster::test::eventually([&] { return count_lines(run.log) >= until; }));
     command.signal(SIGKILL);
     ASSERT_EQ(command.wait(), -SIGKILL);
     const auto notes = notes_in(run.notes);
