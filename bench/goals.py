@@ -11,6 +11,7 @@ import pathlib
 import sys
 
 import results
+from workloads import WORKLOADS
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs/performance.md"
 BEGIN, END = "<!-- begin: bench/goals.py -->", "<!-- end -->"
@@ -87,7 +88,9 @@ def row(goal, found):
     of_it = [result for result in found if result["workload"] == goal.workload]
     if not goal.workload:
         return [goal.what, "none yet", "", *["not measured yet"] + [""] * 4]
-    more = results.more_is_better(of_it[0]["unit"]) if of_it else goal.workload in MORE
+    planned = WORKLOADS.get(goal.workload)
+    unit = of_it[0]["unit"] if of_it else planned.unit if planned else ""
+    more = results.more_is_better(unit)
     cells = [goal.what, f"`{goal.workload}`", must(goal, more)]
     if not of_it:
         return [*cells, *["not measured yet"] + [""] * 4]
@@ -103,11 +106,6 @@ def row(goal, found):
     met = value >= goal.bound if more else value <= goal.bound
     noisy = any(r.get("noisy") for r in ([against] if against else of_it))
     return [*cells, "" if goal.unit else f"{value:.3g}", ("yes" if met else "**no**") + (", noisy" if noisy else "")]
-
-
-# The workloads in which more is better, for those that a file of results lacks.
-MORE = ("thread_1us", "thread_10us", "process_calls", "process_map", "process_payload_64k", "process_payload_1m",
-        "process_payload_64m")
 
 
 def table(path):

@@ -8,13 +8,12 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <future>
-#include <memory>
 #include <mutex>
 #include <thread>
-#include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "threads/packaged.hpp"
 
 namespace bench {
 
@@ -45,11 +44,7 @@ public:
   }
   template <class F>
   auto submit(F task) {
-    // std::function wants to copy what it holds, hence the pointer.
-    auto packaged = std::make_shared<std::packaged_task<std::invoke_result_t<F&>()>>(std::move(task));
-    auto result = packaged->get_future();
-    post([packaged] { (*packaged)(); });
-    return result;
+    return submit_packaged(*this, std::move(task));
   }
   void drain() {
     std::unique_lock lock(mutex_);

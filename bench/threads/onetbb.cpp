@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <future>
-#include <memory>
-#include <type_traits>
 #include <utility>
 
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
+#include "threads/packaged.hpp"
 #include "threads/workloads.hpp"
 
 namespace {
@@ -30,11 +28,7 @@ public:
   }
   template <class F>
   auto submit(F task) {
-    // TBB has no futures; its tasks are called as constants, hence the pointer.
-    auto packaged = std::make_shared<std::packaged_task<std::invoke_result_t<F&>()>>(std::move(task));
-    auto result = packaged->get_future();
-    post([packaged] { (*packaged)(); });
-    return result;
+    return bench::submit_packaged(*this, std::move(task));
   }
   void drain() { group_.wait(); }
   void prepare() {}

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <future>
-#include <memory>
-#include <type_traits>
 #include <utility>
 
+#include "threads/packaged.hpp"
 #include "threads/workloads.hpp"
 
 namespace {
@@ -26,11 +24,7 @@ public:
   }
   template <class F>
   auto submit(F task) {
-    // What a task captures is copied, hence the pointer.
-    auto packaged = std::make_shared<std::packaged_task<std::invoke_result_t<F&>()>>(std::move(task));
-    auto result = packaged->get_future();
-    post([packaged] { (*packaged)(); });
-    return result;
+    return bench::submit_packaged(*this, std::move(task));
   }
   void drain() {
 #pragma omp taskwait
