@@ -29,6 +29,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = "plan_mutant_tests"
 CPU_SECONDS = 20  # of a run of the tests, which takes one or two
 WORLDS = "60"
+# Takes longer than all others together.
+LEFT_OUT = "failing.one_poison_among_ten_thousand_*"
 
 # What is replaced by what; each occurrence is a mutant of its own.
 SWAPS = [
@@ -150,7 +152,7 @@ def passes(program):
     """Whether all tests are content with it."""
     limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     environment = dict(os.environ, MUSTER_SEEDS=WORLDS)
-    for some in ("-simulation.*", "simulation.*"):
+    for some in (f"-simulation.*:{LEFT_OUT}", "simulation.*"):
         try:
             ran = subprocess.run([program, "--gtest_brief=1", "--gtest_fail_fast", f"--gtest_filter={some}"],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,

@@ -79,7 +79,7 @@ public:
   [[nodiscard]] std::optional<task_report> report() const {
     wait();
     const detail::task& t = state();
-    if ((t.flags & detail::task::reported) == 0 || !t.extras->report) return std::nullopt;
+    if (!t.is(detail::task::reported) || !t.extras->report) return std::nullopt;
     task_report made{.attempts = t.extras->attempts, .ended = t.extras->ended};
     if (made.attempts == 0) return made;
     made.worker = t.extras->ran_on;
@@ -179,7 +179,7 @@ struct then_task final : value_task<typename then_traits<T, F>::result>, continu
   };
   then_task(F f, task_ref<> goes_on_from)
       : value_task<result>(operations), f_(std::move(f)), before_(std::move(goes_on_from)) {
-    this->flags |= task::is_continuation;
+    this->mark(task::is_continuation);
     this->previous = before_.get();
     this->home = before_->home;
     continuation::run = [](continuation* c, task& before) noexcept {

@@ -413,7 +413,7 @@ private:
   void post_with(const task_options* options, F&& f, Args&&... args) {
     check_not_a_stream<std::decay_t<F>>();
     auto made = Pool::make_task(static_cast<Pool&>(*this), std::forward<F>(f), std::forward<Args>(args)...);
-    made.task->flags |= task::is_post;
+    made.task->mark(task::is_post);
     accept(std::move(made.task), options, made.again);
   }
   template <class F, class Range, class... Extra>
@@ -537,7 +537,7 @@ auto thread_pool::make_task(thread_pool&, F&& f, Args&&... args) {
   using traits = detail::closure_traits<std::decay_t<F>, std::decay_t<Args>...>;
   using task_type = typename traits::task_type;
   auto* made = new task_type(std::forward<F>(f), std::forward<Args>(args)...);
-  if constexpr (!task_type::plain) made->flags |= detail::task::wants_stop;
+  if constexpr (!task_type::plain) made->mark(detail::task::wants_stop);
   return detail::made_task<typename traits::result>{detail::task_ref<>::adopt(made), task_type::copyable};
 }
 
@@ -558,8 +558,8 @@ auto process_pool::make_task(process_pool& pool, F&& f, Args&&... args) {
       crossing.handles = std::make_unique<std::vector<unique_fd>>(std::move(arguments.handles()));
   }
   auto* made = new detail::call_task<result>(std::move(crossing));
-  if constexpr (signature::injected != detail::injection::nothing) made->flags |= detail::task::wants_stop;
-  if (made->crossing.handles) made->flags |= detail::task::has_handles;
+  if constexpr (signature::injected != detail::injection::nothing) made->mark(detail::task::wants_stop);
+  if (made->crossing.handles) made->mark(detail::task::has_handles);
   return detail::made_task<result>{detail::task_ref<>::adopt(made), true};
 }
 

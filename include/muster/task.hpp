@@ -9,8 +9,8 @@
 ///
 /// Who may touch what:
 ///
-/// - constant after submit: ops, id, priority, flags, home, extras (the pointer)
-/// - the holder only: next, previous, attempt; and it alone writes state and worker. The holder is the queue
+/// - constant after submit: ops, id, priority, the marks, home, extras (the pointer)
+/// - the holder only: next, previous; and it alone writes state, attempt and worker. The holder is the queue
 ///   (under its lock), then the worker or crew that took the task, then the engine's loop while it waits for
 ///   another attempt.
 /// - any thread: outcome, references, continuations
@@ -166,11 +166,28 @@ struct breaker_ticket {
   bool probe = false;
 };
 
+/// Where a task is among those whose limits are far away: see engine/far_limits.hpp, whose lock guards it.
+struct far_limit {
+  std::int64_t bucket = 0;
+  bool is_in = false;
+  task* next = nullptr;
+  task* previous = nullptr;
+};
+
+/// Memory for tasks that one thread makes and another one ends. Any thread may call.
+void* allocate_task(std::size_t bytes);
+void free_task(void* p, std::size_t bytes) noexcept;
+
 /// Only tasks that use them pay for these.
 struct task_extras {
+  static void* operator new(std::size_t bytes) { return allocate_task(bytes); }
+  static void operator delete(void* p, std::size_t bytes) noexcept { free_task(p, bytes); }
+
   std::optional<duration> queue_timeout{};
   std::optional<duration> run_timeout{};
+  std::optional<time_point> start_by{};  // both: constant after submit
   std::optional<time_point> settle_by{};
+  far_limit far{};
   std::optional<retry_options> retry{};
   std::string id{};
   std::stop_source stop{std::nostopstate};  // set where the function takes a stop token
@@ -207,10 +224,6 @@ struct task_extras {
   breaker_ticket pool_ticket{}, label_ticket{};
 };
 
-/// Memory for tasks that one thread makes and another one ends. Any thread may call.
-void* allocate_task(std::size_t bytes);
-void free_task(void* p, std::size_t bytes) noexcept;
-
 struct task {
   static void* operator new(std::size_t bytes) { return allocate_task(bytes); }
   static void operator delete(void* p, std::size_t bytes) noexcept { free_task(p, bytes); }
@@ -219,14 +232,16 @@ struct task {
     ::operator delete(p, bytes, to);
   }
 
-  // Bits of outcome; those from outcome_nudged up count how often waiters were told to look again.
+  // Bits of outcome: how the task ends, and who is to hear of it; then its marks, which do not change after
+  // submit; those from outcome_nudged up count how often waiters were told to look again.
   static constexpr std::uint32_t outcome_claimed = 1, outcome_settled = 2, outcome_waited_for = 4,
-                                 outcome_continued = 8, outcome_nudged = 16;
-  // Bits of flags: it has no future; its function takes a stop token; the plan knows it; its times are taken,
-  // for future::report or because it is measured; it is the result of `then`, which no queue and no worker
-  // ever has; descriptors go with it; what it prints is kept; somebody wants its progress.
-  static constexpr std::uint8_t is_post = 1, wants_stop = 2, watched = 4, reported = 8, is_continuation = 16,
-                                has_handles = 32, captured = 64, tells_progress = 128;
+                                 outcome_continued = 8, outcome_nudged = 1U << 12U;
+  // The marks: it has no future; its function takes a stop token; the plan knows it; its times are taken, for
+  // future::report or because it is measured; it is the result of `then`, which no queue and no worker ever
+  // has; descriptors go with it; what it prints is kept; somebody wants its progress.
+  static constexpr std::uint32_t is_post = 1U << 4U, wants_stop = 1U << 5U, watched = 1U << 6U,
+                                 reported = 1U << 7U, is_continuation = 1U << 8U, has_handles = 1U << 9U,
+                                 captured = 1U << 10U, tells_progress = 1U << 11U;
 
   explicit task(const task_ops& operations) : ops(&operations) {}
   task(const task&) = delete;
@@ -240,23 +255,70 @@ struct task {
     return (outcome.fetch_or(outcome_claimed, std::memory_order_acq_rel) & outcome_claimed) == 0;
   }
 
+  /// It has one of these marks.
+  [[nodiscard]] bool is(std::uint32_t marks) const noexcept {
+    return (outcome.load(std::memory_order_relaxed) & marks) != 0;
+  }
+  /// Before it is submitted.
+  void mark(std::uint32_t marks) noexcept {
+    outcome.store(outcome.load(std::memory_order_relaxed) | marks, std::memory_order_relaxed);
+  }
+
+  void set_id(std::uint64_t number) noexcept { id = number & ((std::uint64_t{1} << 48U) - 1); }
+
+  // All of these: written by the holder, a hint to others.
+  [[nodiscard]] task_state state() const noexcept {
+    return static_cast<task_state>(stage_.load(std::memory_order_relaxed) & state_mask);
+  }
+  void set_state(task_state to) noexcept {
+    const std::uint32_t attempts = stage_.load(std::memory_order_relaxed) & ~state_mask;
+    stage_.store(static_cast<std::uint16_t>(attempts | static_cast<std::uint32_t>(to)),
+                 std::memory_order_relaxed);
+  }
+  /// How often it has begun. At most 8,191; no options allow more than 1,000 attempts.
+  [[nodiscard]] int attempt() const noexcept { return stage_.load(std::memory_order_relaxed) >> state_bits; }
+  void count_attempt() noexcept { add_to_stage(1U << state_bits); }
+  void take_back_attempt() noexcept { add_to_stage(~0U << state_bits); }
+  /// The slot of the worker that has it, or had it last.
+  [[nodiscard]] std::uint32_t worker() const noexcept {
+    const std::uint16_t slot = worker_.load(std::memory_order_relaxed);
+    return slot == nobody ? no_worker : slot;
+  }
+  void set_worker(std::uint32_t slot) noexcept {
+    worker_.store(static_cast<std::uint16_t>(slot), std::memory_order_relaxed);
+  }
+  /// The slot of threads that are no worker.
+  static constexpr std::uint32_t no_worker = ~std::uint32_t{0};
+
+  // The first cache line has what each task needs that is submitted, runs and succeeds; all 80 bytes, with 48
+  // of the function, make two lines.
   const task_ops* ops;
-  std::atomic<std::uint32_t> references{1};
-  std::atomic<std::uint32_t> outcome{0};  // also the word that waiters sleep on
   task* next = nullptr;
   task* previous = nullptr;  // of a continuation: the task it goes on from, which it keeps
-  std::uint64_t id = 0;
-  std::int32_t priority = 0;
-  std::atomic<std::uint16_t> attempt{0};  // relaxed: written by the holder, read by who settles it
-  std::atomic<task_state> state{task_state::queued};  // relaxed: written by the holder, a hint to others
-  std::uint8_t flags = 0;
   task_home* home = nullptr;
   std::unique_ptr<task_extras> extras{};
+  std::uint64_t id : 48 = 0;  // enough for 3 years of 3 million tasks a second
+  std::atomic<std::uint16_t> references{1};
+  std::atomic<std::uint32_t> outcome{0};  // also the word that waiters sleep on
+  std::int32_t priority = 0;
+  std::uint32_t queued_at = 0;  // since when it waits, see queue/lanes.hpp; guarded by the intake's lock
+
+private:
+  static constexpr unsigned state_bits = 3;
+  static constexpr std::uint32_t state_mask = (1U << state_bits) - 1;
+  static constexpr std::uint16_t nobody = 0xffff;
+  void add_to_stage(std::uint32_t what) noexcept {
+    stage_.store(static_cast<std::uint16_t>(stage_.load(std::memory_order_relaxed) + what),
+                 std::memory_order_relaxed);
+  }
+  std::atomic<std::uint16_t> stage_{0};  // the state, and how many attempts
+  std::atomic<std::uint16_t> worker_{0};
+
+public:
   std::exception_ptr error{};  // written by the claimer before publish; moved on, so that its reader ends it
   std::atomic<continuation*> continuations{nullptr};  // pushed by then/co_await, taken whole at publish
-  std::atomic<std::uint32_t> worker{0};  // relaxed: slot of the worker that has it, a hint to others
-  std::uint32_t queued_at = 0;  // since when it waits, see queue/lanes.hpp; guarded by the intake's lock
 };
+static_assert(sizeof(task) == 80 || sizeof(void*) != 8);
 
 inline void acquire(task& t) noexcept { t.references.fetch_add(1, std::memory_order_relaxed); }
 inline void release(task& t) noexcept {

@@ -18,11 +18,11 @@ thread_local tally* counted_here = nullptr;
 
 bool engine::run(task& t, worker_id worker) {
   const retry_options& retry = retry_of(t);
-  ++t.attempt;
-  t.worker.store(worker.slot, std::memory_order_relaxed);
+  t.count_attempt();
+  t.set_worker(worker.slot);
   began(t, worker);
   thread_voice voice(*this, t, worker.slot);
-  context about(t.id, t.attempt, t.extras ? t.extras->stop.get_token() : std::stop_token{},
+  context about(t.id, t.attempt(), t.extras ? t.extras->stop.get_token() : std::stop_token{},
                 t.extras ? std::string_view(t.extras->id) : std::string_view(), &voice,
                 t.extras ? std::string_view(t.extras->label) : std::string_view(), trace_of(t));
   const inside* outer = here_now;
@@ -32,10 +32,10 @@ bool engine::run(task& t, worker_id worker) {
   const bool timed = settings_.queue.refuse_hopeless;
   const auto began_at = timed ? time_->now() : base::time_point();
   const bool keeps = safeguards_ && safeguards_->keeps_letters();
-  const auto how = t.ops->run(t, about, keeps || t.attempt < retry.attempts, error);
+  const auto how = t.ops->run(t, about, keeps || t.attempt() < retry.attempts, error);
   if (timed) ran_for(time_->now() - began_at);
   here_now = outer;
-  if ((t.flags & task::reported) != 0) note_ended(t, error);
+  if (t.is(task::reported)) note_ended(t, error);
   switch (how) {
     case detail::ran::stored: count_and_publish(t, outcome::succeeded); break;
     case detail::ran::late: late_.fetch_add(1, std::memory_order_relaxed); break;
@@ -61,9 +61,9 @@ std::string on_worker(std::uint32_t slot) {
 
 // One line: which task, where, why.
 std::string failure_text(const task& t) {
-  const bool is_post = (t.flags & task::is_post) != 0;
+  const bool is_post = t.is(task::is_post);
   std::string text = name_of(t) + (is_post ? ", posted, failed" : " failed");
-  if (t.attempt > 0) text += on_worker(t.worker.load(std::memory_order_relaxed));
+  if (t.attempt() > 0) text += on_worker(t.worker());
   try {
     std::rethrow_exception(t.error);
   } catch (const error& e) {
@@ -94,17 +94,24 @@ std::string backtrace_of(const std::exception_ptr& error) {
 }
 }  // namespace
 
+// Whether the plan hears of its runs. A deadline alone is the same for those that run and those that do not.
+namespace {
+bool counts_runs(const task& t) {
+  return t.is(task::watched) && (t.extras->run_timeout || t.extras->queue_timeout);
+}
+}  // namespace
+
 void engine::note_began(task& t, worker_id worker) {
-  if ((t.flags & task::reported) != 0) {
+  if (t.is(task::reported)) {
     const auto now = time_->now();
     t.extras->began.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     if (watcher::is_measured(t)) {
       watcher_.began(t, now);
       put_metric(t, metric::kind::started);
     }
-    if (!t.extras->report && (t.flags & task::watched) == 0) return;
+    if (!t.extras->report && !t.is(task::watched)) return;
   }
-  if ((t.flags & task::watched) != 0) {
+  if (counts_runs(t)) {
     happened::task_began began{t.id, worker, {}};
     if (t.extras->run_timeout) began.finish_by = base::after(time_->now(), *t.extras->run_timeout);
     tell({.what = began}, began.finish_by.value_or(base::never));
@@ -112,7 +119,7 @@ void engine::note_began(task& t, worker_id worker) {
   if (hears(event_kind::task_began))
     announce(
         {.kind = event_kind::task_began,
-         .text = name_of(t) + ": attempt " + std::to_string(t.attempt) + " began" + on_worker(worker.slot),
+         .text = name_of(t) + ": attempt " + std::to_string(t.attempt()) + " began" + on_worker(worker.slot),
          .worker = worker_of(worker.slot),
          .generation = worker.generation,
          .task = t.id,
@@ -122,25 +129,25 @@ void engine::note_began(task& t, worker_id worker) {
 
 void engine::put_back(task& t) {
   move(t, task_event::take_back);
-  if ((t.flags & task::watched) != 0) tell({.what = happened::task_returned{t.id}}, base::never);
+  if (counts_runs(t)) tell({.what = happened::task_returned{t.id}}, base::never);
   intake_.put_back(t);
   nudge_callback_waiters();
 }
 
 void engine::succeeded(task& t) {
-  if ((t.flags & task::reported) != 0) note_ended(t, nullptr);
+  if (t.is(task::reported)) note_ended(t, nullptr);
   count_and_publish(t, outcome::succeeded);
   let_go(t);
 }
 
 void engine::too_late(task& t) {
-  if ((t.flags & task::reported) != 0) note_ended(t, nullptr);
+  if (t.is(task::reported)) note_ended(t, nullptr);
   late_.fetch_add(1, std::memory_order_relaxed);
   let_go(t);
 }
 
 void engine::failed(task& t, std::exception_ptr error, policy::failure why) {
-  if ((t.flags & task::reported) != 0) note_ended(t, error);
+  if (t.is(task::reported)) note_ended(t, error);
   if (end_attempt(t, std::move(error), why)) release(t);
 }
 
@@ -148,11 +155,12 @@ bool engine::end_attempt(task& t, std::exception_ptr error, policy::failure why)
   const retry_options& retry = retry_of(t);
   if (!t.settled()) {
     if (!retry.permanent.empty() && policy::is_permanent(retry, error)) why = policy::failure::permanent;
-    happened::attempt_failed what{t.id, t.attempt, {}, why};
+    happened::attempt_failed what{t.id, t.attempt(), {}, why};
     if (settings_.plan.quarantine && why == policy::failure::crash) what.suspect = suspect_of(t, error);
-    if ((t.flags & task::watched) != 0 || !what.suspect.empty() || policy::run_again(retry, why, t.attempt)) {
+    if (t.is(task::watched) || !what.suspect.empty() || policy::run_again(retry, why, t.attempt())) {
       what.retry = retry;
       what.outranks = t.extras && t.extras->retry;
+      make_known(t);
       move(t, task_event::wait);
       waiting_.fetch_add(1, std::memory_order_relaxed);
       tell({.what = std::move(what), .about = task_ref<>::adopt(&t), .error = std::move(error)});
@@ -166,7 +174,7 @@ bool engine::end_attempt(task& t, std::exception_ptr error, policy::failure why)
 
 void engine::leave(task& t) {
   move(t, task_event::settle);
-  if ((t.flags & task::watched) != 0) tell({.what = happened::task_over{t.id}}, base::never);
+  end_limits(t);
   if (intake_.has_turns(t)) release_key(t);
 }
 
@@ -192,19 +200,19 @@ const retry_options& engine::retry_of(const task& t) const {
 }
 
 error_subject engine::subject_of(const task& t) const {
-  error_subject subject{.task = t.id, .attempt = t.attempt};
+  error_subject subject{.task = t.id, .attempt = t.attempt()};
   if (t.extras) {
     subject.task_id = t.extras->id;
     subject.label = t.extras->label;
   }
-  if (t.attempt > 0) subject.worker = worker_of(t.worker.load(std::memory_order_relaxed));
+  if (t.attempt() > 0) subject.worker = worker_of(t.worker());
   return subject;
 }
 
 bool engine::settle(task& t, outcome as, std::exception_ptr error) {
   if (!t.claim()) return false;
   t.error = std::move(error);
-  if ((t.flags & task::has_handles) != 0) t.ops->call(t).handles.reset();  // nobody needs them any more
+  if (t.is(task::has_handles)) t.ops->call(t).handles.reset();  // nobody needs them any more
   count_and_publish(t, as);
   return true;
 }
@@ -213,7 +221,7 @@ void engine::tell_of_failure(const task& t) {
   if (hears(event_kind::error)) {
     event e{.kind = event_kind::error,
             .text = failure_text(t),
-            .worker = t.attempt > 0 ? worker_of(t.worker.load(std::memory_order_relaxed)) : std::nullopt,
+            .worker = t.attempt() > 0 ? worker_of(t.worker()) : std::nullopt,
             .task = t.id,
             .task_id = t.extras ? t.extras->id : std::string(),
             .error = t.error,
@@ -221,7 +229,7 @@ void engine::tell_of_failure(const task& t) {
             .backtrace = backtrace_of(t.error)};
     announce(std::move(e));
   }
-  if ((t.flags & task::is_post) != 0) tell_of_failed_post(t);
+  if (t.is(task::is_post)) tell_of_failed_post(t);
 }
 
 // A post has no future, so this is where its failure is heard of.
@@ -232,7 +240,7 @@ void engine::tell_of_failed_post(const task& t) {
   const std::string text = failure_text(t);
   announce({.kind = event_kind::task_failed,
             .text = text,
-            .worker = t.attempt > 0 ? worker_of(t.worker.load(std::memory_order_relaxed)) : std::nullopt,
+            .worker = t.attempt() > 0 ? worker_of(t.worker()) : std::nullopt,
             .task = t.id,
             .task_id = t.extras ? t.extras->id : std::string(),
             .error = t.error,
@@ -256,10 +264,10 @@ void engine::count_and_publish(task& t, outcome as) {
   count(which, std::memory_order_relaxed);
   if (t.error) count_error(code_of(t.error));
   if (as == outcome::failed) tell_of_failure(t);
-  if ((t.flags & task::reported) != 0) {
+  if (t.is(task::reported)) {
     t.extras->ended = time_->now();
-    t.extras->attempts = t.attempt;
-    t.extras->ran_on = t.worker.load(std::memory_order_relaxed);
+    t.extras->attempts = static_cast<std::uint16_t>(t.attempt());
+    t.extras->ran_on = t.worker();
   }
   if (safeguards_) tell_safeguards(t, as);
   publish(t);

@@ -27,12 +27,9 @@ void engine::give(task_ref<> t, worker_id to) {
     intake_.count();
     move(*t, task_event::place);
   }
-  if ((t->flags & task::watched) != 0) {
-    const happened::task_watched watched{t->id, {}, t->extras->settle_by};
-    tell({.what = watched, .about = t}, watched.settle_by.value_or(base::never));
-  }
+  if (t->is(task::watched)) tell_of_limits(*t, t->extras->settle_by.value_or(base::never));
   task& given = *t.release();
-  given.worker.store(to.slot, std::memory_order_relaxed);
+  given.set_worker(to.slot);
   if (!crew_->give(given, to)) return abandon(given, "its worker ended before it could run this");
   // Who waits in that worker for something else runs it meanwhile.
   const std::lock_guard waits(waits_mutex_);

@@ -19,6 +19,7 @@ void engine::cancel(task& t) {
 
 void engine::cancel_now(const task_ref<>& t, base::time_point now) {
   if (t->settled()) return;
+  make_known(*t);
   known_task& known = known_[t->id];
   known.ref = t;
   known.cancelled = true;
@@ -95,6 +96,7 @@ bool engine::take_unbegun(task& t) {
 }
 
 void engine::take_away(const task_ref<>& t, death_cause why, base::time_point now) {
+  make_known(*t);
   worker_id on;
   const auto tell_it = [&](worker_id where) {
     if (t->extras) t->extras->stop.request_stop();
@@ -108,7 +110,7 @@ void engine::take_away(const task_ref<>& t, death_cause why, base::time_point no
     else if (!t->settled())
       settle(*t, outcome::cancelled, cancelled_by(why, *t, "before it began"));
     let_go(*t);
-    if ((t->flags & task::watched) == 0) forget(t->id, now);
+    if (!t->is(task::watched)) forget(t->id, now);
   };
   for (int look = 0; look < 3; ++look) {  // it may move between queue and worker while we look
     if (unqueue(*t)) return end_it();
@@ -119,7 +121,7 @@ void engine::take_away(const task_ref<>& t, death_cause why, base::time_point no
     }
     if (const auto helper = helper_of(*t)) return tell_it(*helper);
   }
-  if (t->settled() && (t->flags & task::watched) == 0) forget(t->id, now);  // it was just done
+  if (t->settled() && !t->is(task::watched)) forget(t->id, now);  // it was just done
 }
 
 std::exception_ptr engine::cancelled_by(death_cause why, const task& t, const char* when) const {

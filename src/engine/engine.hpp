@@ -31,6 +31,7 @@
 #include "base/clock.hpp"
 #include "engine/callbacks.hpp"
 #include "engine/crew.hpp"
+#include "engine/far_limits.hpp"
 #include "engine/intake.hpp"
 #include "engine/log_desk.hpp"
 #include "engine/plan.hpp"
@@ -164,12 +165,12 @@ public:
   void tell_backlog();
   // An attempt began on this worker. Cheap for a task that is neither watched nor reported.
   void began(task& t, worker_id worker) {
-    if ((t.flags & (task::watched | task::reported)) != 0) note_began(t, worker);
+    if (t.is(task::watched | task::reported)) note_began(t, worker);
   }
   // It was with a worker but never began: it goes to the front of its lane. Needs the intake's lock.
   void put_back(task& t);
   // Whether another attempt could follow the present one.
-  [[nodiscard]] bool may_run_again(const task& t) const { return t.attempt < retry_of(t).attempts; }
+  [[nodiscard]] bool may_run_again(const task& t) const { return t.attempt() < retry_of(t).attempts; }
   // What an error about t says of it.
   [[nodiscard]] error_subject subject_of(const task& t) const;
   // It was meant for one worker, which ends without having begun it: settles it as cancelled. Not under a
@@ -280,6 +281,7 @@ private:
   // The intake is to be looked at then. With its lock.
   void wake_by(base::time_point at);
   void look_at_intake(base::time_point now);
+  void look_at_limits(base::time_point now);
   void note_began(task& t, worker_id worker);
   void take_in(note& n, base::time_point now);
   void cancel_now(const task_ref<>& t, base::time_point now);
@@ -347,6 +349,9 @@ private:
   void leave(task& t);        // the same, but the caller keeps the reference
   void release_key(task& t);  // it is over
   void submit_with_lock(task_ref<> t);
+  void tell_of_limits(task& t, base::time_point first);
+  void make_known(task& t);
+  void end_limits(task& t);
   void throw_unless_started() const;  // with the intake's lock
   // False: it did not settle, and the loop has the reference now.
   bool end_attempt(task& t, std::exception_ptr error, policy::failure why);
@@ -412,6 +417,7 @@ private:
   watcher watcher_;
   const std::unique_ptr<safeguards> safeguards_;  // null where no option asks for it
   intake intake_;
+  far_limits far_limits_;
   bool started_ = false;  // once at least; guarded by the intake's lock
   std::vector<std::weak_ptr<detail::close_watcher>> close_watchers_{};  // guarded by the intake's lock
   std::size_t prune_watchers_at_ = 16;                                  // guarded by the intake's lock

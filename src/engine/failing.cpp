@@ -41,7 +41,7 @@ bool engine::timed_out_for_now(known_task& known, const std::exception_ptr& erro
   const task& t = *known.ref;
   const retry_options& retry = retry_of(t);
   if (known.held || known.cancelled || cancelling_all_ || t.settled() ||
-      !policy::run_again(retry, policy::failure::timeout, t.attempt) || policy::is_permanent(retry, error))
+      !policy::run_again(retry, policy::failure::timeout, t.attempt()) || policy::is_permanent(retry, error))
     return false;
   known.timeout = error;
   take_away(known.ref, death_cause::run_timeout, now_);
@@ -164,8 +164,7 @@ std::string text_of(const std::exception_ptr& error) {
 
 // A thread that is past its time still uses its arguments.
 bool may_still_run(const task& t, const std::exception_ptr& error) {
-  if (t.ops->run == nullptr || t.state.load(std::memory_order_relaxed) != detail::task_state::running)
-    return false;
+  if (t.ops->run == nullptr || t.state() != detail::task_state::running) return false;
   try {
     std::rethrow_exception(error);
   } catch (const task_timeout& e) {
@@ -184,12 +183,12 @@ void engine::keep_letter(task& t) {
                              .why = error_kind(error_code::quarantined).matches(t.error)
                                         ? dead_letter::reason::quarantined
                                         : dead_letter::reason::failed,
-                             .attempts = t.attempt,
+                             .attempts = t.attempt(),
                              .text = text_of(t.error),
                              .error = t.error,
                              .time = time_->now()}};
-  letter.about.can_resubmit = t.ops->again != nullptr && (t.flags & task::has_handles) == 0 && !is_stream &&
-                              !may_still_run(t, t.error);
+  letter.about.can_resubmit =
+      t.ops->again != nullptr && !t.is(task::has_handles) && !is_stream && !may_still_run(t, t.error);
   if (letter.about.can_resubmit) letter.task = task_ref<>::share(t);
   safeguards_->keep(std::move(letter));
 }
@@ -218,10 +217,10 @@ task_ref<> engine::resubmit(std::uint64_t number, const std::type_info* result) 
   auto fresh = task_ref<>::adopt(old.ops->again(old));
   task& t = *fresh;
   t.priority = old.priority;
-  t.flags = old.flags & task::wants_stop;
-  if (result == nullptr) t.flags |= task::is_post;
+  if (old.is(task::wants_stop)) t.mark(task::wants_stop);
+  if (result == nullptr) t.mark(task::is_post);
   t.extras = std::make_unique<detail::task_extras>();
-  if ((t.flags & task::wants_stop) != 0) t.extras->stop = std::stop_source();
+  if (t.is(task::wants_stop)) t.extras->stop = std::stop_source();
   t.extras->id = letter->about.id;
   t.extras->label = letter->about.label;
   if (old.extras) t.extras->trace = old.extras->trace;

@@ -48,6 +48,11 @@ void intake::lock(std::unique_lock<std::mutex>& again) {
   bring_in();
 }
 
+void intake::lock_to_take(std::unique_lock<std::mutex>& again) {
+  again.lock();
+  if (lanes_.empty() || held_ != 0) bring_in();
+}
+
 // ----------------------------------------------------------------------------------------------------------
 // the door
 
@@ -59,6 +64,7 @@ bool intake::pass(task& t) {
     const std::uint64_t places = seen >> address_bits;
     if (places == 0) return false;
     number(t);
+    latest_[t.id % remembered].store(&t, std::memory_order_relaxed);
     t.next = chain_of(seen);
     if (door_.compare_exchange_weak(seen, (places - 1) << address_bits | address, std::memory_order_acq_rel,
                                     std::memory_order_relaxed))
@@ -75,7 +81,13 @@ void intake::bring_in() {
     if (chain_of(seen) == nullptr && places == places_) return;
   } while (!door_.compare_exchange_weak(seen, places << address_bits, std::memory_order_acq_rel,
                                         std::memory_order_acquire));
+  const std::uint64_t came = places_ - (seen >> address_bits);
   places_ = places;
+  if (task* const newest = chain_of(seen)) {
+    const std::uint64_t number = newest->id;
+    for (std::uint64_t back = 1; back < std::min<std::uint64_t>(came, remembered); ++back)
+      __builtin_prefetch(latest_[(number - back) % remembered].load(std::memory_order_relaxed), 1);
+  }
   task* oldest = nullptr;  // the chain begins with the latest
   for (task* t = chain_of(seen); t != nullptr;) {
     task* const before = std::exchange(t->next, oldest);
@@ -244,7 +256,7 @@ void intake::queue(task& t) {
   if (options_.bytes) bytes_ += bytes_of(t);
   count();
   peak_ = std::max(peak_, waiting());
-  hint_.store(true, std::memory_order_relaxed);
+  show(true);
   mind_the_gate();
 }
 
@@ -277,7 +289,7 @@ task* intake::take_limited() {
 }
 
 bool intake::take(task& t) {
-  if (t.state.load(std::memory_order_relaxed) != detail::task_state::queued) return false;
+  if (t.state() != detail::task_state::queued) return false;
   if (has_turns(t) && !t.extras->holds_key) return false;
   lanes_.remove(t);
   left(t);
@@ -300,7 +312,7 @@ task* intake::take_any() {
 }
 
 bool intake::remove(task& t) {
-  if (t.state.load(std::memory_order_relaxed) != detail::task_state::queued) return false;
+  if (t.state() != detail::task_state::queued) return false;
   if (!has_turns(t)) {
     lanes_.remove(t);
   } else {
@@ -309,7 +321,7 @@ bool intake::remove(task& t) {
   }
   left(t);
   move(t, task_event::place);
-  if (lanes_.empty()) hint_.store(false, std::memory_order_relaxed);
+  if (lanes_.empty()) show(false);
   if (!waiting_.empty()) let_in();
   return true;
 }
@@ -338,7 +350,7 @@ void intake::left(task& t) {
 void intake::enter_lanes_late() {
   for (task* t : keys_->let_in()) lanes_.insert(*t);
   keys_->let_in().clear();
-  if (!lanes_.empty()) hint_.store(true, std::memory_order_relaxed);
+  if (!lanes_.empty()) show(true);
   if (look_by_ && keys_->look_at() != base::never) look_by_(keys_->look_at());
 }
 

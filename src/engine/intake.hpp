@@ -12,6 +12,7 @@
 //
 // docs/internals/queue.md says how the parts fit.
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -59,6 +60,9 @@ public:
   // Takes the lock, and brings in what came through the door.
   [[nodiscard]] std::unique_lock<std::mutex> lock();
   void lock(std::unique_lock<std::mutex>& again);
+  // For one who takes a task or two: leaves what came through the door there while there are others to take,
+  // so that who submits and who takes seldom meet.
+  void lock_to_take(std::unique_lock<std::mutex>& again);
 
   // Without the lock: queues t when the door is open. After true it is no longer the caller's.
   bool pass(task& t);
@@ -119,7 +123,7 @@ public:
   void push(task& t);
   // Gives it a number, larger than those of all that were submitted before. Without the lock.
   void number(task& t) {
-    if (t.id == 0) t.id = numbers_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (t.id == 0) t.set_id(numbers_.fetch_add(1, std::memory_order_relaxed) + 1);
   }
   // It was admitted, but not to be queued: its submitter runs it, or nobody does.
   void count() {
@@ -143,7 +147,7 @@ public:
     if (paused_) return nullptr;
     task* t = limited_ ? take_limited() : lanes_.pop();
     if (t != nullptr) move(*t, task_event::place);
-    if (lanes_.empty()) hint_.store(false, std::memory_order_relaxed);
+    if (lanes_.empty()) show(false);
     if (!waiting_.empty()) let_in();
     return t;
   }
@@ -185,9 +189,7 @@ public:
   }
   // Whom it waits for, where its key is held by another; or null.
   [[nodiscard]] task* ahead_of(const task& t) const {
-    return keys_ && has_turns(t) && t.state.load(std::memory_order_relaxed) == detail::task_state::queued
-               ? keys_->ahead_of(t)
-               : nullptr;
+    return keys_ && has_turns(t) && t.state() == detail::task_state::queued ? keys_->ahead_of(t) : nullptr;
   }
   // Whether a is to go before b.
   [[nodiscard]] bool goes_before(const task& a, const task& b) const {
@@ -232,6 +234,9 @@ private:
   void queue(task& t);
   void enter_lanes_late();
   void left(task& t);  // the queue, taken or removed
+  void show(bool waits) {
+    if (hint_.load(std::memory_order_relaxed) != waits) hint_.store(waits, std::memory_order_relaxed);
+  }
   task* take_limited();
   void mind_the_gate();
 
@@ -242,7 +247,11 @@ private:
   // its places, with the lock (acq_rel).
   alignas(64) std::atomic<std::uint64_t> door_{0};
   std::atomic<std::uint64_t> numbers_{0};  // relaxed: only its own order counts
-  std::atomic<bool> hint_{false};          // written with the lock (relaxed): it decides nothing
+  // Where the latest of them are, by number, so that whoever takes the chain can ask for its tasks before he
+  // follows it: their memory is in the cache of who submitted them. Relaxed, and never followed.
+  static constexpr std::size_t remembered = 128;
+  alignas(64) std::array<std::atomic<const task*>, remembered> latest_{};
+  alignas(64) std::atomic<bool> hint_{false};  // written with the lock (relaxed): it decides nothing
   alignas(64) std::mutex mutex_;
   // All below: guarded by mutex_.
   std::uint64_t places_ = 0;  // that the door had when its chain was last taken

@@ -88,9 +88,9 @@ std::string_view name(task_event event);
 
 // Moves a task along its table; a move that cannot happen is a broken invariant and aborts.
 inline void move(detail::task& t, task_event event) {
-  const auto to = next(t.state.load(std::memory_order_relaxed), event);
+  const auto to = next(t.state(), event);
   MUSTER_ASSERT(to.has_value());
-  t.state.store(*to, std::memory_order_relaxed);
+  t.set_state(*to);
 }
 
 }  // namespace muster::engine

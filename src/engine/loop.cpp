@@ -41,6 +41,19 @@ void engine::look_at_intake(base::time_point now) {
   crew_->queued(lock);
 }
 
+// Limits that come near: from now on the plan minds them.
+void engine::look_at_limits(base::time_point now) {
+  std::vector<task_ref<>> near;
+  const auto again = far_limits_.take(now, near);
+  for (const task_ref<>& t : near) {
+    plan_.observe(happened::task_watched{t->id, t->extras->start_by, t->extras->settle_by}, now);
+    if (t->state() == detail::task_state::running)  // or it says so itself
+      plan_.observe(happened::task_began{t->id, {t->worker(), 0}, {}}, now);
+    known_[t->id].ref = t;
+  }
+  if (again != base::never) wake_by(again);
+}
+
 base::time_point engine::act() {
   std::unique_lock lock(notes_mutex_);
   sleeps_until_ = base::time_point::min();
@@ -50,7 +63,10 @@ base::time_point engine::act() {
     const bool look = look_at_ <= now_;
     if (look) look_at_ = base::never;
     lock.unlock();
-    if (look) look_at_intake(now_);
+    if (look) {
+      look_at_intake(now_);
+      look_at_limits(now_);
+    }
     for (note& n : taken) take_in(n, now_);
     taken.clear();
     do {
@@ -291,7 +307,7 @@ void engine::perform(const todo::expire_task& a) {
   std::string what = a.which == limit::deadline      ? "the task's deadline passed"
                      : a.which == limit::run_timeout ? "the task ran longer than its run timeout"
                                                      : "no worker was free within the queue timeout";
-  if (const std::string why = last_start_failure(); t->attempt == 0 && !why.empty())
+  if (const std::string why = last_start_failure(); t->attempt() == 0 && !why.empty())
     what += "; the last worker that was to start did not: " + why;
   auto error = make<task_timeout>(*t, what);
   // First it is taken from the workers: who sees that it is late knows that it does not begin any more.
@@ -332,7 +348,7 @@ void engine::perform(const todo::give_up_task& a) {
                 .label = subject_of(*t).label});
     }
   }
-  if ((t->flags & task::watched) == 0) forget(a.task, now_);
+  if (!t->is(task::watched)) forget(a.task, now_);
 }
 
 void engine::perform(const todo::retry_task& a) {
@@ -344,13 +360,13 @@ void engine::perform(const todo::retry_task& a) {
   retried_.fetch_add(1, std::memory_order_relaxed);
   count_error(code_of(error));
   announce({.kind = event_kind::task_retried,
-            .text = name_of(t) + " runs again after attempt " + std::to_string(t.attempt) + " (" +
-                    std::to_string(std::max(retry_of(t).attempts - t.attempt, 0)) + " left)",
+            .text = name_of(t) + " runs again after attempt " + std::to_string(t.attempt()) + " (" +
+                    std::to_string(std::max(retry_of(t).attempts - t.attempt(), 0)) + " left)",
             .task = t.id,
             .task_id = subject_of(t).task_id,
             .error = std::move(error),
             .label = subject_of(t).label});
-  const bool watched = (t.flags & task::watched) != 0;
+  const bool watched = t.is(task::watched);
   if (t.extras && t.extras->stop.stop_requested())
     t.extras->stop = std::stop_source();  // told at its timeout
   const task_ref<> keep = task_ref<>::share(t);

@@ -98,7 +98,7 @@ safeguards::guarded* safeguards::guard_of(const std::string& label, base::time_p
 void safeguards::enter(task& t, base::time_point now, news& told) {
   const bool labelled = chosen_.breaker_per_label && t.extras && !t.extras->label.empty();
   if ((breaker_ || labelled) && !t.extras) t.extras = std::make_unique<detail::task_extras>();
-  if (const breaker_options* o = options_for(t); o != nullptr && o->slow) t.flags |= task::reported;
+  if (const breaker_options* o = options_for(t); o != nullptr && o->slow) t.mark(task::reported);
   const std::lock_guard lock(mutex_);
   refuse_if_set_aside(t, now);
   if (breaker_) {
@@ -149,7 +149,7 @@ const breaker_options* safeguards::options_for(const task& t) const {
 
 call_end safeguards::judge(const task& t, const std::exception_ptr& error) const {
   const breaker_options* const o = options_for(t);
-  if (o == nullptr || t.attempt == 0) return call_end::unknown;
+  if (o == nullptr || t.attempt() == 0) return call_end::unknown;
   const auto counted = [](bool counts) { return counts ? call_end::bad : call_end::good; };
   try {
     std::rethrow_exception(error);

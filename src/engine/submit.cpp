@@ -17,7 +17,7 @@ void engine::throw_unless_started() const {
 void engine::submit(task_ref<> t) {
   t->home = this;
   const guarded_entry let_in(*this, *t);
-  const bool plain = (t->flags & task::watched) == 0 && !intake_.has_turns(*t);
+  const bool plain = !t->is(task::watched) && !intake_.has_turns(*t);
   if (plain && intake_.pass(*t)) return static_cast<void>(t.release());
   try {
     submit_with_lock(std::move(t));
@@ -65,13 +65,29 @@ void engine::submit_with_lock(task_ref<> t) {
 // What the loop is to know of it goes before it.
 void engine::enter(task& t) {
   intake_.number(t);
-  if ((t.flags & task::watched) == 0) return;
-  const auto& extras = *t.extras;
-  happened::task_watched watched{t.id, {}, extras.settle_by};
-  if (extras.queue_timeout) watched.start_by = base::after(time_->now(), *extras.queue_timeout);
-  const auto first =
-      std::min(watched.start_by.value_or(base::never), watched.settle_by.value_or(base::never));
-  tell({.what = watched, .about = task_ref<>::share(t)}, first);
+  if (!t.is(task::watched)) return;
+  auto& extras = *t.extras;
+  const auto now = time_->now();
+  if (extras.queue_timeout) extras.start_by = base::after(now, *extras.queue_timeout);
+  const auto first = std::min(extras.start_by.value_or(base::never), extras.settle_by.value_or(base::never));
+  if (extras.run_timeout || !far_limits::is_far(first, now)) return tell_of_limits(t, first);
+  if (const auto look_by = far_limits_.add(t, first)) wake_by(*look_by);
+}
+
+void engine::tell_of_limits(task& t, base::time_point first) {
+  tell({.what = happened::task_watched{t.id, t.extras->start_by, t.extras->settle_by},
+        .about = task_ref<>::share(t)},
+       first);
+}
+
+// The plan shall know it, limits far away or not.
+void engine::make_known(task& t) {
+  if (t.is(task::watched) && far_limits_.remove(t)) tell_of_limits(t, base::never);
+}
+
+// Its limits count no more.
+void engine::end_limits(task& t) {
+  if (t.is(task::watched) && !far_limits_.remove(t)) tell({.what = happened::task_over{t.id}}, base::never);
 }
 
 // ----------------------------------------------------------------------------------------------------------
@@ -153,7 +169,7 @@ admission engine::offer(std::unique_lock<std::mutex>& lock, task_ref<>& t) {
   const admission got = waits ? wait_in_submit(lock, *keep, self, place) : place();
   if (got == admission::admitted) return got;
   t = task_ref<>::adopt(keep.get());  // the queue's
-  if ((t->flags & task::watched) != 0) tell({.what = happened::task_over{t->id}}, base::never);
+  end_limits(*t);
   lock.unlock();
   look_idle();  // it was counted for a moment
   intake_.lock(lock);

@@ -86,7 +86,7 @@ bool wait_outside(task& t, std::optional<time_point> until) {
 }
 
 void cancel(task& t) {
-  if ((t.flags & task::is_continuation) != 0) {
+  if (t.is(task::is_continuation)) {
     settle_with_error(t, std::make_exception_ptr(cancelled("cancelled before its continuation was done")));
     return;
   }

@@ -63,7 +63,7 @@ void thread_voice::log(log_level level, std::string_view text) noexcept {
 }
 
 void thread_voice::progress(double fraction, std::string_view text) noexcept {
-  if ((task_.flags & task::tells_progress) == 0) return;
+  if (!task_.is(task::tells_progress)) return;
   try {
     home_.progressed(task_, fraction, text.substr(0, most_progress_text));
   } catch (...) {  // the same

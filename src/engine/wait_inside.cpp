@@ -24,7 +24,7 @@ void engine::nudge_callback_waiters() {
 
 bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
   const inside* me = here();
-  if ((t.flags & task::is_continuation) != 0) {  // the task before it may need us
+  if (t.is(task::is_continuation)) {  // the task before it may need us
     if (!detail::wait_until(*t.previous, until)) return false;
     return wait_for_callback(t, until);
   }
@@ -48,8 +48,7 @@ bool engine::wait_inside(task& t, std::optional<base::time_point> until) {
       run_here(*before, me->slot);
       continue;
     }
-    if (t.state.load(std::memory_order_relaxed) ==
-        task_state::waiting) {  // the loop nudges us when it is queued
+    if (t.state() == task_state::waiting) {  // the loop nudges us when it is queued
       if (!detail::sleep_while(t, seen, until)) return t.settled();
       continue;
     }
@@ -103,7 +102,7 @@ bool engine::wait_for_callback(task& t, std::optional<base::time_point> until) {
 
 bool engine::wait_in_callback(task& t, std::optional<base::time_point> until) {
   if (callbacks::depth() >= deepest_help) {
-    if ((t.flags & task::is_continuation) != 0)
+    if (t.is(task::is_continuation))
       throw would_deadlock(std::to_string(deepest_help) + " callbacks wait for each other's results already",
                            subject_of(t));
     return detail::wait_outside(t, until);
@@ -134,8 +133,8 @@ std::string engine::chain_to(task& t, std::uint32_t slot) {
       at = before;
       chain += ", whose key task " + std::to_string(at->id) + " has";
     }
-    if (at->home != this || at->state.load(std::memory_order_relaxed) != task_state::running) return {};
-    const std::uint32_t runs_on = at->worker.load(std::memory_order_relaxed);
+    if (at->home != this || at->state() != task_state::running) return {};
+    const std::uint32_t runs_on = at->worker();
     if (runs_on == slot) return chain + ", which waits for this one";
     const auto waits_for = waits_.find(runs_on);
     if (waits_for == waits_.end()) return {};

@@ -72,8 +72,8 @@ void engine::put_metric(const task& t, metric::kind what, duration run, std::str
                                         .task = t.id,
                                         .id = t.extras->id,
                                         .label = t.extras->label,
-                                        .worker = worker_of(t.worker.load(std::memory_order_relaxed)),
-                                        .attempt = t.attempt,
+                                        .worker = worker_of(t.worker()),
+                                        .attempt = t.attempt(),
                                         .run = run,
                                         .code = std::string(code)}));
 }
@@ -118,10 +118,10 @@ void engine::log_ended(const task& t, duration run, std::string_view code) {
   const auto least = settings_.watch.own_log.level;
   if (!least || *least > log_level::info) return;
   put_line({.level = log_level::info,
-            .text = fmt::format("attempt {} {}{} after {}", t.attempt,
+            .text = fmt::format("attempt {} {}{} after {}", t.attempt(),
                                 code.empty() ? "done" : "failed: ", code, show(run)),
             .time = std::chrono::system_clock::now(),
-            .worker = worker_of(t.worker.load(std::memory_order_relaxed)),
+            .worker = worker_of(t.worker()),
             .task = t.id,
             .task_id = t.extras->id,
             .label = t.extras->label,

@@ -111,7 +111,7 @@ watcher::watcher(const watch_settings& chosen, const std::string& pool)
 void watcher::measure(task& t, base::time_point now) {
   if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
   t.extras->submitted = now;
-  t.flags |= task::reported;
+  t.mark(task::reported);
 }
 
 void watcher::began(task& t, base::time_point now) {

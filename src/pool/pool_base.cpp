@@ -135,14 +135,14 @@ void apply(detail::task& t, const task_options& o, const engine::settings& home)
   t.extras->outer_stop = o.stop;
   t.extras->key = o.key;
   t.extras->bytes = o.bytes;
-  if (timed) t.flags |= detail::task::watched;
+  if (timed) t.mark(detail::task::watched);
   t.extras->report = o.report;
-  if (o.report) t.flags |= detail::task::reported;
+  if (o.report) t.mark(detail::task::reported);
   t.extras->capture = o.capture;
-  if (o.capture != capture::off) t.flags |= detail::task::captured;
+  if (o.capture != capture::off) t.mark(detail::task::captured);
   if (!o.on_progress) return;
   t.extras->progress = std::make_shared<detail::progress_desk>(o.on_progress);
-  t.flags |= detail::task::tells_progress;
+  t.mark(detail::task::tells_progress);
 }
 }  // namespace
 
@@ -156,7 +156,7 @@ worker_options detail::fixed_size(int workers) {
 }
 
 void pool_base::prepare(detail::task& t, const task_options* options) {
-  if ((t.flags & detail::task::wants_stop) != 0) {
+  if (t.is(detail::task::wants_stop)) {
     if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
     t.extras->stop = std::stop_source();
   }

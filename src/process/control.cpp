@@ -88,7 +88,7 @@ std::optional<std::string> process_crew::on_message(worker_process& w, base::rec
       if (!w.sender.seen_claimed(message.position))
         return "it asked for the descriptors of no call of its own";
       worker_process::placed& entry = w.at(message.position);
-      if ((entry.task->flags & (detail::task::has_handles | detail::task::captured)) == 0 ||
+      if (!entry.task->is(detail::task::has_handles | detail::task::captured) ||
           std::exchange(entry.handles_asked, true))
         return "it asked for descriptors that it was not to ask for";
       w.handles_wanted = message.position;
@@ -135,8 +135,8 @@ bool process_crew::send_handles(worker_process& w) {
   auto& own = t->ops->call(*t).handles;
   std::vector<base::file_descriptor> ends;  // for what it prints; the worker's
   std::string problem;
-  if ((t->flags & detail::task::has_handles) != 0 && !own) problem = "the task has settled meanwhile";
-  if ((t->flags & detail::task::captured) != 0 && !open_output(w, position, ends))
+  if (t->is(detail::task::has_handles) && !own) problem = "the task has settled meanwhile";
+  if (t->is(detail::task::captured) && !open_output(w, position, ends))
     problem = "what it prints cannot be kept: " + base::last_os_error("pipe2, epoll_ctl").text();
   std::vector<int> numbers;
   for (const unique_fd& each : ends) numbers.push_back(each.get());
@@ -202,7 +202,7 @@ void process_crew::note_progress(worker_process& w, std::uint64_t position, doub
                                  std::string text) {
   if (!w.sender.seen_claimed(position)) return;
   detail::task& t = *w.at(position).task;
-  if ((t.flags & detail::task::tells_progress) == 0) return;
+  if (!t.is(detail::task::tells_progress)) return;
   if (progress_.empty() || progress_.back().task.get() != &t)
     progress_.push_back({detail::task_ref<>::share(t), fraction, std::move(text)});
   else

@@ -37,10 +37,9 @@ bool has_about(task& t) {
 }
 
 std::uint32_t flags_of(task& t) {
-  return (has_about(t) ? ipc::has_about : 0) | ((t.flags & task::wants_stop) != 0 ? ipc::wants_stop : 0) |
-         ((t.flags & task::has_handles) != 0 ? ipc::has_handles : 0) |
-         ((t.flags & task::captured) != 0 ? ipc::is_captured : 0) |
-         ((t.flags & task::tells_progress) != 0 ? ipc::tells_progress : 0) |
+  return (has_about(t) ? ipc::has_about : 0) | (t.is(task::wants_stop) ? ipc::wants_stop : 0) |
+         (t.is(task::has_handles) ? ipc::has_handles : 0) | (t.is(task::captured) ? ipc::is_captured : 0) |
+         (t.is(task::tells_progress) ? ipc::tells_progress : 0) |
          (t.extras && t.extras->chunks ? ipc::ahead_flag(t.extras->chunks->ahead()) : 0);
 }
 
@@ -204,7 +203,7 @@ bool process_crew::place(worker_process& w, task& t) {
   const ipc::call_header header{.task = t.id,
                                 .thunk = call.thunk,
                                 .target = call.target,
-                                .attempt = t.attempt + std::uint32_t{1},
+                                .attempt = t.attempt() + std::uint32_t{1},
                                 .flags = flags_of(t)};
   std::vector<std::byte> told;
   if (has_about(t))
@@ -214,16 +213,16 @@ bool process_crew::place(worker_process& w, task& t) {
       has_about(t) ? std::span<const std::byte>(told) : call.data.view();
   const auto prepared = w.sender.prepare(header, payload);
   MUSTER_ASSERT(prepared.has_value());
-  t.worker.store(w.id.slot, std::memory_order_relaxed);
+  t.set_worker(w.id.slot);
   std::string problem;
   if (prepared->payload == ipc::carrier::parcel && !send_parcel(w, prepared->position, payload, problem)) {
     w.sender.abandon(prepared->position);
-    ++t.attempt;
+    t.count_attempt();
     refused_.emplace_back(
         &t, std::make_exception_ptr(invalid_call(problem, {.task = t.id, .worker = w.id.slot})));
     return false;
   }
-  ++t.attempt;
+  t.count_attempt();
   w.at(prepared->position) = {.task = &t};
   w.had_tasks = true;
   lowest_placed_ = std::min(lowest_placed_, t.priority);
@@ -325,7 +324,7 @@ task* process_crew::take_back(worker_process& w, std::uint64_t position) {
   worker_process::placed& entry = w.at(position);
   if (entry.task == nullptr || !w.sender.take_back(position)) return nullptr;
   task* t = std::exchange(entry, {}).task;
-  --t->attempt;
+  t->take_back_attempt();
   note_load(w);
   if (w.one_task) owner_->worker_used(w.id, use::returned);
   return t;
@@ -399,7 +398,7 @@ void process_crew::call_back() {
         back.push_back(t);
     }
   }
-  std::ranges::sort(back, std::greater(), &task::id);
+  std::ranges::sort(back, [](const task* a, const task* b) { return a->id > b->id; });
   const auto intake = owner_->queue().lock();
   for (task* t : back) owner_->put_back(*t);
 }

@@ -276,11 +276,15 @@ void process_crew::wait(base::time_point until) {
   until = send_what_is_wanted(until);
   if (!standard_error_.flush()) until = std::min(until, base::after(owner_->time().now(), between_flushes));
   for (const auto& w : snapshot_) any = drain(*w) || any;
-  if (any) until = base::time_point::min();  // let the loop look at its notes first
-
-  bell_.before_sleep();
-  for (const auto& w : snapshot_)
-    if (w->receiver.anything() || w->has_progress()) until = base::time_point::min();
+  if (any && ++rounds_without_events_ < 8) return;  // the loop looks at its notes and comes back
+  rounds_without_events_ = 0;
+  if (any) {
+    until = base::time_point::min();  // a look at the descriptors, no sleep
+  } else {
+    bell_.before_sleep();
+    for (const auto& w : snapshot_)
+      if (w->receiver.anything() || w->has_progress()) until = base::time_point::min();
+  }
   timespec pause{};
   const auto now = owner_->time().now();
   if (until > now && until != base::never) {
@@ -291,7 +295,7 @@ void process_crew::wait(base::time_point until) {
   std::array<epoll_event, 64> events;
   const int count = ::epoll_pwait2(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                    until == base::never ? nullptr : &pause, nullptr);
-  bell_.after_sleep();
+  if (!any) bell_.after_sleep();
   for (int i = 0; i < count; ++i) {
     const std::uint64_t data = events[static_cast<std::size_t>(i)].data.u64;
     on_event(static_cast<source>(data >> 56U), static_cast<std::uint32_t>(data),

@@ -287,6 +287,7 @@ private:
   base::time_point sleeps_until_ = base::time_point::min();
   bool gave_calls_ = false;
   std::vector<worker_ref> snapshot_;  // loop only: reused by wait
+  int rounds_without_events_ = 0;     // loop only: since it looked at its descriptors
   // Loop only: what tasks said, to be delivered once the lock is let go; lines up to a bound.
   std::vector<log_line> lines_;
   std::uint64_t lines_dropped_ = 0;

@@ -80,7 +80,7 @@ bool process_crew::take_answer(worker_process& w, answer_taken& into, std::optio
     }
     broken = take_mail(w, r, into);
     if (broken) return false;
-    if ((w.at(r.position).task->flags & task::captured) != 0) into.output = finish_output(w, r.position);
+    if (w.at(r.position).task->is(task::captured)) into.output = finish_output(w, r.position);
     w.sender.finished(r.position);
     // Answered together with the one before it, it was never seen at the head.
     const worker_process::placed& entry = w.at(r.position);
@@ -145,7 +145,7 @@ void process_crew::chunks_taken(task& t, std::uint64_t count) {
   worker_ref on;
   {
     const locked lock(*this);
-    const std::uint32_t slot = t.worker.load(std::memory_order_relaxed);
+    const std::uint32_t slot = t.worker();
     if (slot >= workers_.size() || !workers_[slot] || !workers_[slot]->open()) return;
     on = workers_[slot];
     std::uint64_t position = on->sender.first();

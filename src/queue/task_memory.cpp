@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: MIT
 // Where tasks live. One thread submits, another one finishes: the worst case of a general allocator, so each
-// thread has slabs of its own. It takes blocks from them without any lock; whoever else frees a block keeps
-// it until it has a handful for the same owner, and hands those back by one exchange of a list head. The
-// owner takes them in when it would need another slab, and lets go of slabs that have become empty.
+// thread has slabs of its own. It takes blocks from them without any lock; whoever else frees a block notes
+// its address until he has a bundle of the same owner, and hands that over by one exchange of a list head.
+// The owner takes them in when it would need another slab, and lets go of slabs that have become empty.
+//
+// A block that moves to another thread's cache costs more than everything else here, so blocks are not
+// touched but by who uses them: a slab knows its free blocks as bits, a bundle lists its blocks in one of
+// them, and the block that is next is asked for while the one before it is filled.
+//
+// Slabs are cut from large mappings, without gaps. Some that were let go of stay for later; the others go
+// back to the system.
 //
 // A thread's cache outlives it: the next thread that starts takes it over, with whatever still comes back.
+#include <sys/mman.h>
+
+#include <array>
+#include <bit>
 #include <cstddef>
-#include <cstdlib>
+#include <cstdint>
 #include <mutex>
 #include <new>
 
@@ -17,69 +28,159 @@
 namespace muster::detail {
 namespace {
 
-constexpr std::size_t line = 64, slab_bytes = 64 * 1024, classes = 6, handful = 32;
-constexpr std::size_t largest = classes * line;
-constexpr std::size_t class_of(std::size_t bytes) { return (bytes + line - 1) / line - 1; }
+constexpr std::size_t line = 64, slab_bytes = 64 * 1024;
+// Two cache lines for the smallest, so that neighbours do not disturb each other; 144 is a call to a process,
+// 640 are a task's extras.
+constexpr std::array<std::size_t, 8> sizes{128, 144, 160, 192, 256, 320, 384, 640};
+constexpr std::size_t classes = sizes.size(), largest = sizes.back(), grain = 16;
+constexpr auto class_by_grains = [] {
+  std::array<std::uint8_t, largest / grain + 1> found{};
+  for (std::size_t grains = 0; grains < found.size(); ++grains)
+    while (sizes[found[grains]] < grains * grain) ++found[grains];
+  return found;
+}();
+constexpr std::size_t class_of(std::size_t bytes) { return class_by_grains[(bytes + grain - 1) / grain]; }
 
-struct block {
-  block* next;
-};
 struct cache;
 
 // Begins at a multiple of slab_bytes, so that a block finds it. Used by its owner only.
-struct slab {
+class slab {
+public:
+  slab(cache* of, std::size_t which) : owner(of), size_class(which) {}
+
   cache* const owner;
   const std::size_t size_class;
-  std::size_t used = 0;  // blocks that are not in `free`, nor behind `fresh`
-  std::size_t fresh;     // where the part begins that was never used
-  block* free = nullptr;
+  std::size_t used = 0;  // blocks
   slab* next = nullptr;  // both: in the owner's list of those with room
   slab* previous = nullptr;
   bool listed = false;
 
-  slab(cache* of, std::size_t which)
-      : owner(of), size_class(which), fresh((sizeof(slab) + line - 1) / line * line) {}
-  [[nodiscard]] std::size_t block_bytes() const { return (size_class + 1) * line; }
+  // Null: it is full.
   [[nodiscard]] void* take() {
-    if (block* b = free) {
-      free = b->next;
-      ++used;
-      return b;
+    void* const taken = first();
+    if (taken == nullptr) return nullptr;
+    if (words_ == 0) {
+      ++fresh_;
+    } else {
+      const auto at = static_cast<unsigned>(std::countr_zero(words_));
+      free_[at] &= free_[at] - 1;
+      if (free_[at] == 0) words_ &= words_ - 1;
     }
-    if (fresh + block_bytes() > slab_bytes) return nullptr;
-    void* b = reinterpret_cast<std::byte*>(this) + fresh;
-    fresh += block_bytes();
     ++used;
-    return b;
+    if (void* const later = first()) __builtin_prefetch(later, 1);
+    return taken;
   }
+  void put(void* p) {
+    const auto from_here = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(p) % slab_bytes);
+    const std::uint32_t index = (from_here - begin) / static_cast<std::uint32_t>(sizes[size_class]);
+    free_[index / 64] |= std::uint64_t{1} << index % 64;
+    words_ |= 1U << index / 64;
+    --used;
+  }
+
+private:
+  static constexpr std::uint32_t begin = 3 * line;
+  // The block that `take` would give.
+  void* first() {
+    std::size_t index = fresh_;
+    if (words_ != 0) {
+      const auto at = static_cast<unsigned>(std::countr_zero(words_));
+      index = at * std::size_t{64} + static_cast<unsigned>(std::countr_zero(free_[at]));
+    }
+    const std::size_t offset = begin + index * sizes[size_class];
+    if (offset + sizes[size_class] > slab_bytes) return nullptr;
+    return reinterpret_cast<std::byte*>(this) + offset;
+  }
+
+  std::uint32_t words_ = 0;                                       // a bit for each of free_ that is not 0
+  std::size_t fresh_ = 0;                                         // from this block on none was ever used
+  std::array<std::uint64_t, slab_bytes / sizes[0] / 64> free_{};  // a bit for each block that is free again
 };
+
+// Where slabs come from. Any thread may call.
+class slab_store {
+public:
+  // Null: there is no memory.
+  void* take() {
+    const std::lock_guard lock(mutex_);
+    if (spare* const s = spares_) {
+      spares_ = s->next;
+      --kept_;
+      return s;
+    }
+    if (cut_ == end_ && !map()) return nullptr;
+#ifdef MADV_POPULATE_WRITE  // all its pages at once: a fraction of what a fault for each costs
+    ::madvise(cut_, slab_bytes, MADV_POPULATE_WRITE);
+#endif
+    return std::exchange(cut_, cut_ + slab_bytes);
+  }
+  // Where the system cannot take it back (too many mappings), it is kept as well.
+  void give(void* slab) {
+    const std::lock_guard lock(mutex_);
+    if (kept_ >= most_kept && ::munmap(slab, slab_bytes) == 0) return;
+    spares_ = ::new (slab) spare{spares_};
+    ++kept_;
+  }
+
+private:
+  struct spare {
+    spare* next;
+  };
+  static constexpr std::size_t mapping = 64 * slab_bytes, most_kept = 256;  // 4 MiB, 16 MiB
+
+  bool map() {
+    void* const got = ::mmap(nullptr, mapping + slab_bytes, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (got == MAP_FAILED) return false;
+    const auto past = reinterpret_cast<std::uintptr_t>(got) % slab_bytes;
+    cut_ = static_cast<std::byte*>(got) + (slab_bytes - past);
+    end_ = cut_ + mapping;
+    return true;
+  }
+
+  std::mutex mutex_;
+  // All below: guarded by mutex_.
+  spare* spares_ = nullptr;
+  std::size_t kept_ = 0;                       // of them
+  std::byte *cut_ = nullptr, *end_ = nullptr;  // what was mapped and not used yet
+};
+constinit slab_store store;
 
 slab* slab_of(void* p) {
   return reinterpret_cast<slab*>(reinterpret_cast<std::uintptr_t>(p) & ~(std::uintptr_t{slab_bytes} - 1));
 }
 
+// Blocks that go back to their owner together: it is written into the last of them.
+struct bundle {
+  static constexpr std::size_t most = 14;
+  bundle* next;
+  std::size_t count;
+  std::array<void*, most - 1> others;
+};
+static_assert(sizeof(bundle) <= sizes[0]);
+
 struct cache {
   // What others freed: pushed by them (release), taken whole by the owner (acquire).
-  alignas(line) std::atomic<block*> returned{nullptr};
+  alignas(line) std::atomic<bundle*> returned{nullptr};
   // All below: the owner's.
   alignas(line) slab* current[classes] = {};
   slab* with_room[classes] = {};  // but for the current one
   cache* pending_for = nullptr;   // whose blocks are kept to be handed back together
-  block* pending = nullptr;
-  block* pending_last = nullptr;
   std::size_t pending_count = 0;
+  std::array<void*, bundle::most> pending{};
   cache* next_unused = nullptr;
 
   void* allocate(std::size_t which) {
     if (current[which] != nullptr)
       if (void* p = current[which]->take()) return p;
     take_in_returned();
-    if (current[which] != nullptr && current[which]->free != nullptr) return current[which]->take();
+    if (current[which] != nullptr)
+      if (void* p = current[which]->take()) return p;
     if (slab* s = with_room[which]) {
       unlist(*s);
       current[which] = s;
     } else {
-      void* memory = std::aligned_alloc(slab_bytes, slab_bytes);
+      void* memory = store.take();
       if (memory == nullptr) throw std::bad_alloc();
       current[which] = ::new (memory) slab(this, which);
     }
@@ -88,32 +189,34 @@ struct cache {
 
   void free(void* p) {
     slab* s = slab_of(p);
-    if (s->owner == this) return put(*s, static_cast<block*>(p));
+    if (s->owner == this) return put(*s, p);
     if (s->owner != pending_for) hand_back();
     pending_for = s->owner;
-    auto* b = ::new (p) block{pending};
-    if (pending == nullptr) pending_last = b;
-    pending = b;
-    if (++pending_count == handful) hand_back();
+    pending[pending_count++] = p;
+    if (pending_count == bundle::most) hand_back();
   }
 
   void hand_back() {
-    if (pending != nullptr) give(*pending_for, pending, pending_last);
-    pending = pending_last = nullptr;
+    if (pending_count == 0) return;
+    auto* const last = ::new (pending[pending_count - 1]) bundle{nullptr, pending_count - 1, {}};
+    for (std::size_t i = 0; i < last->count; ++i) last->others[i] = pending[i];
     pending_count = 0;
+    give(*pending_for, last);
   }
 
-  static void give(cache& to, block* first, block* last) {
-    block* head = to.returned.load(std::memory_order_relaxed);
-    do last->next = head;
-    while (!to.returned.compare_exchange_weak(head, first, std::memory_order_release,
+  static void give(cache& to, bundle* blocks) {
+    bundle* head = to.returned.load(std::memory_order_relaxed);
+    do blocks->next = head;
+    while (!to.returned.compare_exchange_weak(head, blocks, std::memory_order_release,
                                               std::memory_order_relaxed));
   }
 
 private:
   void take_in_returned() {
-    for (block* b = returned.exchange(nullptr, std::memory_order_acquire); b != nullptr;) {
-      block* const next = b->next;
+    for (bundle* b = returned.exchange(nullptr, std::memory_order_acquire); b != nullptr;) {
+      bundle* const next = b->next;
+      if (next != nullptr) __builtin_prefetch(next);
+      for (std::size_t i = 0; i < b->count; ++i) put(*slab_of(b->others[i]), b->others[i]);
       put(*slab_of(b), b);
       b = next;
     }
@@ -121,14 +224,13 @@ private:
 
   // Back into its slab. An empty one is let go of, unless it is the only one with room.
   void put(slab& s, void* p) {
-    s.free = ::new (p) block{s.free};
-    --s.used;
+    s.put(p);
     if (&s == current[s.size_class]) return;
     if (!s.listed) enlist(s);
     const bool another = s.previous != nullptr || s.next != nullptr;
     if (s.used > 0 || !another) return;
     unlist(s);
-    std::free(&s);
+    store.give(&s);
   }
 
   void enlist(slab& s) {
@@ -193,8 +295,7 @@ void free_task(void* p, std::size_t bytes) noexcept {
   if (bytes > largest || base::is_sanitized) return ::operator delete(p, bytes);
   if (mine == nullptr && !thread_ends) adopt_for_this_thread();
   if (mine != nullptr) return mine->free(p);
-  auto* b = ::new (p) block{nullptr};
-  cache::give(*slab_of(p)->owner, b, b);
+  cache::give(*slab_of(p)->owner, ::new (p) bundle{nullptr, 0, {}});
 }
 
 }  // namespace muster::detail

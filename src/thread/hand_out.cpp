@@ -50,7 +50,7 @@ std::optional<thread_crew::worker*> thread_crew::hand_one() {
 
 // Returns it where it is to be notified.
 thread_crew::worker* thread_crew::hand_to(worker& w, task& t) {
-  t.worker.store(w.id.slot, std::memory_order_relaxed);
+  t.set_worker(w.id.slot);
   if (!is_free(w)) {
     bind(w, t);
     return nullptr;

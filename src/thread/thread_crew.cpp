@@ -134,7 +134,7 @@ void thread_crew::serve(worker& me) {
     } else {
       owner_->look_idle();
     }
-    queue().lock(lock);
+    queue().lock_to_take(lock);
   }
   lock.unlock();
   if (manner_.hooks.close) run_hook(me, "close", manner_.hooks.close);
@@ -160,13 +160,13 @@ std::size_t thread_crew::refill(worker& me) {
   while (count < wanted) {
     task* t = intake.take();
     if (t == nullptr) break;
-    t->worker.store(me.id.slot, std::memory_order_relaxed);
+    t->set_worker(me.id.slot);
     if (count > 0) lowest_in_batches_ = std::min(lowest_in_batches_, static_cast<int>(t->priority));
     me.batch[count++].store(t, std::memory_order_relaxed);
   }
   if (count > 0) return count;
   if (task* t = steal()) {
-    t->worker.store(me.id.slot, std::memory_order_relaxed);
+    t->set_worker(me.id.slot);
     me.batch[0].store(t, std::memory_order_relaxed);
     return 1;
   }
@@ -445,8 +445,7 @@ revoked thread_crew::revoke(task& t, bool tell, worker_id& on) {
     if (std::erase(w->bound, &t) > 0) return revoked::taken_back;
     if (w->running.load(std::memory_order_relaxed) != &t) continue;
     on = w->id;
-    return tell && t.state.load(std::memory_order_relaxed) == detail::task_state::running ? revoked::told
-                                                                                          : revoked::gone;
+    return tell && t.state() == detail::task_state::running ? revoked::told : revoked::gone;
   }
   return revoked::gone;
 }
@@ -472,7 +471,7 @@ bool thread_crew::holds(worker_id id, const task& t) {
   const auto lock = queue().lock();
   return id.slot < workers_.size() && workers_[id.slot]->id == id &&
          workers_[id.slot]->running.load(std::memory_order_relaxed) == &t &&
-         t.state.load(std::memory_order_relaxed) == detail::task_state::running;
+         t.state() == detail::task_state::running;
 }
 
 void thread_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& idle) {
@@ -499,7 +498,7 @@ std::vector<std::uint64_t> thread_crew::finish() {
     {
       const auto lock = queue().lock();
       const task* t = w->running.load(std::memory_order_relaxed);
-      if (t != nullptr && t->state.load(std::memory_order_relaxed) == detail::task_state::running) {
+      if (t != nullptr && t->state() == detail::task_state::running) {
         stuck.push_back(t->id);
         continue;  // the destructor waits for it
       }

@@ -84,7 +84,7 @@ public:
   [[nodiscard]] bool can_kill() const override { return false; }
 
 private:
-  static constexpr std::size_t longest_batch = 16;
+  static constexpr std::size_t longest_batch = 32;
   static constexpr std::size_t most_bound = 64;  // tasks that wait for one worker; also in choose_options.hpp
 
   struct worker {

@@ -59,7 +59,7 @@ public:
       t->extras = std::make_unique<detail::task_extras>();
       t->extras->queue_timeout = o.queue_timeout;
       t->extras->run_timeout = o.run_timeout;
-      t->flags |= detail::task::watched;
+      t->mark(detail::task::watched);
     }
     plays_[t.get()] = {name, what};
     detail::acquire(*t);

@@ -200,14 +200,14 @@ void draw_task(sim_task& t, std::uint64_t act, time_point now, fate& chance) {
   if (!chance.happens("extras", 0.5, act)) return;
   t.extras = std::make_unique<detail::task_extras>();
   t.extras->stop = std::stop_source();
-  const duration queue = 1ms + some(dice, 100ms), run = 1ms + some(dice, 100ms),
-                 all = 1ms + some(dice, 300ms);
+  const int far = chance.happens("far limits", 0.3, act) ? 10 : 1;  // see engine/far_limits.hpp
+  const duration queue = far * (1ms + some(dice, 100ms)), run = 1ms + some(dice, 100ms),
+                 all = far * (1ms + some(dice, 300ms));
   if (chance.happens("id", 0.2, act)) t.extras->id = "id " + std::to_string(dice.below(4));
   if (chance.happens("queue timeout", 0.3, act)) t.extras->queue_timeout = queue;
   if (chance.happens("run timeout", 0.3, act)) t.extras->run_timeout = run;
   if (chance.happens("deadline", 0.2, act)) t.extras->settle_by = now + all;
-  if (t.extras->queue_timeout || t.extras->run_timeout || t.extras->settle_by)
-    t.flags |= detail::task::watched;
+  if (t.extras->queue_timeout || t.extras->run_timeout || t.extras->settle_by) t.mark(detail::task::watched);
   if (chance.happens("weight", 0.6, act)) t.extras->bytes = chance.dice("weight", act).below(300);
   if (chance.happens("key", 0.5, act)) t.extras->key = std::to_string(chance.dice("key", act).below(3));
   if (!chance.happens("its own retry", 0.3, act)) return;

@@ -19,7 +19,7 @@ TEST(engine, a_retry_brings_a_worker_when_all_have_left_meanwhile) {
   ASSERT_EQ(pool.engine->snapshot().waiting, 1u);
   pool.pass(10s);
   EXPECT_TRUE(t->settled());
-  EXPECT_EQ(t->attempt, 2);
+  EXPECT_EQ(t->attempt(), 2);
 }
 
 TEST(engine, a_worker_that_had_to_be_killed_to_stop_is_counted_once) {

@@ -46,7 +46,7 @@ TEST(failing, tasks_that_wait_for_another_attempt_keep_no_worker_from_the_good_o
   pool.pass(1min);
   for (const auto& t : bad) {
     EXPECT_TRUE(t->settled());
-    EXPECT_EQ(t->attempt, 3);
+    EXPECT_EQ(t->attempt(), 3);
   }
 }
 
@@ -86,7 +86,7 @@ TEST(failing, an_attempt_past_its_run_timeout_is_ended_before_the_next_begins) {
     const auto t = pool.submit(std::move(extras));
     pool.pass(5s);
     ASSERT_TRUE(t->settled()) << can_kill;
-    EXPECT_EQ(t->attempt, 3) << can_kill;
+    EXPECT_EQ(t->attempt(), 3) << can_kill;
     EXPECT_EQ(t->error, nullptr) << can_kill;
     EXPECT_EQ(pool.crew->broken(), "") << can_kill;
     EXPECT_EQ(pool.engine->snapshot().succeeded, 1u) << can_kill;
@@ -104,7 +104,7 @@ TEST(failing, a_value_that_an_attempt_returns_past_its_run_timeout_is_the_result
   const auto t = pool.submit(std::move(extras));
   pool.pass(5s);
   ASSERT_TRUE(t->settled());
-  EXPECT_EQ(t->attempt, 1);
+  EXPECT_EQ(t->attempt(), 1);
   EXPECT_EQ(t->error, nullptr);
   EXPECT_EQ(pool.engine->snapshot().succeeded, 1u);
   EXPECT_EQ(pool.engine->snapshot().retried, 0u);
@@ -121,10 +121,10 @@ TEST(failing, a_thread_that_does_not_come_back_after_its_timeout_fails_its_task_
   pool.pass(1s);
   ASSERT_TRUE(t->settled());
   EXPECT_EQ(code_of(t), error_code::task_timeout);
-  EXPECT_EQ(t->attempt, 1);
+  EXPECT_EQ(t->attempt(), 1);
   pool.pass(2h);  // it comes back at last, which changes nothing
   EXPECT_EQ(code_of(t), error_code::task_timeout);
-  EXPECT_EQ(t->attempt, 1);
+  EXPECT_EQ(t->attempt(), 1);
 }
 
 TEST(failing, the_predicate_decides_and_one_that_throws_says_no) {
@@ -140,7 +140,7 @@ TEST(failing, the_predicate_decides_and_one_that_throws_says_no) {
   pool.pass(1s);
   EXPECT_TRUE(t->settled());
   EXPECT_EQ(asked, 3);
-  EXPECT_EQ(t->attempt, 3);
+  EXPECT_EQ(t->attempt(), 3);
   EXPECT_EQ(code_of(t), std::nullopt) << "its own error";
 
   chosen.retry.when = [](const std::exception_ptr&) -> bool { throw std::runtime_error("no idea"); };
@@ -148,7 +148,7 @@ TEST(failing, the_predicate_decides_and_one_that_throws_says_no) {
   const auto u = other.submit();
   other.pass(1s);
   EXPECT_TRUE(u->settled());
-  EXPECT_EQ(u->attempt, 1);
+  EXPECT_EQ(u->attempt(), 1);
   EXPECT_EQ(other.engine->snapshot().waiting, 0u);
 }
 
@@ -168,7 +168,7 @@ TEST(failing, a_task_that_is_cancelled_while_the_predicate_thinks_is_not_run_aga
   EXPECT_EQ(code_of(t), error_code::cancelled);
   later.front()();
   pool.pass(1min);
-  EXPECT_EQ(t->attempt, 1);
+  EXPECT_EQ(t->attempt(), 1);
   EXPECT_EQ(engine::inspector::known(*pool.engine), 0u);
 }
 
@@ -196,7 +196,7 @@ TEST(failing, one_poison_among_ten_thousand_is_set_aside_after_three_deaths) {
       good.push_back(pool.submit(plain(), 2));
   pool.pass(1h);
   EXPECT_EQ(code_of(poison), error_code::quarantined);
-  EXPECT_EQ(poison->attempt, 3);
+  EXPECT_EQ(poison->attempt(), 3);
   const stats s = pool.engine->snapshot();
   EXPECT_EQ(s.succeeded, good.size());
   EXPECT_EQ(s.failed, 1u);
@@ -217,7 +217,7 @@ TEST(failing, killing_all_workers_at_once_again_and_again_sets_nobody_aside) {
   pool.pass(1min);
   EXPECT_EQ(pool.engine->snapshot().succeeded, 4u);
   EXPECT_EQ(pool.engine->snapshot().quarantined, 0u);
-  for (const auto& t : tasks) EXPECT_EQ(t->attempt, 6);
+  for (const auto& t : tasks) EXPECT_EQ(t->attempt(), 6);
 }
 
 TEST(failing, a_task_with_the_id_of_one_set_aside_is_refused_until_its_time_is_over) {

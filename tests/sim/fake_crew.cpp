@@ -236,7 +236,7 @@ void fake_crew::answer(worker& w, std::size_t which) {
   if (me.step == next_step::none) plan_step(me);
 
   std::exception_ptr error;
-  context about(t.id, t.attempt, {});
+  context about(t.id, t.attempt(), {});
   switch (t.ops->run(t, about, false, error)) {
     case detail::ran::stored: return owner_->succeeded(t);
     case detail::ran::late:
@@ -265,7 +265,7 @@ void fake_crew::ended(worker& w, const std::string& problem) {
   const auto shared = std::make_shared<const death>(std::move(how));
   for (sim_task* t : lost) {
     if (t->settled()) meet("its worker is killed after it settled");
-    if (set_.planted == plant::a_retry_too_many) --t->attempt;
+    if (set_.planted == plant::a_retry_too_many) t->take_back_attempt();
     const bool is_for_one = t->extras && t->extras->only_on;
     owner_->failed(*t, std::make_exception_ptr(unexpected_exit(shared, owner_->subject_of(*t))),
                    is_for_one ? policy::failure::permanent : policy::failure::crash);
@@ -307,8 +307,8 @@ bool fake_crew::has_room(const worker& w) const {
 }
 
 void fake_crew::place(worker& w, sim_task& t) {
-  ++t.attempt;
-  t.worker.store(w.id.slot, std::memory_order_relaxed);
+  t.count_attempt();
+  t.set_worker(w.id.slot);
   w.tasks.push_back({&t});
   w.had_tasks = true;
   if (w.state == worker_state::idle) move_worker(w, worker_event::begin);
@@ -391,7 +391,7 @@ bool fake_crew::take_back(worker& w, std::size_t index) {
     detail::acquire(*w.tasks[index].task);
     return true;
   }
-  --w.tasks[index].task->attempt;
+  w.tasks[index].task->take_back_attempt();
   w.tasks.erase(w.tasks.begin() + static_cast<long>(index));
   if (w.tasks.empty() && w.state == worker_state::busy) {
     move_worker(w, worker_event::rest);
@@ -408,7 +408,7 @@ void fake_crew::take_back_unclaimed(worker& w) {
     sim_task* t = w.tasks[i - 1].task;
     if (w.tasks[i - 1].claimed) continue;
     w.tasks.erase(w.tasks.begin() + static_cast<long>(i - 1));
-    --t->attempt;
+    t->take_back_attempt();
     if (t->extras && t->extras->only_on) {
       w.own.push_front(t);
       continue;

@@ -23,8 +23,7 @@ public:
   detail::task_ref<> submit(std::unique_ptr<detail::task_extras> extras, std::uint64_t number = 0) {
     auto made = std::make_unique<sim_task>();
     made->number = number;
-    if (extras->run_timeout || extras->queue_timeout || extras->settle_by)
-      made->flags |= detail::task::watched;
+    if (extras->run_timeout || extras->queue_timeout || extras->settle_by) made->mark(detail::task::watched);
     made->extras = std::move(extras);
     auto t = detail::task_ref<>::adopt(made.release());
     engine->submit(t);

@@ -27,7 +27,7 @@ world::world(const setup& chosen, coverage& met)
   auto made = std::make_unique<fake_crew>(drawn_.crew, *clock_, met_, &fate_, &diary_);
   crew_ = made.get();
   crew_->write_script = [this](sim_task& t) {
-    const auto attempt = static_cast<std::uint64_t>(t.attempt);
+    const auto attempt = static_cast<std::uint64_t>(t.attempt());
     base::random dice = fate_.dice("script", t.number, attempt);
     return script{.takes = some(dice, drawn_.longest_run),
                   .throws = fate_.happens("throws", drawn_.throws, t.number, attempt)};

@@ -85,7 +85,7 @@ void world::submit_last() {
 void world::note_what_waits(const sim_task& t, bool dropped) {
   if (dropped) ++met_[t.settled() ? "a new task was dropped" : "a task was dropped for another"];
   const auto lock = engine_->queue().lock();
-  if (t.state.load() != detail::task_state::queued || t.settled()) return;
+  if (t.state() != detail::task_state::queued || t.settled()) return;
   std::size_t bytes = 0;
   engine_->queue().for_each([&](const detail::task& each) { bytes += each.extras ? each.extras->bytes : 0; });
   if (bytes > drawn_.pool.queue.bytes.value_or(bytes))
@@ -104,9 +104,9 @@ void world::cancel(std::uint64_t act) {
   if (found == tasks_.end()) return;
   sim_task& t = *found->task;
   if (t.settled()) return;
-  ++met_["cancelled while " + std::string(engine::name(t.state.load()))];
+  ++met_["cancelled while " + std::string(engine::name(t.state()))];
   write([&] { return "user cancels task " + std::to_string(t.id); });
-  if (t.state.load() == detail::task_state::queued) t.may_begin = false;
+  if (t.state() == detail::task_state::queued) t.may_begin = false;
   engine_->cancel(t);
   if (!t.may_begin && !t.settled()) fail("a queued task was cancelled and has not settled");
 }
@@ -126,7 +126,7 @@ void world::broadcast(std::uint64_t act) {
     if (fate_.happens("broadcast with a deadline", 0.3, act, w.slot)) {
       base::random dice = fate_.dice("broadcast with a deadline", act, w.slot);
       t.extras->settle_by = clock_->at + 1ms + some(dice, 300ms);
-      t.flags |= detail::task::watched;
+      t.mark(detail::task::watched);
     }
     user_task entry{detail::task_ref<>::adopt(made.release()), &t};
     detail::attach(t, new counter(t, settled_));

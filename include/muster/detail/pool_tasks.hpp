@@ -133,7 +133,7 @@ struct closure_task final : value_task<R> {
       .result = &typeid(R),
   };
   F function;
-  std::tuple<Args...> arguments;
+  [[no_unique_address]] std::tuple<Args...> arguments;
 };
 
 template <class F, class... Args>

@@ -145,7 +145,7 @@ TEST(lifecycle, every_state_and_event_has_a_name_of_its_own) {
 TEST(lifecycle_death, a_move_that_cannot_happen_ends_the_program) {
   constexpr detail::task_ops none{};
   detail::task t(none);
-  t.state = task_state::waiting;
+  t.set_state(task_state::waiting);
   EXPECT_DEATH(move(t, task_event::place), "broken invariant");
 }
 

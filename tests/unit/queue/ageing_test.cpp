@@ -25,7 +25,7 @@ public:
   explicit line(std::optional<std::int64_t> step) : lanes_(step) {}
   item& come(int priority, std::int64_t at) {
     item& t = items_.emplace_back(priority, at);
-    t.id = items_.size();
+    t.set_id(items_.size());
     lanes_.stamp(t, at);
     lanes_.push_back(t);
     return t;

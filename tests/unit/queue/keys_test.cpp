@@ -19,7 +19,7 @@ public:
       : each_(each), some_(std::move(some)) {}
   task& make(const std::string& key, int priority = 0) {
     task& t = tasks_.emplace_back(no_operations);
-    t.id = tasks_.size();
+    t.set_id(tasks_.size());
     t.priority = priority;
     t.extras = std::make_unique<detail::task_extras>();
     t.extras->key = key;
