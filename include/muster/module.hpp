@@ -8,13 +8,15 @@
 //       m.version("1.2");
 //       m.add("shrink", shrink);
 //       m.add("halve", [](double x) { return x / 2; });
+//       m.init([] { open_the_model(); });
 //     }
 //
 // Build it as a shared object with this header on the include path; link nothing of muster's. All that the
 // functions above need is inline here, so the program that loads the module need not export its symbols. (A
 // module that runs pools itself needs the library: from a program that exports it, or by linking the shared
 // library.) The body runs once, on the thread that first loads the module in a process; the functions run on
-// any worker.
+// any worker. A new file at the same path is what new workers load: process_pool::recycle() puts it into
+// service.
 #pragma once
 
 #include <cstddef>
@@ -60,6 +62,18 @@ public:
 
   /// The author's own name for this edition of the module. It appears in messages.
   void version(std::string_view text) { version_ = text; }
+
+  /// Runs once in each process that calls the module, before the first of its functions there, on that
+  /// thread; calls that come meanwhile wait. Not where the functions are only listed. What it throws is the
+  /// error of that call, a std::runtime_error that names the module, and the next call tries again. It must
+  /// not wait for calls of its own module.
+  void init(void (*function)()) { init_ = function; }
+
+  /// Runs once in each process that has called the module, when that ends in peace: in a worker process after
+  /// its last task, which has as long as for process_hooks::close; with a thread_pool in std::exit. Where
+  /// there are several modules, the last to be called first is closed first. What it throws is written to
+  /// standard error.
+  void close(void (*function)()) { close_ = function; }
 
   /// Makes `function` callable as `name` (letters, digits, `_`, `-` and `.`; each name once). It may be
   /// whatever could be submitted to a process pool and has one list of parameters: a function, or a lambda or
@@ -116,6 +130,8 @@ private:
 
   std::string version_;
   std::string problem_;
+  void (*init_)() = nullptr;
+  void (*close_)() = nullptr;
   std::deque<std::string> names_;  // never moved, the exports point into it
   std::vector<detail::module_export> exports_;
 };
@@ -149,6 +165,8 @@ public:
                                                : builder_.problem_.c_str(),
         .exports = builder_.exports_.data(),
         .export_count = builder_.exports_.size(),
+        .init = builder_.init_,
+        .close = builder_.close_,
     };
   }
   module_record(const module_record&) = delete;

@@ -3,8 +3,12 @@
 
 #include <dlfcn.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
+#include <ranges>
 #include <shared_mutex>
+#include <stdexcept>
 #include <utility>
 
 namespace muster::module {
@@ -27,14 +31,24 @@ std::string linker_complaint(const std::string& path) {
 }
 
 struct module_list {
-  std::shared_mutex mutex;  // guards by_path
+  std::shared_mutex mutex;  // guards both
   std::unordered_map<std::string, std::shared_ptr<const exported_module>> by_path;
+  std::vector<const exported_module*> to_close;  // in the order in which they began
 };
 
 /// Never destroyed: workers may still call while the program ends.
 module_list& all_modules() {
   static auto* const list = new module_list;
   return *list;
+}
+
+// They are never destroyed before the process ends.
+void close_later(const exported_module& module) {
+  static const bool at_exit = std::atexit([] { close_modules(); }) == 0;
+  static_cast<void>(at_exit);
+  module_list& list = all_modules();
+  const std::lock_guard lock(list.mutex);
+  list.to_close.push_back(&module);
 }
 
 std::shared_ptr<const exported_module> find_used(const std::string& path) {
@@ -76,9 +90,51 @@ std::string exported_module::read_description() {
   }
   if (described->version[0] != '\0') title_ += " (version " + std::string(described->version) + ")";
   if (described->problem != nullptr) return described->problem;
+  init_ = described->init;
+  close_ = described->close;
   exports_.assign(described->exports, described->exports + described->export_count);
   for (std::size_t i = 0; i < exports_.size(); ++i) by_name_.emplace(exports_[i].name, i);
   return {};
+}
+
+void exported_module::begin() const {
+  for (life seen = life_.load(std::memory_order_acquire); seen != life::begun;) {
+    if (seen == life::beginning) {
+      life_.wait(seen, std::memory_order_acquire);
+      seen = life_.load(std::memory_order_acquire);
+    } else if (life_.compare_exchange_weak(seen, life::beginning, std::memory_order_acquire)) {
+      return run_init();
+    }
+  }
+}
+
+// No lock is held: the module's code runs. Whoever waits is told how it went.
+void exported_module::run_init() const {
+  const auto tell = [this](life how) {
+    life_.store(how, std::memory_order_release);
+    life_.notify_all();
+  };
+  try {
+    if (init_ != nullptr) init_();
+    if (close_ != nullptr) close_later(*this);
+  } catch (const std::exception& thrown) {
+    tell(life::fresh);
+    throw std::runtime_error(title_ + " could not be initialised: " + thrown.what());
+  } catch (...) {
+    tell(life::fresh);
+    throw std::runtime_error(title_ + " could not be initialised");
+  }
+  tell(life::begun);
+}
+
+void exported_module::close() const noexcept {
+  try {
+    close_();
+  } catch (const std::exception& thrown) {
+    std::fprintf(stderr, "muster: %s: its close threw: %s\n", title_.c_str(), thrown.what());
+  } catch (...) {
+    std::fprintf(stderr, "muster: %s: its close threw something that is no std::exception\n", title_.c_str());
+  }
 }
 
 const detail::module_export* exported_module::find(std::string_view name) const {
@@ -94,6 +150,16 @@ loaded use_module(const std::string& path) {
   module_list& list = all_modules();
   const std::lock_guard lock(list.mutex);
   return list.by_path.try_emplace(path, *std::move(fresh)).first->second;
+}
+
+void close_modules() noexcept {
+  module_list& list = all_modules();
+  std::vector<const exported_module*> closing;
+  {
+    const std::lock_guard lock(list.mutex);
+    closing.swap(list.to_close);
+  }
+  for (const exported_module* each : closing | std::views::reverse) each->close();
 }
 
 }  // namespace muster::module

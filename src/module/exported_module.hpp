@@ -6,6 +6,8 @@
 // lock comes first.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <string>
@@ -33,13 +35,27 @@ public:
   /// "module '/lib/photos.so' (version 1.2)", for messages.
   const std::string& title() const noexcept { return title_; }
 
+  /// Before a function of it is called: runs the module's init, where that has not been done. Once: others
+  /// that come meanwhile wait. Throws std::runtime_error with what init threw; who comes next tries again.
+  void begin() const;
+  /// Runs the module's close. What it throws is written to standard error.
+  void close() const noexcept;
+
 private:
+  enum class life : std::uint8_t { fresh, beginning, begun };
+
   exported_module(std::string path, void* handle) : title_("module '" + path + "'"), handle_(handle) {}
   /// Empty when the module can be used; else what is wrong with it, to follow its title.
   std::string read_description();
 
+  void run_init() const;
+
   std::string title_;
   void* handle_;
+  void (*init_)() = nullptr;
+  void (*close_)() = nullptr;
+  // Written by who runs init; release, so that who finds it begun sees what init has done.
+  mutable std::atomic<life> life_{life::fresh};
   std::vector<detail::module_export> exports_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };
@@ -48,5 +64,9 @@ private:
 /// again at the next use. (Later a newer generation of a file takes its place in the list; a call keeps the
 /// one it has begun with.)
 std::expected<std::shared_ptr<const exported_module>, std::string> use_module(const std::string& path);
+
+/// Closes those that have begun, the last first, each once. A worker calls it when its last task is done;
+/// other processes do so in std::exit.
+void close_modules() noexcept;
 
 }  // namespace muster::module

@@ -15,9 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::shared_ptr<const module::exported_module> use(const std::string& path) {
+std::shared_ptr<const module::exported_module> use(const std::string& path, const std::string* function) {
   auto found = module::use_module(path);
-  if (!found) throw invalid_call(found.error());
+  if (!found)
+    throw invalid_call(found.error() +
+                       (function != nullptr ? "; it was wanted for its function '" + *function + "'" : ""));
   return *std::move(found);
 }
 
@@ -76,7 +78,7 @@ namespace detail {
 
 void run_export(context& about, const std::string& path, const std::string& function,
                 const std::string& expected_signature, reader& arguments, writer& result) {
-  const auto module = use(path);
+  const auto module = use(path, &function);
   const module_export* const found = module->find(function);
   if (found == nullptr) {
     throw invalid_call(module->title() + " has no function '" + function + "'; " + list_of(*module));
@@ -85,6 +87,7 @@ void run_export(context& about, const std::string& path, const std::string& func
     throw invalid_call(module->title() + " has " + function + found->signature + ", which was called as " +
                        function + expected_signature);
   }
+  module->begin();
   call_site site{
       .target = found->target, .arguments = arguments, .result = result, .stop = about.stop(), .ctx = &about};
   found->thunk(site);
@@ -101,7 +104,7 @@ std::vector<std::byte> call_module(context& about, const std::string& path, cons
 }
 
 std::vector<export_text> list_exports(const std::string& path) {
-  const auto module = use(path);
+  const auto module = use(path, nullptr);
   std::vector<export_text> list;
   for (const module_export& each : module->exports()) list.push_back({each.name, each.signature});
   return list;

@@ -20,6 +20,7 @@
 #include "ipc/messages.hpp"
 #include "ipc/region.hpp"
 #include "ipc/request_ring.hpp"
+#include "module/exported_module.hpp"
 #include "module/function_key.hpp"
 #include "worker/ending.hpp"
 #include "worker/faults.hpp"
@@ -102,6 +103,7 @@ public:
     for (std::thread& each : others_) each.join();
     faults::reach(fault_step::leaving);
     if (is_leaving()) tell_leaving();
+    module::close_modules();
     hooks_.close();
     if (!calls_.is_stopping_quietly()) hooks_.give_last_signal();
     return 0;

@@ -14,6 +14,8 @@ muster_module_1() {
       .problem = nullptr,
       .exports = nullptr,
       .export_count = 0,
+      .init = nullptr,
+      .close = nullptr,
   };
   return &description;
 }

@@ -18,7 +18,7 @@
 namespace muster::detail {
 
 /// Raised when the structs below, the meaning of a thunk or the encoding of values change.
-inline constexpr std::uint32_t module_abi = 1;
+inline constexpr std::uint32_t module_abi = 2;
 
 /// The symbol that MUSTER_MODULE defines: a function of type module_entry.
 inline constexpr const char* module_symbol = "muster_module_1";
@@ -39,6 +39,8 @@ struct module_description {
   const char* problem;   // null, or why the module cannot be used: "exports two functions named 'f'"
   const module_export* exports;
   std::size_t export_count;
+  void (*init)() = nullptr;   // null: there is none
+  void (*close)() = nullptr;  // the same
 };
 
 using module_entry = const module_description* (*)();

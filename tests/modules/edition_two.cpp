@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+#include "edition.hpp"
+
+TEST_EDITION("2")
