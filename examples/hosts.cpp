@@ -55,6 +55,21 @@ void with_commands() {
   for (auto& each : all) std::fputs(each.get().out.c_str(), stdout);
 }
 
+void as_with_worker_pool() {
+  const muster::worker_options workers = {.min = 1, .max = 5, .at_once = 10};
+  muster::host_pool pool(muster::node{.base = "./hosts"},
+                         {.workers = workers, .strategy = muster::strategy::fill});
+  const auto do_some_work = pool.proxy<std::string(std::string)>({"./worker", "doSomeWork"});
+
+  std::vector<muster::future<std::string>> results;
+  for (int i = 0; i < 1'000; ++i) results.push_back(do_some_work("bar"));
+  pool.stop();  // takes no more, and finishes these
+
+  std::size_t well = 0;
+  for (auto& each : results) well += each.get().empty() ? 0 : 1;
+  std::printf("%zu results\n", well);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -63,4 +78,5 @@ int main(int argc, char** argv) {
   with_python();
   with_any_program();
   with_commands();
+  as_with_worker_pool();
 }

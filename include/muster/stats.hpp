@@ -133,6 +133,8 @@ struct stats {
     for (const worker_stats& w : workers) found += w.state == state ? 1 : 0;
     return found;
   }
+  /// Those that are not dead.
+  [[nodiscard]] std::size_t alive() const { return workers.size() - count(worker_state::dead); }
   [[nodiscard]] std::size_t busy() const { return count(worker_state::busy); }
   /// Ready for a task.
   [[nodiscard]] std::size_t idle() const { return count(worker_state::idle); }

@@ -159,7 +159,8 @@ process_options host_settings::options_with(process_options given) {
   plan.at_once = given.workers.at_once;
   for (const stop_signal& each : given.stop)
     if (each.signal != SIGKILL) plan.signals.push_back(each.signal);
-  if (!plan.signals.empty()) plan.last_signal = plan.signals.front();
+  // Who begins with SIGKILL wants no handler to run, also not that of a Node which ends in peace.
+  if (!given.stop.empty()) plan.last_signal = given.stop.front().signal == SIGKILL ? 0 : plan.signals.front();
   plan_ = host::to_bytes(plan);
   given.args.insert(given.args.begin(), plan_);
   given.init = host::begin_host;

@@ -3,6 +3,8 @@
 
 // What the tests of hosts share: programs that are started for real. Called by the test's thread.
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -79,6 +81,36 @@ std::string start_failure_of(const Host& what) {
   (void)pool.terminate();
   starter.join();
   return cause;
+}
+
+// A module's file is replaced while a call of it is under way: that call is finished by the module it began
+// with, and the pool's next worker has the new one. In `text` stands EDITION, which its function `edition`
+// gives; so does `held`, which makes a file beside the module's (.begun) and waits for another (.gate).
+template <class Host>
+void expect_reload(Host what, const std::string& name, std::string text) {
+  const scratch files;
+  const std::string file = files(name);
+  const auto install = [&](const std::string& edition) {
+    std::string written = text;
+    written.replace(written.find("EDITION"), 7, edition);
+    std::ofstream(file + ".new") << written;
+    std::filesystem::rename(file + ".new", file);
+  };
+  install("one");
+  what.module = file;
+  host_pool pool(what, one_host());
+  auto held = pool.call<std::string>("held");
+  ASSERT_TRUE(appears(file + ".begun"));
+  install("two");
+  recycle_report report;
+  std::thread recycling([&] { report = pool.recycle(); });
+  EXPECT_TRUE(eventually([&] { return pool.stats().workers_recycled == 1; }));
+  EXPECT_EQ(pool.call<std::string>("edition").get(), "two");
+  touch(file + ".gate");
+  EXPECT_EQ(held.get(), "one");
+  recycling.join();
+  EXPECT_EQ(report.replaced, 1U);
+  EXPECT_EQ(pool.call<std::string>("edition").get(), "two");
 }
 
 inline void expect_text(const std::string& text, const std::string& part) {

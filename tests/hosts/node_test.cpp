@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Functions of Node modules, in a real Node.
-#include <set>
-
 #include "hosts/kit.hpp"
 
 namespace muster::test {
@@ -25,28 +23,6 @@ TEST(node_hosts, call_functions_plain_and_async_with_values_of_every_kind) {
   EXPECT_EQ(pool.call<std::optional<int>>("nothing").get(), std::nullopt);
   EXPECT_EQ(pool.call<std::optional<int>>("aFunction").get(), std::nullopt);
   EXPECT_EQ(pool.call<std::string>("date").get(), "1970-01-01T00:00:00.000Z");
-}
-
-// S39, S148, T36: the example of the npm package: calls, and stop at once. All results, from at most five.
-TEST(node_hosts, give_all_thousand_results_though_the_pool_is_stopped_at_once) {
-  process_options options = one_host(10);
-  options.workers.min = 1;
-  options.workers.max = 5;
-  options.strategy = strategy::fill;
-  options.stop = {{.signal = SIGTERM, .patience = watchdog}};
-  host_pool pool(node{.module = "./work", .base = program_file("")}, options);
-  const auto do_some_work = pool.proxy<std::string(std::string)>("doSomeWork");
-  std::vector<future<std::string>> all;
-  for (int i = 0; i < 1'000; ++i) all.push_back(do_some_work("bar"));
-  EXPECT_FALSE(pool.stop(std::chrono::minutes(5)).forced);
-  std::set<std::string> pids;
-  for (auto& each : all) {
-    const std::string text = each.get();
-    expect_text(text, "Work \"bar\" completed in");
-    pids.insert(text.substr(0, text.find(']')));
-  }
-  EXPECT_LE(pids.size(), 5U);
-  EXPECT_EQ(pool.stats().workers_died, 0U);
 }
 
 TEST(node_hosts, have_ten_calls_at_once_and_answer_each_its_own) {
@@ -193,6 +169,18 @@ TEST(node_hosts, find_their_arguments_behind_the_module) {
   host_pool pool(tasks(), options);
   EXPECT_EQ(pool.call<std::vector<std::string>>("argv").get(),
             (std::vector<std::string>{program_file("tasks.cjs"), "--verbose", "{}"}));
+}
+
+TEST(node_hosts, load_a_changed_module_with_a_recycle) {
+  expect_reload(node{}, "edition.js", R"(
+const fs = require('node:fs');
+exports.edition = () => 'EDITION';
+exports.held = async () => {
+  fs.writeFileSync(__filename + '.begun', '');
+  while (!fs.existsSync(__filename + '.gate')) await new Promise((resolve) => setTimeout(resolve, 1));
+  return exports.edition();
+};
+)");
 }
 
 TEST(node_hosts, whose_module_cannot_be_loaded_do_not_come_up_and_say_why) {

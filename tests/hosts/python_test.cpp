@@ -41,8 +41,9 @@ TEST(python_hosts, name_the_module_and_the_function_that_are_not_there) {
   const std::string missing = error_of<invalid_call>(pool.call<int>("subtract", 1, 2))->what();
   expect_text(missing, "tasks.py' has no function 'subtract'; it has: ");
   expect_text(missing, "add, echo");
-  expect_text(error_of<invalid_call>(pool.call<int>({"no_such", "add"}, 1))->what(),
-              "there is no module 'no_such'");
+  const std::string nowhere = error_of<invalid_call>(pool.call<int>({"no_such", "add"}, 1))->what();
+  expect_text(nowhere, "there is no module 'no_such'");
+  expect_text(nowhere, "; it was wanted for its function 'add'");
   expect_text(error_of<invalid_call>(pool.call<int>({"./nowhere.py", "add"}, 1))->what(), "nowhere.py'");
 }
 
@@ -143,6 +144,19 @@ TEST(python_hosts, find_their_arguments_behind_the_module) {
   const auto argv = pool.call<std::vector<std::string>>("argv").get();
   ASSERT_EQ(argv.size(), 2U);
   EXPECT_EQ(argv[1], "--verbose");
+}
+
+TEST(python_hosts, load_a_changed_module_with_a_recycle) {
+  expect_reload(python{.command = python_command()}, "edition.py", R"(
+import os, time
+def edition():
+    return 'EDITION'
+def held():
+    open(__file__ + '.begun', 'w').close()
+    while not os.path.exists(__file__ + '.gate'):
+        time.sleep(0.001)
+    return edition()
+)");
 }
 
 TEST(python_hosts, whose_module_cannot_be_loaded_do_not_come_up_and_say_why) {

@@ -150,7 +150,14 @@ async function run(message, attachments) {
   running.set(id, call);
   try {
     const module = message.module ?? config.module;
-    const found = findFunction(await exportsOf(module), module, message.call);
+    let exported;
+    try {
+      exported = await exportsOf(module);
+    } catch (problem) {
+      if (!(problem instanceof InvalidCall)) throw problem;
+      throw new InvalidCall(`${problem.message}; it was wanted for its function '${message.call}'`);
+    }
+    const found = findFunction(exported, module, message.call);
     const args = attachments.length === 0 ? message.args : fromJson(message.args, attachments);
     const value = await found.apply(call, args);
     const beside = [];

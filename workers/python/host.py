@@ -130,7 +130,10 @@ def load_file(path):
 
 
 def find(module_name, name):
-    module = load(module_name)
+    try:
+        module = load(module_name)
+    except InvalidCall as problem:
+        raise InvalidCall(f"{problem}; it was wanted for its function '{name}'") from None
     found = getattr(module, name, None) if not name.startswith("_") else None
     if callable(found):
         return found

@@ -166,7 +166,7 @@ def answer(call, attachments):
 def begin(how):
     if how == "exits":
         sys.exit(0)
-    elif how == "fails":
+    elif how == "fails" or (how.startswith("fails unless ") and not os.path.exists(how[13:])):
         print("no licence", file=sys.stderr, flush=True)
         sys.exit(7)
     elif how == "complains":
