@@ -5,6 +5,10 @@
 // Include it before the first call that sends such a type; members that muster can encode itself (strings,
 // containers, optional …) need no cereal header. The archives live on the stack of one encode or decode and
 // belong to its thread.
+//
+// A type whose std::shared_ptrs can lead back to the object itself crosses too, but a hostile worker can send
+// one that does, and nobody ever frees that: let such a type point back by std::weak_ptr, or own by
+// std::unique_ptr.
 #pragma once
 
 #include <limits>

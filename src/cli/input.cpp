@@ -8,6 +8,8 @@
 #include <muster/error.hpp>
 #include <muster/option_text.hpp>
 
+#include "cli/json_text.hpp"
+
 namespace muster::cli {
 namespace {
 
@@ -97,11 +99,12 @@ void input::from_word(std::string_view word, call_request& into) {
 }
 
 void input::from_line(std::string_view line, call_request& into) {
-  json value = json::parse(line, nullptr, false);
-  if (value.is_discarded()) {
-    into.data = std::unexpected("this is not JSON");
+  auto parsed = parse_json(line);
+  if (!parsed) {
+    into.data = std::unexpected(std::move(parsed.error()));
     return;
   }
+  json& value = *parsed;
   json arguments = json::array();
   if (is_call(value)) {
     if (value.contains("id")) into.id = id_text(value["id"]);

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "cli/failure.hpp"
+#include "cli/json_text.hpp"
 
 namespace muster::cli {
 namespace {
@@ -94,18 +95,20 @@ std::optional<std::string> job_log::read(const std::string& title, bool resumes)
 }
 
 std::optional<std::string> job_log::take_head(std::string_view line, const std::string& title) {
-  const auto value = nlohmann::json::parse(line, nullptr, false);
-  if (!line.starts_with(head_begins) || !value.is_object() || !value.contains("calls")) return no_log;
+  const auto parsed = parse_json(line);
+  if (!line.starts_with(head_begins) || !parsed || !parsed->contains("calls")) return no_log;
   const nlohmann::json ours = written(title);
-  if (value["calls"] != ours)
-    return fmt::format("is of another run: it has calls of {}, and this is {}", value["calls"].dump(),
-                       ours.dump());
+  const nlohmann::json& calls = (*parsed)["calls"];
+  if (calls != ours)
+    return fmt::format("is of another run: it has calls of {}, and this is {}", calls.dump(), ours.dump());
   has_head_ = true;
   return std::nullopt;
 }
 
 std::optional<std::string> job_log::take_call(std::string_view line, std::uint64_t at) {
-  const auto value = nlohmann::json::parse(line, nullptr, false);
+  const auto parsed = parse_json(line);
+  if (!parsed) return "is none of a job log";
+  const nlohmann::json& value = *parsed;
   if (!value.is_object() || !value.contains("input") || !value["input"].is_string() ||
       !value.contains("result") || !value["result"].is_object())
     return "is none of a job log";

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "cli/json_codec.hpp"
+#include "cli/json_text.hpp"
 
 namespace muster::cli {
 namespace {
@@ -59,11 +60,8 @@ value value_in(const value_type& type, const std::string& word) {
     case type_kind::variant: return alternative_in(type, word);
     default: break;
   }
-  json parsed = json::parse(word, nullptr, false);
-  if (parsed.is_discarded()) {
-    return std::unexpected("expected " + type.text + " as JSON, was given " + show(word));
-  }
-  return parsed;
+  if (auto parsed = parse_json(word)) return *std::move(parsed);
+  return std::unexpected("expected " + type.text + " as JSON, was given " + show(word));
 }
 
 }  // namespace

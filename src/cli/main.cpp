@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "muster: {}\n", problem.what());
     return exit_code::no_workers;
   }
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is told like a full disk; in workers it stays
   const command_asked asked = read_arguments(argc, argv);
   if (const auto* answer = std::get_if<answered>(&asked)) return answer->exit_code;
   if (const auto* wanted = std::get_if<list_command>(&asked)) return list(*wanted);

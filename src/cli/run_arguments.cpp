@@ -17,6 +17,7 @@
 #include <muster/option_text.hpp>
 
 #include "cli/call_shape.hpp"
+#include "cli/json_text.hpp"
 
 namespace muster::cli {
 namespace {
@@ -213,11 +214,12 @@ void take_texts(const std::string& halt, const std::string& keep, run_command& i
 
 void take_with(const run_texts& given, run_command& into, complaints& bad) {
   for (const std::string& text : given.with) {
-    nlohmann::json value = nlohmann::json::parse(text, nullptr, false);
-    if (value.is_discarded())
+    auto value = parse_json(text);
+    if (!value)
       bad.add("--with: ", {},
               fmt::format("'{0}' is not JSON; a string needs its quotes, as in --with '\"{0}\"'", text));
-    into.with.push_back(std::move(value));
+    else
+      into.with.push_back(*std::move(value));
   }
 }
 

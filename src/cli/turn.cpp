@@ -95,7 +95,7 @@ bool runner::flush_log() {
   if (!log_lost_) {
     log_lost_ = true;
     input_->close();
-    progress_.say(log_->problem() + "; stopped");
+    progress_.say(log_->problem() + "; stopped. What it has is done: --resume goes on from there");
     stop_in_background(true);
   }
   return false;

@@ -29,22 +29,24 @@ std::optional<quantity> take_number(std::string_view text) {
   return made;
 }
 
-// The number times its unit, where the product fits in 63 bits.
-template <std::size_t N>
-std::optional<double> measure(std::string_view text, const unit (&units)[N]) {
-  const auto read = take_number(text);
-  if (!read) return std::nullopt;
-  const auto* const found = std::ranges::find(units, read->rest, &unit::name);
-  if (found == std::end(units) || read->number * found->factor >= 9.2e18) return std::nullopt;
-  return read->number * found->factor;
-}
-
 template <class T>
 std::optional<T> whole(std::string_view text) {
   T made{};
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), made);
   if (problem != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return made;
+}
+
+// The number times its unit, where the product fits in 63 bits. A whole number exactly: a double has 53.
+template <std::size_t N>
+std::optional<std::uint64_t> measure(std::string_view text, const unit (&units)[N]) {
+  const auto read = take_number(text);
+  if (!read) return std::nullopt;
+  const auto* const found = std::ranges::find(units, read->rest, &unit::name);
+  if (found == std::end(units) || read->number * found->factor >= 9.2e18) return std::nullopt;
+  if (const auto exact = whole<std::uint64_t>(text.substr(0, text.size() - read->rest.size())))
+    return *exact * static_cast<std::uint64_t>(found->factor);
+  return static_cast<std::uint64_t>(read->number * found->factor);
 }
 
 struct step {
@@ -74,7 +76,7 @@ std::expected<std::uint64_t, std::string> read_size(std::string_view text) {
   static constexpr unit units[] = {{"", 1},         {"B", 1},        {"kB", 1e3},    {"KB", 1e3},
                                    {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12},   {"KiB", 1024.0},
                                    {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
-  if (const auto size = measure(text, units)) return static_cast<std::uint64_t>(*size);
+  if (const auto size = measure(text, units)) return *size;
   return std::unexpected(
       "is not a size: write a number with KiB, MiB, GiB, TiB (powers of 1024) or kB, MB, GB, TB (powers of "
       "1000), as in 512MiB; a plain number means bytes");

@@ -83,8 +83,9 @@ std::string show(const T& value, const interval& range) {
     return fmt::format("{}", value);
   } else {
     std::string all;
+    std::string_view comma;
     for (const auto& each : value) {
-      if (!all.empty()) all += ',';
+      all += std::exchange(comma, ",");
       if constexpr (std::same_as<T, std::vector<int>>)
         all += std::to_string(each);
       else if constexpr (std::same_as<T, std::vector<std::string>>)
@@ -92,6 +93,8 @@ std::string show(const T& value, const interval& range) {
       else
         all += each.first + '=' + each.second;
     }
+    if constexpr (std::same_as<T, std::vector<std::string>>)
+      if (!value.empty() && value.back().empty()) all += ',';  // or the last one would not be seen
     return all;
   }
 }

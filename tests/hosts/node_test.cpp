@@ -88,6 +88,15 @@ TEST(node_hosts, refuse_what_json_would_change) {
   EXPECT_EQ(pool.call<int>("pid").get(), pid);
 }
 
+TEST(node_hosts, that_are_given_what_nests_very_deep_live_on) {
+  host_pool pool(tasks(), one_host());
+  const int pid = pool.call<int>("pid").get();
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  expect_text(error_of<worker_error>(pool.call<json>("echo", json{.text = deep, .attachments = {}}))->what(),
+              "RangeError");
+  EXPECT_EQ(pool.call<int>("pid").get(), pid);
+}
+
 TEST(node_hosts, carry_bytes_without_base64) {
   host_pool pool(tasks(), one_host());
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{3'000'000}}) {

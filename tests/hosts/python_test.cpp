@@ -69,6 +69,26 @@ TEST(python_hosts, refuse_what_json_would_change) {
   EXPECT_EQ(pool.call<int>("pid").get(), pid);
 }
 
+// Python reads no JSON that nests deeper than its stack, and no number of more than 4,300 digits.
+TEST(python_hosts, that_cannot_read_a_call_fail_that_call_and_live_on) {
+  host_pool pool(tasks(), one_host());
+  const int pid = pool.call<int>("pid").get();
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  expect_text(error_of<worker_error>(pool.call<json>("echo", json{.text = deep, .attachments = {}}))->what(),
+              "RecursionError: its arguments: ");
+  const std::vector<std::byte> beside(100'000, std::byte{'\n'});
+  expect_text(error_of<worker_error>(pool.call_json("echo", {.text = "[{\"$bytes\":0}," + deep + "]",
+                                                             .attachments = {beside, {}}}))
+                  ->what(),
+              "RecursionError");
+  // What its other editions do read.
+  const std::string digits(5'000, '9');
+  auto large = pool.call<json>("echo", json{.text = digits, .attachments = {}});
+  const auto code = outcome_of(large);
+  EXPECT_TRUE(!code || code == error_code::worker_error);
+  EXPECT_EQ(pool.call<int>("pid").get(), pid);
+}
+
 TEST(python_hosts, carry_bytes_without_base64) {
   host_pool pool(tasks(), one_host());
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{3'000'000}}) {

@@ -13,6 +13,7 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -231,10 +232,23 @@ def cancel(call):
         call.task.cancel()
 
 
+# A call that Python cannot read fails alone. Its number and the bytes behind it stand where the worker writes them.
+def refuse(line, thrown):
+    sizes = re.search(rb',"bytes":\[([0-9,]+)\]\}\n$', line)
+    for size in sizes[1].split(b",") if sizes else ():
+        reads.read(int(size))
+    identity = int(re.match(rb'\{"id":([0-9]+),', line)[1])
+    send({"id": identity, "error": {"type": type(thrown).__qualname__, "message": f"its arguments: {thrown}"}})
+
+
 # On its own thread, so that a function that computes can be told of a cancel.
 def read(loop, closed):
     while line := reads.readline():
-        message = json.loads(line)
+        try:
+            message = json.loads(line)
+        except (RecursionError, ValueError) as thrown:  # nested too deeply, a number of too many digits
+            refuse(line, thrown)
+            continue
         attachments = [memoryview(reads.read(size)) for size in message.get("bytes", ())]
         if "call" in message:
             call = running[message["id"]] = Call(message["id"])

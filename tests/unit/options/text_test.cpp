@@ -171,5 +171,25 @@ TEST(options_from_text, are_shown_as_they_are_read) {
   EXPECT_EQ(options::read_size("1e3").has_value(), false);
 }
 
+// Beyond 2^53, where a double has not every whole number.
+TEST(options_from_text, are_exact_where_they_are_whole_numbers) {
+  EXPECT_EQ(options::read_duration("9007199254740993ns"), duration(9'007'199'254'740'993));
+  EXPECT_EQ(options::read_duration("9199999999999999ms").has_value(), false);
+  EXPECT_EQ(options::read_duration("9199999999s"), 9'199'999'999s);
+  EXPECT_EQ(options::read_size("9007199254740993"), 9'007'199'254'740'993U);
+  EXPECT_EQ(options::read_size("8388607TiB"), 8'388'607 * 1_GiB * 1'024);
+  EXPECT_EQ(options::read_size("9300000000000000000").has_value(), false);
+  EXPECT_EQ(options::read_size("99999999999999999999").has_value(), false);
+}
+
+TEST(options_from_text, may_be_lists_with_empty_elements) {
+  using texts = std::vector<std::string>;
+  const auto shown = [](const texts& list) { return options::show(list, {}); };
+  for (const texts& list : {texts{}, {""}, {"a"}, {"", ""}, {"", "a"}, {"a", ""}, {"a", "", "b"}})
+    EXPECT_EQ(options::read<texts>(shown(list), {}), list) << shown(list);
+  EXPECT_EQ(shown({"a", "b"}), "a,b");
+  EXPECT_EQ(shown({""}), ",");
+}
+
 }  // namespace
 }  // namespace muster::test
