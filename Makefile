@@ -19,6 +19,8 @@ SEEDS ?= 20000
 FIRST ?= 1
 SIM_SECONDS ?= 1800
 MUTANTS ?= 200
+# What `make fuzz` runs: each target for so long, or only this TARGET.
+FUZZ_SECONDS ?= 600
 SEED ?= 1
 # What bench/run.py is asked for. QUICK=1: small sizes, to see that it works.
 BENCH_OPTIONS = $(if $(WORKLOAD),--workload "$(WORKLOAD)") $(if $(QUICK),--quick)
@@ -49,6 +51,11 @@ sim: needs-build-test  ## simulated worlds by the thousand; SEEDS=n FIRST=seed S
 mutants: needs-build-test-matrix  ## change the plan in small ways and see that tests notice; MUTANTS=n SEED=s
 	@$(MAKE) built-clang BUILD_OPTIONS="--target plan_mutant_tests"
 	@python3 tools/mutate.py build/clang --mutants $(MUTANTS) --seed $(SEED)
+
+.PHONY: fuzz
+fuzz: needs-build-test-matrix  ## fuzzers, two at a time; FUZZ_SECONDS=for each TARGET=name
+	@$(MAKE) built-fuzz BUILD_OPTIONS="--target $(if $(TARGET),fuzz_$(TARGET),fuzzers)"
+	@python3 tools/fuzz.py build/fuzz --seconds $(FUZZ_SECONDS) $(TARGET)
 
 .PHONY: check
 check: needs-build-test-check  ## the quick gate before a commit
