@@ -82,6 +82,11 @@ bench-record: needs-build-bench  ## the same, kept in bench/results/; MACHINE=na
 	@$(MAKE) built-bench
 	@python3 bench/run.py build/bench $(BENCH_OPTIONS) --record "$(MACHINE)"
 
+.PHONY: deb
+deb: needs-build-deb  ## build the Debian packages, in build/package: apt install build/package/*.deb
+	@$(MAKE) built-package
+	@cd build/package && rm -f *.deb && cpack && ls *.deb
+
 .PHONY: clean
 clean:  ## remove everything that was built
 	rm -rf build

@@ -1,17 +1,47 @@
 # SPDX-License-Identifier: MIT
 #
-# What `cmake --install` puts down: headers, library, command, and the two ways to find them again.
+# What `cmake --install` puts down: headers, library, the two ways to find them again, and the command with its papers.
+# A component for each package that cmake/package.cmake makes of it.
 include(CMakePackageConfigHelpers)
 
 set(muster_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
 
-install(DIRECTORY include/muster DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME muster_library)
+install(DIRECTORY include/muster DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
 install(TARGETS muster EXPORT musterTargets)
 install(EXPORT musterTargets NAMESPACE muster:: DESTINATION ${muster_package_dir})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT muster_licence)
+
 if(TARGET muster_cli)
-  install(TARGETS muster_cli)
+  install(TARGETS muster_cli COMPONENT muster_command)
 endif()
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Its completion, and its manual pages where help2man is there, are what it says itself. So it is run for them, which
+# a sanitizer would only slow down.
+if(TARGET muster_cli AND NOT CMAKE_CROSSCOMPILING AND NOT MUSTER_SANITIZE)
+  set(papers ${PROJECT_BINARY_DIR}/papers)
+  file(MAKE_DIRECTORY ${papers})
+  add_custom_command(OUTPUT ${papers}/completion
+    COMMAND muster_cli completion bash > ${papers}/completion DEPENDS muster_cli VERBATIM)
+  set(all_papers ${papers}/completion)
+  install(FILES ${papers}/completion DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME muster
+    COMPONENT muster_command)
+  find_program(MUSTER_HELP2MAN help2man)
+  mark_as_advanced(MUSTER_HELP2MAN)
+  if(MUSTER_HELP2MAN)
+    file(GENERATE OUTPUT ${papers}/muster-run CONTENT "#!/bin/sh\nexec '$<TARGET_FILE:muster_cli>' run \"$@\"\n"
+      FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+    set(page ${MUSTER_HELP2MAN} --no-info --version-string ${PROJECT_VERSION})
+    add_custom_command(OUTPUT ${papers}/muster.1 ${papers}/muster-run.1
+      COMMAND ${page} --name "worker pools from the shell" --output ${papers}/muster.1 $<TARGET_FILE:muster_cli>
+      COMMAND ${page} --name "call a function, or run a command, once for each input" --output ${papers}/muster-run.1
+              ${papers}/muster-run
+      DEPENDS muster_cli ${papers}/muster-run VERBATIM)
+    list(APPEND all_papers ${papers}/muster.1 ${papers}/muster-run.1)
+    install(FILES ${papers}/muster.1 ${papers}/muster-run.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
+      COMPONENT muster_command)
+  endif()
+  add_custom_target(muster_papers ALL DEPENDS ${all_papers})
+endif()
 
 configure_package_config_file(cmake/musterConfig.cmake.in musterConfig.cmake
   INSTALL_DESTINATION ${muster_package_dir} NO_SET_AND_CHECK_MACRO)
@@ -31,5 +61,13 @@ else()
 endif()
 cmake_path(APPEND pc_libdir "\${prefix}" ${CMAKE_INSTALL_LIBDIR})
 cmake_path(APPEND pc_includedir "\${prefix}" ${CMAKE_INSTALL_INCLUDEDIR})
+# What a static library needs beside itself, its user has to name; also one whose program is in C.
+get_target_property(library_type muster TYPE)
+set(pc_needs "-pthread -ldl -lstdc++")
+if(library_type STREQUAL "SHARED_LIBRARY")
+  set(pc_private_libs ${pc_needs})
+else()
+  set(pc_libs " ${pc_needs}")
+endif()
 configure_file(cmake/muster.pc.in muster.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/muster.pc DESTINATION ${pc_dir})

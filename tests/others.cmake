@@ -40,13 +40,22 @@ foreach(source IN LISTS models)
 endforeach()
 
 # ---- a user's project ----
+function(muster_consumer way label)
+  muster_test(consumer.${way} ${label} Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/consumer/check.py ${way}
+              --source ${PROJECT_SOURCE_DIR} --build ${PROJECT_BINARY_DIR} --version ${PROJECT_VERSION}
+              --compiler ${CMAKE_CXX_COMPILER})
+  set_tests_properties(consumer.${way} PROPERTIES TIMEOUT 600)
+endfunction()
 if(MUSTER_INSTALL)
-  foreach(way IN ITEMS installed pkgconfig embedded)
-    muster_test(consumer.${way} house Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/consumer/check.py ${way}
-                --source ${PROJECT_SOURCE_DIR} --build ${PROJECT_BINARY_DIR} --version ${PROJECT_VERSION}
-                --compiler ${CMAKE_CXX_COMPILER})
-    set_tests_properties(consumer.${way} PROPERTIES TIMEOUT 600)
+  foreach(way IN ITEMS installed pkgconfig fetched)
+    muster_consumer(${way} house)
   endforeach()
+  find_program(MUSTER_DPKG_DEB dpkg-deb)
+  find_program(MUSTER_HELP2MAN help2man)
+  mark_as_advanced(MUSTER_DPKG_DEB MUSTER_HELP2MAN)
+  if(MUSTER_DPKG_DEB AND MUSTER_HELP2MAN AND TARGET muster_cli AND NOT BUILD_SHARED_LIBS)
+    muster_consumer(packaged package)
+  endif()
 endif()
 
 # Options as a user writes them give no warning in his code, where all of them are errors.

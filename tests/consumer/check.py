@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Builds and runs a user's project against muster in one of the three ways users have.
+"""Builds and runs a user's project, and the example of the README, against muster in one of the ways users have.
 
-  check.py installed|pkgconfig|embedded --source DIR --build DIR --compiler PATH --version X.Y.Z
+  check.py installed|pkgconfig|fetched|packaged --source DIR --build DIR --compiler PATH --version X.Y.Z
 """
 import argparse
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+
+import package
 
 CONSUMER = pathlib.Path(__file__).resolve().parent
 
@@ -44,36 +47,70 @@ def install(options, scratch):
     return prefix
 
 
-def build_with_cmake(options, scratch, *arguments):
+def readme_example(options, scratch):
+    """The program that the README shows, as a file."""
+    program = re.search(r"```cpp\n(.*?)```", (options.source / "README.md").read_text(), re.DOTALL).group(1)
+    path = scratch / "readme.cpp"
+    path.write_text(program)
+    return path
+
+
+def with_cmake(options, scratch, *arguments):
     build = scratch / "build"
-    run(["cmake", "-G", "Ninja", "-S", CONSUMER, "-B", build, f"-DCMAKE_CXX_COMPILER={options.compiler}", *arguments])
+    run(["cmake", "-G", "Ninja", "-S", CONSUMER, "-B", build, f"-DCMAKE_CXX_COMPILER={options.compiler}",
+         f"-DREADME_EXAMPLE={readme_example(options, scratch)}", *arguments])
     run(["cmake", "--build", build, "-j2"])
-    return build / "consumer"
+    return build
 
 
-def installed(options, scratch):
-    return build_with_cmake(options, scratch, f"-DCMAKE_PREFIX_PATH={install(options, scratch)}")
-
-
-def embedded(options, scratch):
-    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-    return build_with_cmake(options, scratch, f"-DMUSTER_SOURCE={options.source}", *launcher)
-
-
-def pkgconfig(options, scratch):
-    prefix = install(options, scratch)
+def with_pkgconfig(options, scratch, prefix):
     found = os.pathsep.join(str(path.parent) for path in prefix.rglob("muster.pc"))
     environment = dict(os.environ, PKG_CONFIG_PATH=found)
     if run(["pkg-config", "--modversion", "muster"], env=environment) != options.version:
         sys.exit("check: muster.pc names another version")
     flags = shlex.split(run(["pkg-config", "--cflags", "--libs", "muster"], env=environment))
-    program = scratch / "consumer"
-    run([options.compiler, "-std=c++20", CONSUMER / "main.cpp", *flags, "-o", program])
-    return program
+    for name, source in (("consumer", CONSUMER / "main.cpp"), ("readme", readme_example(options, scratch))):
+        run([options.compiler, "-std=c++20", source, *flags, "-o", scratch / name])
+    return scratch
+
+
+def installed(options, scratch):
+    return with_cmake(options, scratch, f"-DCMAKE_PREFIX_PATH={install(options, scratch)}")
+
+
+def pkgconfig(options, scratch):
+    return with_pkgconfig(options, scratch, install(options, scratch))
+
+
+def fetched(options, scratch):
+    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    return with_cmake(options, scratch, f"-DMUSTER_SOURCE={options.source}", *launcher)
+
+
+def packaged(options, scratch):
+    """Against the Debian packages; ends with what they leave behind."""
+    root = package.installed_root(options, scratch, run)
+    for way in (lambda: with_cmake(options, scratch, f"-DCMAKE_PREFIX_PATH={root / 'usr'}"),
+                lambda: with_pkgconfig(options, scratch, root / "usr")):
+        check_programs(options, way(), scratch)
+    package.remove(root, run)
+    return None
+
+
+def check_programs(options, where, scratch):
+    libraries = os.pathsep.join(str(path) for path in (scratch / "prefix").glob("lib*/**/")
+                                if list(path.glob("libmuster.so*")))
+    environment = dict(os.environ, LD_LIBRARY_PATH=libraries) if libraries else None
+    said = run([where / "consumer"], env=environment)
+    if said != options.version:
+        sys.exit(f"check: the consumer says '{said}', not '{options.version}'")
+    said = run([where / "readme"], env=environment).splitlines()
+    if said[0] != "9 49" or "SIGABRT" not in said[1]:
+        sys.exit("check: that is not what the example of the README says")
 
 
 def main():
-    ways = {way.__name__: way for way in (installed, pkgconfig, embedded)}
+    ways = {way.__name__: way for way in (installed, pkgconfig, fetched, packaged)}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("way", choices=ways)
     parser.add_argument("--source", type=pathlib.Path, required=True)
@@ -82,13 +119,9 @@ def main():
     parser.add_argument("--version", required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        program = ways[options.way](options, pathlib.Path(scratch))
-        libraries = os.pathsep.join(str(path) for path in (pathlib.Path(scratch) / "prefix").glob("lib*/**/")
-                                    if list(path.glob("libmuster.so*")))
-        environment = dict(os.environ, LD_LIBRARY_PATH=libraries) if libraries else None
-        said = run([program], env=environment)
-    if said != options.version:
-        sys.exit(f"check: the consumer says '{said}', not '{options.version}'")
+        where = ways[options.way](options, pathlib.Path(scratch))
+        if where is not None:
+            check_programs(options, where, pathlib.Path(scratch))
 
 
 if __name__ == "__main__":
