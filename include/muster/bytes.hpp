@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <span>
 #include <utility>
@@ -33,6 +34,8 @@ inline constexpr unsigned char long_size_mark = 0xff;
 inline constexpr std::size_t max_handles = 16;
 
 struct archive_slot;  // <muster/cereal.hpp>
+struct memory_block;  // <muster/buffer.hpp>
+using block_ref = std::shared_ptr<memory_block>;
 
 [[noreturn]] inline void refuse_bytes(const char* why) { throw decode_error(why); }
 [[noreturn]] inline void refuse_value(const char* why) { throw encode_error(why); }
@@ -93,10 +96,35 @@ public:
   /// What goes beside the bytes, in order.
   std::vector<unique_fd>& handles() noexcept { return handles_; }
 
+  /// The number by which the value names this block (see buffer.hpp). Below 0 where the blocks were given and
+  /// it is none of them; otherwise it becomes one. Throws encode_error for the 17th.
+  int name(const detail::block_ref& block) {
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      if (blocks_[i] != block) continue;
+      names_blocks_ = true;
+      return static_cast<int>(i);
+    }
+    if (blocks_given_) return -1;
+    if (blocks_.size() >= detail::max_handles)
+      detail::refuse_value("more than 16 buffers in one call cannot be sent");
+    blocks_.push_back(block);
+    names_blocks_ = true;
+    return static_cast<int>(blocks_.size()) - 1;
+  }
+  std::vector<detail::block_ref>& blocks() noexcept { return blocks_; }
+  [[nodiscard]] bool names_blocks() const noexcept { return names_blocks_; }
+  /// For a result: those of its call, the only ones that it can name.
+  void give_blocks(std::vector<detail::block_ref> blocks) noexcept {
+    blocks_ = std::move(blocks);
+    blocks_given_ = true;
+  }
+
   /// Forgets the bytes and keeps the memory; closes the descriptors.
   void clear() noexcept {
     size_ = 0;
     handles_.clear();
+    names_blocks_ = false;
+    if (!blocks_given_) blocks_.clear();
   }
 
   /// One level of nesting, for as long as the guard lives. Throws encode_error when the value nests too
@@ -140,6 +168,9 @@ private:
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, inline_capacity);
     handles_ = std::move(other.handles_);
+    blocks_ = std::move(other.blocks_);
+    blocks_given_ = other.blocks_given_;
+    names_blocks_ = other.names_blocks_;
     if (heap_ == nullptr) std::memcpy(inline_, other.inline_, size_);
   }
 
@@ -149,6 +180,8 @@ private:
   unsigned depth_ = 0;
   void* archive_ = nullptr;  // the cereal archive that writes this message, if one is at work
   std::vector<unique_fd> handles_;
+  std::vector<detail::block_ref> blocks_;
+  bool blocks_given_ = false, names_blocks_ = false;
   std::byte inline_[inline_capacity];
 };
 
@@ -156,8 +189,9 @@ private:
 /// that would pass the end throws decode_error.
 class reader {
 public:
-  explicit reader(std::span<const std::byte> bytes, std::span<unique_fd> handles = {}) noexcept
-      : next_(bytes.data()), end_(bytes.data() + bytes.size()), handles_(handles) {}
+  explicit reader(std::span<const std::byte> bytes, std::span<unique_fd> handles = {},
+                  std::span<detail::block_ref> blocks = {}) noexcept
+      : next_(bytes.data()), end_(bytes.data() + bytes.size()), handles_(handles), blocks_(blocks) {}
   reader(const reader&) = delete;
   reader& operator=(const reader&) = delete;
 
@@ -194,6 +228,16 @@ public:
     return next;
   }
 
+  /// The block that a value names by this number (see buffer.hpp), which is given away where nobody else may
+  /// name it.
+  template <class MayShare>
+  detail::block_ref take_block(std::size_t number, MayShare may_share) {
+    if (number >= blocks_.size())
+      detail::refuse_bytes("the value names a buffer that its call does not have");
+    if (blocks_[number] == nullptr) detail::refuse_bytes("the value names a buffer twice");
+    return may_share(*blocks_[number]) ? blocks_[number] : std::exchange(blocks_[number], nullptr);
+  }
+
   /// The value is complete: nothing may be left. Throws decode_error otherwise.
   void finish() const {
     if (remaining() != 0) detail::refuse_bytes("the bytes go on after the value has ended");
@@ -224,6 +268,7 @@ private:
   unsigned depth_ = 0;
   void* archive_ = nullptr;  // as in writer
   std::span<unique_fd> handles_;
+  std::span<detail::block_ref> blocks_;
 };
 
 }  // namespace muster

@@ -43,6 +43,7 @@ enum class error_code : std::uint8_t {
   would_be_late,
   circuit_open,
   quarantined,
+  arena_full,
 };
 
 std::string_view name(error_code code) noexcept;
@@ -183,6 +184,11 @@ struct enqueue_timeout : detail::plain_error<error_code::enqueue_timeout> {
 };
 /// The owner's memory is above owner_memory_options::limit, and its policy is to reject. Submit later.
 struct memory_pressure : detail::plain_error<error_code::memory_pressure> {
+  using plain_error::plain_error;
+};
+/// No buffer of that size can be leased within arena_options::bytes and blocks. Wait until some are given
+/// back (pool.lease takes a patience), or raise the limits; the text has the figures.
+struct arena_full : detail::plain_error<error_code::arena_full> {
   using plain_error::plain_error;
 };
 /// The task could not be done by its deadline, so it was not accepted (queue_options::refuse_hopeless).

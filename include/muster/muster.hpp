@@ -5,6 +5,7 @@
 /// needs another library (cereal.hpp, asio.hpp) or is for the other side of a call (module.hpp).
 
 #include <muster/blocking.hpp>
+#include <muster/buffer.hpp>
 #include <muster/call.hpp>
 #include <muster/codec.hpp>
 #include <muster/context.hpp>

@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/arena_options.hpp>
 #include <muster/choose_options.hpp>
 #include <muster/failing_options.hpp>
 #include <muster/fault.hpp>
@@ -313,6 +314,7 @@ struct thread_options {
   report_options report{};
   own_log_options own_log{};
   std::shared_ptr<metrics_sink> metrics{};
+  arena_options arena{};
   thread_hooks hooks{};
   /// CPUs to pin workers to, the one in slot n to cpus[n % size]: each must be one this process may use.
   /// Empty: wherever the system puts them.
@@ -394,6 +396,7 @@ struct process_options {
   report_options report{};
   own_log_options own_log{};
   std::shared_ptr<metrics_sink> metrics{};
+  arena_options arena{};
   process_hooks hooks{};
   /// As thread_options::cpus.
   std::vector<int> cpus{};

@@ -15,7 +15,8 @@
 /// - on a process_pool: a function, or a lambda or function object without data. Arguments and result are
 ///   values that can cross (see codec.hpp); everything else is refused when it is compiled, with a sentence.
 ///
-/// On both, muster::unique_fd passes an open file (see handle.hpp), and a first parameter of type
+/// On both, muster::unique_fd passes an open file (see handle.hpp), muster::buffer large data without copying
+/// it (see buffer.hpp), and a first parameter of type
 /// std::stop_token or muster::context& is supplied by the pool.
 
 #include <cstddef>
@@ -32,6 +33,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/buffer.hpp>
 #include <muster/call.hpp>
 #include <muster/context.hpp>
 #include <muster/detail/pool_tasks.hpp>
@@ -56,6 +58,9 @@ class module_table;
 }
 namespace process {
 class process_crew;
+}
+namespace ipc {
+class arena;
 }
 
 namespace detail {
@@ -149,6 +154,12 @@ public:
 
   [[nodiscard]] muster::stats stats() const;
 
+  /// Memory of the pool's arena that a task and its owner both see (see buffer.hpp), with whatever is in it.
+  /// Where the limits of arena_options are reached it waits for `patience` until something is given back,
+  /// then throws arena_full; so it does at once for more than arena_options::bytes. Throws std::system_error
+  /// where the system has no memory or descriptor for it.
+  [[nodiscard]] buffer lease(std::size_t bytes, duration patience = duration::zero());
+
   /// Calls `handler` for events of this kind, on the callback executor. Returns what `off` takes. A pool that
   /// has been started may have sent its first events before: to miss none, make it with `.start = false`,
   /// call `on`, then `start`.
@@ -177,7 +188,7 @@ protected:
   ~pool_base();
 
   void adopt(std::unique_ptr<engine::engine> made, const close_options& close, duration ready_timeout,
-             std::string pool_name);
+             std::string pool_name, std::shared_ptr<ipc::arena> memory);
   void start_now();                      // start, without waiting
   bool start_as(std::uint64_t edition);  // the same, with these settings; false: it had been started
   void wait_ready();                     // the rest of start
@@ -193,6 +204,8 @@ protected:
   void give(detail::task_ref<> task, const task_options* options, detail::worker_place to);
 
   detail::task_ref<> resubmit_for(std::uint64_t task, const std::type_info& result);
+  /// For the blocks of a call to other processes: copies those that somebody else holds or can write.
+  void make_own(std::vector<detail::block_ref>& blocks);
 
   std::size_t window_ = 1'000;  // tasks that map keeps in flight
   const std::shared_ptr<detail::pool_life> life_ = std::make_shared<detail::pool_life>();
@@ -203,6 +216,7 @@ private:
   void prepare(detail::task& t, const task_options* options);
 
   std::unique_ptr<engine::engine> engine_;
+  std::shared_ptr<ipc::arena> arena_;  // shared with what it has lent
   close_options close_{};
   duration ready_timeout_ = 10s;
   std::string name_;
@@ -556,6 +570,10 @@ auto process_pool::make_task(process_pool& pool, F&& f, Args&&... args) {
     crossing.data.assign(arguments.bytes());
     if (!arguments.handles().empty())
       crossing.handles = std::make_unique<std::vector<unique_fd>>(std::move(arguments.handles()));
+    if (!arguments.blocks().empty()) {
+      pool.make_own(arguments.blocks());
+      crossing.blocks = std::make_unique<std::vector<detail::block_ref>>(std::move(arguments.blocks()));
+    }
   }
   auto* made = new detail::call_task<result>(std::move(crossing));
   if constexpr (signature::injected != detail::injection::nothing) made->mark(detail::task::wants_stop);

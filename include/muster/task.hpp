@@ -54,6 +54,7 @@ inline time_point from_now(duration longest) {
 struct task;
 class progress_desk;  // engine/progress_desk.hpp
 class chunk_line;     // muster/detail/chunk_line.hpp
+struct memory_block;  // muster/buffer.hpp
 
 /// Bytes owned by a task: an encoded call, later its encoded result. Short ones are stored in place.
 class bytes {
@@ -115,6 +116,9 @@ struct crossing_call {
   /// The descriptors beside `data`; null: none. Those of the arguments go when the worker has them and the
   /// task cannot run again, at the latest when it settles. Written by the loop or the task's holder.
   std::unique_ptr<std::vector<unique_fd>> handles{};
+  /// The memory that is lent to it; null: none ever was. Of a result what it names is among these. Emptied
+  /// when the task settles without naming any. Written by the loop or the task's holder.
+  std::unique_ptr<std::vector<std::shared_ptr<memory_block>>> blocks{};
 };
 
 /// How a run in this process ended: the task was claimed and its value is stored; it came too late and its

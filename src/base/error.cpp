@@ -15,7 +15,7 @@ std::string_view name(error_code code) noexcept {
       "protocol_violation", "queue_full",      "enqueue_timeout", "task_timeout",  "cancelled",
       "pool_stopped",       "would_deadlock",  "invalid_options", "invalid_call",  "decode_error",
       "encode_error",       "memory_pressure", "unknown_pool",    "would_be_late", "circuit_open",
-      "quarantined"};
+      "quarantined",        "arena_full"};
   return names[static_cast<std::size_t>(code)];
 }
 

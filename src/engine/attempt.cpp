@@ -213,6 +213,8 @@ bool engine::settle(task& t, outcome as, std::exception_ptr error) {
   if (!t.claim()) return false;
   t.error = std::move(error);
   if (t.is(task::has_handles)) t.ops->call(t).handles.reset();  // nobody needs them any more
+  if (t.ops->call != nullptr)
+    if (auto& lent = t.ops->call(t).blocks) lent->clear();  // who runs it still holds them
   count_and_publish(t, as);
   return true;
 }

@@ -187,8 +187,9 @@ void engine::keep_letter(task& t) {
                              .text = text_of(t.error),
                              .error = t.error,
                              .time = time_->now()}};
-  letter.about.can_resubmit =
-      t.ops->again != nullptr && !t.is(task::has_handles) && !is_stream && !may_still_run(t, t.error);
+  letter.about.can_resubmit = t.ops->again != nullptr && !t.is(task::has_handles) && !is_stream &&
+                              !(t.ops->call != nullptr && t.ops->call(t).blocks) &&
+                              !may_still_run(t, t.error);
   if (letter.about.can_resubmit) letter.task = task_ref<>::share(t);
   safeguards_->keep(std::move(letter));
 }

@@ -33,6 +33,9 @@ enum class control_kind : std::uint32_t {
   leaving = 9,   // worker: it ends after its present call, of its own will; a text follows
   ending = 10,   // worker: it is about to end, for the reason that follows as a text
   broken = 11,   // worker: the program it keeps broke the protocol, as the text that follows says; it ends
+  keep = 12,     // owner: the descriptor of a block comes along, which the worker is to keep mapped; a
+                 // kept_block follows
+  lend = 13,     // owner: the descriptors of those blocks of the call at `position` that it does not keep
 };
 
 struct control_message {
@@ -43,6 +46,13 @@ struct control_message {
 struct log_head {
   std::uint64_t dropped = 0;  // lines before this one that could not be sent
   std::int64_t time = 0;      // nanoseconds of the system's clock
+};
+// A block that was sent to be kept: its place says which one it replaces.
+struct kept_block {
+  std::uint64_t id = 0;
+  std::uint64_t size = 0;
+  std::uint32_t place = 0;
+  std::uint32_t touch = 0;
 };
 inline constexpr std::uint64_t no_position = ~std::uint64_t{0};
 inline constexpr std::size_t longest_control_text = sizeof(log_head) + 4'096;
@@ -85,18 +95,22 @@ enum class reply_status : std::uint32_t {
 inline constexpr std::uint32_t last_reply_status = 3;
 
 // The word of a reply's status: how the call ended; in the second byte how many descriptors were sent ahead
-// of it; and whether the call has spoken on the socket, which is then to be read before it is over.
-constexpr std::uint32_t status_word(reply_status how, std::size_t handles, bool spoken) {
+// of it; whether the call has spoken on the socket, which is then to be read before it is over; and whether
+// its result names blocks of the call.
+constexpr std::uint32_t status_word(reply_status how, std::size_t handles, bool spoken,
+                                    bool names_blocks = false) {
   return static_cast<std::uint32_t>(how) | static_cast<std::uint32_t>(handles) << 8U |
-         static_cast<std::uint32_t>(spoken) << 16U;
+         static_cast<std::uint32_t>(spoken) << 16U | static_cast<std::uint32_t>(names_blocks) << 17U;
 }
 constexpr reply_status status_of(std::uint32_t word) { return static_cast<reply_status>(word & 0xffU); }
 constexpr std::size_t handles_of(std::uint32_t word) { return word >> 8U & 0xffU; }
 constexpr bool has_spoken(std::uint32_t word) { return (word >> 16U & 1U) != 0; }
+constexpr bool names_blocks(std::uint32_t word) { return (word >> 17U & 1U) != 0; }
 constexpr bool is_status_word(std::uint32_t word) {
-  return (word & 0xffU) <= last_reply_status && handles_of(word) <= detail::max_handles && word >> 17U == 0;
+  return (word & 0xffU) <= last_reply_status && handles_of(word) <= detail::max_handles && word >> 18U == 0;
 }
-inline constexpr std::uint32_t last_status_word = status_word(reply_status::chunk, detail::max_handles, true);
+inline constexpr std::uint32_t last_status_word =
+    status_word(reply_status::chunk, detail::max_handles, true, true);
 
 // Bits of a request's flags.
 inline constexpr std::uint32_t wants_stop =
@@ -105,6 +119,7 @@ inline constexpr std::uint32_t has_handles = 2;     // descriptors go beside its
 inline constexpr std::uint32_t is_captured = 4;     // what it prints is kept: ask for where to print to
 inline constexpr std::uint32_t tells_progress = 8;  // somebody wants to hear of its progress
 inline constexpr std::uint32_t has_about = 16;      // what is to be known of it goes ahead of its arguments
+inline constexpr std::uint32_t has_blocks = 32;     // ahead of all that: which memory is lent to it
 // And in the upper half how many chunks it may be ahead of its reader; 0: it is no stream.
 constexpr std::uint32_t ahead_flag(std::size_t chunks) { return static_cast<std::uint32_t>(chunks) << 16U; }
 constexpr std::uint64_t ahead_of(std::uint32_t flags) { return flags >> 16U; }

@@ -225,4 +225,21 @@ struct described<own_log_options> {
   };
 };
 
+template <>
+struct described<arena_options> {
+  using o = arena_options;
+  static constexpr interval size = {.least = 1_MiB,
+                                    .most = 1'048'576.0L * 1_MiB,
+                                    .bytes = true,
+                                    .advice = "nothing is taken before a lease"};
+  static constexpr auto fields = std::tuple{
+      option("bytes", &o::bytes, size,
+             "Bytes of all buffers that are lent to tasks or kept to be lent again."),
+      option("blocks", &o::blocks, between(1, 4'096).with("each takes a descriptor"),
+             "So many buffers at most."),
+      option("touch", &o::touch, any,
+             "Whether a buffer's pages are brought into memory when it is made, and when a worker gets it."),
+  };
+};
+
 }  // namespace muster::options

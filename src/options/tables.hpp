@@ -184,6 +184,7 @@ constexpr auto middle_options() {
       group("report", &O::report),
       group("own_log", &O::own_log),
       option("metrics", &O::metrics, any, "Where metrics go."),
+      group("arena", &O::arena),
       group("hooks", &O::hooks),
       option("cpus", &O::cpus, any_of("CPUs that this process may use"),
              "CPUs to pin workers to; empty: wherever the system puts them."),

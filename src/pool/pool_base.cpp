@@ -7,14 +7,17 @@
 
 #include "engine/engine.hpp"
 #include "engine/progress_desk.hpp"
+#include "ipc/arena.hpp"
+#include "ipc/buffer_access.hpp"
 #include "pool/check_options.hpp"
 #include "pool/trace.hpp"
 
 namespace muster {
 
 void pool_base::adopt(std::unique_ptr<engine::engine> made, const close_options& close,
-                      duration ready_timeout, std::string pool_name) {
+                      duration ready_timeout, std::string pool_name, std::shared_ptr<ipc::arena> memory) {
   engine_ = std::move(made);
+  arena_ = std::move(memory);
   close_ = close;
   ready_timeout_ = ready_timeout;
   name_ = std::move(pool_name);
@@ -38,6 +41,7 @@ pool_base::~pool_base() {
   }
   engine_->stop(now, false);
   life_->end();  // nobody waits in submit any more, so who is inside goes at once
+  arena_->close();
 }
 
 void pool_base::start_now() { engine_->start(); }
@@ -77,10 +81,30 @@ void pool_base::cancel_queued() { engine_->cancel_queued(); }
 void pool_base::close() { engine_->close(); }
 
 stop_report pool_base::stop(duration deadline) {
-  return engine_->stop(base::after(std::chrono::steady_clock::now(), deadline), false);
+  const stop_report report = engine_->stop(base::after(std::chrono::steady_clock::now(), deadline), false);
+  arena_->trim();
+  return report;
 }
 
-stop_report pool_base::terminate() { return engine_->stop(std::chrono::steady_clock::now(), true); }
+stop_report pool_base::terminate() {
+  const stop_report report = engine_->stop(std::chrono::steady_clock::now(), true);
+  arena_->trim();
+  return report;
+}
+
+void pool_base::make_own(std::vector<detail::block_ref>& blocks) {
+  const auto copied = ipc::make_own(blocks, arena_.get());
+  if (!copied)
+    throw std::system_error(copied.error().code,
+                            std::string("the copy of a buffer for a task: ") + copied.error().call);
+  arena_->note_copied(*copied);
+}
+
+buffer pool_base::lease(std::size_t bytes, duration patience) {
+  auto block = arena_->lease(bytes, patience);
+  std::byte* const begin = block->address;
+  return detail::buffer_access::unique(std::move(block), {begin, bytes});
+}
 
 recycle_report pool_base::recycle_workers(std::optional<unsigned> slot, std::uint64_t edition,
                                           const recycle_options& options) {
@@ -97,6 +121,7 @@ muster::stats pool_base::stats() const {
   muster::stats now = engine_->snapshot();
   for (worker_stats& w : now.workers)
     if (w.state == worker_state::dead) w.pid = 0;  // the number may be somebody else's by now
+  now.arena = arena_->stats();
   return now;
 }
 

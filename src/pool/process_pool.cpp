@@ -3,6 +3,7 @@
 #include <muster/pool.hpp>
 
 #include "engine/engine.hpp"
+#include "ipc/arena.hpp"
 #include "pool/check_options.hpp"
 #include "process/memory_limit.hpp"
 #include "process/process_crew.hpp"
@@ -36,8 +37,10 @@ process_pool::process_pool(process_options options) {
   crew_ = crew.get();
   names_ = &crew->names();
   settings_ = options;
+  auto memory = std::make_shared<ipc::arena>(options.arena, options.name);
+  crew->lend_from(memory);
   adopt(std::make_unique<engine::engine>(chosen, std::move(crew), std::make_shared<base::steady_clock>()),
-        options.close, options.ready_timeout, options.name);
+        options.close, options.ready_timeout, options.name, std::move(memory));
   if (options.start) start_now();
 }
 

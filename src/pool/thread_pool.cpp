@@ -2,6 +2,7 @@
 #include <muster/pool.hpp>
 
 #include "engine/engine.hpp"
+#include "ipc/arena.hpp"
 #include "pool/check_options.hpp"
 #include "thread/thread_crew.hpp"
 
@@ -15,7 +16,7 @@ thread_pool::thread_pool(thread_options options) {
                 options.strategy, options.choose, options.name,
                 thread::worker_manner{.hooks = options.hooks, .cpus = options.cpus, .nice = options.nice}),
             std::make_shared<base::steady_clock>()),
-        options.close, 10s, options.name);
+        options.close, 10s, options.name, std::make_shared<ipc::arena>(options.arena, options.name));
   if (options.start) start_now();
 }
 

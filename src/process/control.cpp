@@ -110,6 +110,8 @@ std::optional<std::string> process_crew::on_message(worker_process& w, base::rec
       note_progress(w, message.position, fraction, text.substr(sizeof fraction));
       return std::nullopt;
     }
+    case ipc::control_kind::keep:
+    case ipc::control_kind::lend: break;  // what only an owner says
   }
   return "a control message of an unknown kind";
 }

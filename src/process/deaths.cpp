@@ -260,10 +260,11 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
     const locked lock(*this);
     w.step(worker_event::end);
     note_free(w);
+    w.token.reset();  // it writes nothing any more: others may have what it had
     std::vector<std::uint64_t> positions;
     for (std::uint64_t at = w.sender.first(); at != w.sender.next(); at = w.sender.after(at))
       positions.push_back(at);
-    const auto intake = owner_->queue().lock();
+    auto intake = owner_->queue().lock();
     for (; !positions.empty(); positions.pop_back()) {  // the newest first, so that their order stays
       const std::uint64_t at = positions.back();
       if (w.at(at).task == nullptr) continue;
@@ -277,8 +278,8 @@ std::shared_ptr<const death> process_crew::settle_lost(worker_process& w, death 
       begun.push_back(std::exchange(w.at(at), {}).task);
       w.sender.finished(at);
     }
-    own.assign(w.own.begin(), w.own.end());
-    w.own.clear();
+    intake.unlock();
+    own = empty_own(w);
     note_busy(w);
   }
   for (auto& [t, printed] : printers) keep_output(*t, w.id, std::move(printed));

@@ -37,8 +37,9 @@ bool has_about(task& t) {
 }
 
 std::uint32_t flags_of(task& t) {
-  return (has_about(t) ? ipc::has_about : 0) | (t.is(task::wants_stop) ? ipc::wants_stop : 0) |
-         (t.is(task::has_handles) ? ipc::has_handles : 0) | (t.is(task::captured) ? ipc::is_captured : 0) |
+  return (t.ops->call(t).blocks ? ipc::has_blocks : 0) | (has_about(t) ? ipc::has_about : 0) |
+         (t.is(task::wants_stop) ? ipc::wants_stop : 0) | (t.is(task::has_handles) ? ipc::has_handles : 0) |
+         (t.is(task::captured) ? ipc::is_captured : 0) |
          (t.is(task::tells_progress) ? ipc::tells_progress : 0) |
          (t.extras && t.extras->chunks ? ipc::ahead_flag(t.extras->chunks->ahead()) : 0);
 }
@@ -46,6 +47,12 @@ std::uint32_t flags_of(task& t) {
 // Of a broadcast: no other worker may have it.
 bool is_for_one(const task& t) { return t.extras && t.extras->only_on; }
 }  // namespace
+
+// No free worker may take it from the one that has it. What is lent to it is looked up here: the task's own
+// list goes when the task settles, which needs no lock.
+bool process_crew::stays(const worker_process::placed& call) {
+  return is_for_one(*call.task) || (call.blocks && ipc::bound_to(*call.blocks));
+}
 
 void process_crew::queued(std::unique_lock<std::mutex>& intake_lock) {
   intake_lock.unlock();
@@ -133,6 +140,16 @@ void process_crew::fill() {
     if (count == 0) break;
     std::size_t left_over = 0;  // those whose worker has no room: strategy::key, hard
     for (std::size_t i = 0; i < count; ++i) {
+      if (const auto at = waits_for(*batch[i])) {  // for no other, whatever the strategy says
+        if (!loads[*at].open) {
+          workers_[*at]->own.push_back(batch[i]);
+          continue;
+        }
+        place(*workers_[*at], *batch[i]);
+        look(*at);
+        --room;
+        continue;
+      }
       if (chooses_.how == strategy::key)
         chooses_.key = batch[i]->extras ? policy::key_of(batch[i]->extras->key) : 0;
       const auto chosen = policy::choose(loads, chooses_);
@@ -167,6 +184,7 @@ void process_crew::fill_as_told(std::unique_lock<std::mutex>& lock) {
   std::vector<worker_ref> seen;
   while (chooser_) {
     asked_meanwhile_ = false;
+    place_own();
     candidates.clear();
     seen.clear();
     for (const auto& w : workers_) {
@@ -192,14 +210,33 @@ void process_crew::fill_as_told(std::unique_lock<std::mutex>& lock) {
       const auto intake = owner_->queue().lock();
       t = owner_->queue().take();
     }
-    if (t != nullptr) place(w, *t);
+    if (t == nullptr) continue;
+    if (const auto at = waits_for(*t))
+      workers_[*at]->own.push_back(t);
+    else
+      place(w, *t);
   }
   asking_ = false;
   if (!chooser_) fill();  // it has failed
 }
 
+// The worker that can write what is lent to the task; firm keys are firmer.
+std::optional<std::size_t> process_crew::waits_for(const task& t) const {
+  if (chooses_.is_hard()) return std::nullopt;
+  const auto token = bound_to(t);
+  return token ? slot_of(*token) : std::nullopt;
+}
+
 bool process_crew::place(worker_process& w, task& t) {
   detail::crossing_call& call = t.ops->call(t);
+  std::string problem;
+  const auto refuse = [&] {
+    t.count_attempt();
+    refused_.emplace_back(
+        &t, std::make_exception_ptr(invalid_call(problem, {.task = t.id, .worker = w.id.slot})));
+    return false;
+  };
+  if (call.blocks && !make_exclusive(w, *call.blocks, problem)) return refuse();
   const ipc::call_header header{.task = t.id,
                                 .thunk = call.thunk,
                                 .target = call.target,
@@ -209,21 +246,25 @@ bool process_crew::place(worker_process& w, task& t) {
   if (has_about(t))
     told = ipc::with_about(t.extras->id, t.extras->label, t.extras->trace.traceparent,
                            t.extras->trace.tracestate, call.data.view());
+  if (call.blocks)
+    told = with_blocks(*call.blocks, has_about(t) ? std::span<const std::byte>(told) : call.data.view());
   const std::span<const std::byte> payload =
-      has_about(t) ? std::span<const std::byte>(told) : call.data.view();
+      has_about(t) || call.blocks ? std::span<const std::byte>(told) : call.data.view();
   const auto prepared = w.sender.prepare(header, payload);
   MUSTER_ASSERT(prepared.has_value());
   t.set_worker(w.id.slot);
-  std::string problem;
-  if (prepared->payload == ipc::carrier::parcel && !send_parcel(w, prepared->position, payload, problem)) {
+  if ((prepared->payload == ipc::carrier::parcel && !send_parcel(w, prepared->position, payload, problem)) ||
+      (call.blocks && !show(w, prepared->position, *call.blocks, problem))) {
     w.sender.abandon(prepared->position);
-    t.count_attempt();
-    refused_.emplace_back(
-        &t, std::make_exception_ptr(invalid_call(problem, {.task = t.id, .worker = w.id.slot})));
+    if (!problem.empty() || w.in_flight() == 0) return refuse();
+    w.is_clogged = true;  // until it answers, for which it reads
+    w.own.push_front(&t);
     return false;
   }
   t.count_attempt();
   w.at(prepared->position) = {.task = &t};
+  if (call.blocks)
+    w.at(prepared->position).blocks = std::make_unique<std::vector<detail::block_ref>>(*call.blocks);
   w.had_tasks = true;
   lowest_placed_ = std::min(lowest_placed_, t.priority);
   if (w.in_flight() <= w.at_once) {
@@ -306,8 +347,9 @@ void process_crew::note_load(worker_process& w) {
 // After whatever may have changed it.
 void process_crew::note_free(worker_process& w) {
   const bool is_free = w.is_free();
-  if (std::exchange(w.counts_free, is_free) != is_free)
-    idle_workers_.fetch_add(is_free ? 1 : -1, std::memory_order_relaxed);
+  if (std::exchange(w.counts_free, is_free) == is_free) return;
+  idle_workers_.fetch_add(is_free ? 1 : -1, std::memory_order_relaxed);
+  w.token->is_free.store(is_free, std::memory_order_relaxed);
 }
 
 void process_crew::note_served(worker_process& w, std::size_t answered) {
@@ -362,6 +404,17 @@ void process_crew::place_own() {
       w->own.pop_front();
       place(*w, *t);
     }
+}
+
+// What it alone was to run. The rest waited for it or for its end, and is queued again: newest first, so that
+// the order stays.
+std::vector<task*> process_crew::empty_own(worker_process& w) {
+  const auto intake = owner_->queue().lock();
+  for (auto at = w.own.rbegin(); at != w.own.rend(); ++at)
+    if (!is_for_one(**at)) owner_->put_back(**at);
+  std::erase_if(w.own, [](const task* t) { return !is_for_one(*t); });
+  const auto own = std::exchange(w.own, {});
+  return {own.begin(), own.end()};
 }
 
 void process_crew::abandon_own(std::vector<task*>& own) {
@@ -436,7 +489,7 @@ void process_crew::steal() {
     const std::uint64_t end = victim->sender.next();
     std::uint64_t position = victim->each_running([](std::uint64_t) {});
     for (; position < end && wanted > 0; ++position) {
-      if (const task* there = victim->at(position).task; there == nullptr || is_for_one(*there)) continue;
+      if (const auto& there = victim->at(position); there.task == nullptr || stays(there)) continue;
       task* t = take_back(*victim, position);
       if (t == nullptr) continue;
       if (place(*thief, *t)) --wanted;

@@ -174,8 +174,7 @@ void process_crew::start(worker_id id) {
       {
         const locked lock(*this);
         w->step(worker_event::end);
-        own.assign(w->own.begin(), w->own.end());
-        w->own.clear();
+        own = empty_own(*w);
       }
       abandon_own(own);
     } else {
@@ -220,6 +219,7 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
     w->limit = memory_limit::prepare(*limits.memory, request.birth.pool, id.slot, id.generation);
     w->limit->apply_to(request.birth);
   }
+  w->token->crew = arena_.get();
   w->at_once = at_once_;
   w->one_task = options_.lifetime == lifetime::per_task;
   w->never_chosen = chooses_.weight(id.slot) == 0;  // weights do not change
@@ -252,8 +252,7 @@ void process_crew::retire(worker_id id) {
     w->step(worker_event::retire);
     note_free(*w);
     take_back_all(*w);
-    own.assign(w->own.begin(), w->own.end());
-    w->own.clear();
+    own = empty_own(*w);
   }
   w->sender.stop();
   abandon_own(own);
@@ -394,7 +393,8 @@ void process_crew::on_lost() {
   for (const auto& w : living)
     if (w->pidfd) (void)base::send_signal(w->pidfd.get(), SIGKILL);
   for (const auto& w : living) {
-    if (w->pidfd) (void)base::wait_until_dead(w->pidfd.get(), std::chrono::seconds(1));
+    if (w->pidfd && !base::wait_until_dead(w->pidfd.get(), std::chrono::seconds(1)))
+      never_seen_dead_.push_back(w->token);
     on_ended(w->id.slot, w->id.generation, nullptr, {});
   }
 }

@@ -25,6 +25,7 @@
 #include "base/standard_error.hpp"
 #include "engine/crew.hpp"
 #include "engine/engine.hpp"
+#include "ipc/arena.hpp"
 #include "ipc/board.hpp"
 #include "ipc/loop_bell.hpp"
 #include "ipc/messages.hpp"
@@ -59,6 +60,9 @@ public:
 
   // Names functions for calls of this pool. Any thread.
   [[nodiscard]] module::module_table& names() { return names_; }
+
+  // Whose blocks workers keep. Once, before the engine starts.
+  void lend_from(std::shared_ptr<ipc::arena> memory) { arena_ = std::move(memory); }
 
   // For the next recycle: what its new workers are born with. `canary` may be null. One call at a time;
   // forgets all editions but this one and the one in force. Throws invalid_options when a function has no
@@ -125,6 +129,7 @@ private:
     std::unique_ptr<task_output> output;
     worker_id worker;
     bool has_memory_limit = false;
+    bool names_blocks = false;
   };
   // Progress that was read and not yet told.
   struct progress_read {
@@ -145,16 +150,31 @@ private:
   bool place(worker_process& w, detail::task& t);  // with the lock; false: it could not be sent
   bool send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload,
                    std::string& problem);
-  void place_own();                                                    // with the lock
-  void abandon_own(std::vector<detail::task*>& own);                   // not with it
-  void recall_for(const detail::task& next);                           // with the lock
-  void steal();                                                        // with the lock
-  detail::task* take_back(worker_process& w, std::uint64_t position);  // with the lock
-  void note_running(worker_process& w);                                // with the lock
-  void note_load(worker_process& w);                                   // with the lock
-  void note_busy(worker_process& w);                                   // with the lock
-  void note_free(worker_process& w);                                   // with the lock
-  void note_served(worker_process& w, std::size_t answered);           // with the lock
+  [[nodiscard]] std::optional<std::size_t> waits_for(const detail::task& t) const;  // with the lock; a slot
+  [[nodiscard]] static bool stays(const worker_process::placed& call);              // with the lock
+  void place_own();                                                                 // with the lock
+  std::vector<detail::task*> empty_own(worker_process& w);                          // with the lock
+  void abandon_own(std::vector<detail::task*>& own);                                // not with it
+  void recall_for(const detail::task& next);                                        // with the lock
+  void steal();                                                                     // with the lock
+  detail::task* take_back(worker_process& w, std::uint64_t position);               // with the lock
+  void note_running(worker_process& w);                                             // with the lock
+  void note_load(worker_process& w);                                                // with the lock
+  void note_busy(worker_process& w);                                                // with the lock
+  void note_free(worker_process& w);                                                // with the lock
+  void note_served(worker_process& w, std::size_t answered);                        // with the lock
+
+  // --- blocks.cpp: the memory that is lent to calls; all with the lock
+  [[nodiscard]] static std::shared_ptr<const detail::worker_token> bound_to(const detail::task& t);
+  [[nodiscard]] std::optional<std::size_t> slot_of(const detail::worker_token& token) const;
+  [[nodiscard]] bool is_kept(const detail::memory_block& block) const;
+  [[nodiscard]] std::vector<std::byte> with_blocks(std::span<const detail::block_ref> blocks,
+                                                   std::span<const std::byte> payload) const;
+  // False: why is in `problem`.
+  bool make_exclusive(worker_process& w, std::span<detail::block_ref> blocks, std::string& problem);
+  // The same; where nothing is there, its socket is full, and it has to read first.
+  bool show(worker_process& w, std::uint64_t position, std::span<const detail::block_ref> blocks,
+            std::string& problem);
 
   // --- replies.cpp
   bool drain(worker_process& w);  // takes all replies; true: there were some
@@ -273,6 +293,9 @@ private:
   std::atomic<bool> pump_wanted_{false};  // seq_cst: who fails to get the lock leaves the work to its holder
   // Tasks that could not be sent, to be failed once the lock is let go; guarded by mutex_.
   std::vector<std::pair<detail::task*, std::exception_ptr>> refused_;
+  std::shared_ptr<ipc::arena> arena_;  // constant once tasks come
+  // Tokens of workers that nobody saw end: loop only.
+  std::vector<std::shared_ptr<const detail::worker_token>> never_seen_dead_;
   std::atomic<bool> held_back_{false};  // no task begins; written by the loop, which pumps when it falls
   std::optional<policy::throttle> throttle_;  // loop only, and what follows
   base::time_point processors_due_ = base::time_point::min();

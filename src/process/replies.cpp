@@ -82,11 +82,13 @@ bool process_crew::take_answer(worker_process& w, answer_taken& into, std::optio
     if (broken) return false;
     if (w.at(r.position).task->is(task::captured)) into.output = finish_output(w, r.position);
     w.sender.finished(r.position);
+    w.is_clogged = false;
     // Answered together with the one before it, it was never seen at the head.
     const worker_process::placed& entry = w.at(r.position);
     if (!entry.begun) owner_->began(*entry.task, w.id);
     into.task = std::exchange(w.at(r.position), {}).task;
     into.status = ipc::status_of(r.status);
+    into.names_blocks = ipc::names_blocks(r.status);
     if (into.status != ipc::reply_status::value) ++w.errors;
     into.worker = w.id;
     into.has_memory_limit = w.settings->options.limits.memory.has_value();
@@ -165,6 +167,7 @@ void process_crew::tell(answer_taken& given) {
     detail::crossing_call& call = t.ops->call(t);
     call.data = std::move(given.payload);
     call.handles.reset();
+    if (call.blocks && !given.names_blocks) call.blocks->clear();
     if (!given.handles.empty())
       call.handles = std::make_unique<std::vector<unique_fd>>(std::move(given.handles));
     return owner_->succeeded(t);

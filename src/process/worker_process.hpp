@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include <muster/bytes.hpp>
+#include <muster/detail/memory_block.hpp>
 #include <muster/error.hpp>
 #include <muster/options.hpp>
 #include <muster/task.hpp>
@@ -49,6 +51,8 @@ struct worker_process {
     detail::task* task = nullptr;
     bool begun = false;          // it became one of those that run, so its run time counts
     bool handles_asked = false;  // which a worker does once
+    // What is lent to it: the worker may touch it until it has answered, whatever becomes of the task.
+    std::unique_ptr<std::vector<detail::block_ref>> blocks{};
   };
   // What came for a reply ahead of it.
   struct arrived {
@@ -70,7 +74,7 @@ struct worker_process {
   // How many more calls it may get when it shall have at most `most`. Calls that were taken back leave gaps
   // in the ring, so room in the ring is another matter than calls in flight.
   [[nodiscard]] std::size_t room(std::size_t most) const {
-    return !open() || never_chosen || killed_for || is_being_ended || has_had_its_task() ||
+    return !open() || is_clogged || never_chosen || killed_for || is_being_ended || has_had_its_task() ||
                    receiver.broken() || in_flight() >= most
                ? 0
                : std::min(most - in_flight(), sender.room());
@@ -129,6 +133,10 @@ struct worker_process {
   pid_t pid = 0;
   base::file_descriptor pidfd, control, error_output, bell;
 
+  // Gone when the process surely is: see memory_block::seen_by.
+  std::shared_ptr<detail::worker_token> token = std::make_shared<detail::worker_token>();
+  std::vector<std::uint64_t> keeps{};  // the blocks of the pool's arena that it was sent, by their place
+
   ipc::region requests, replies;
   ipc::request_sender sender;
   ipc::reply_receiver receiver;
@@ -165,7 +173,8 @@ struct worker_process {
   bool one_task = false;      // lifetime::per_task
   bool never_chosen = false;  // its weight is 0
   bool stopping_told = false;
-  bool broken_told = false;                        // that its control socket broke
+  bool is_clogged = false;   // its socket was full of what it was lent: it has to answer first
+  bool broken_told = false;  // that its control socket broke
   std::optional<base::time_point> silent_since{};  // it has closed its control socket, or is dying
   std::optional<death_cause> killed_for{};
   // The signals by which it shall end, before it is killed: why it got them, which (bit n - 1 is signal n)

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "ipc/call_blocks.hpp"
 #include "ipc/messages.hpp"
 #include "ipc/parcel.hpp"
 #include "worker/faults.hpp"
@@ -45,6 +46,11 @@ void inbox::fetch(arrived_call& into) {
   } else {
     into.arguments = calls_.payload(call);
   }
+  if ((call.header.flags & ipc::has_blocks) != 0)
+    if (auto taken = take_blocks(into); !taken) {
+      into.refusal = "the memory that is lent to it could not be mapped: " + taken.error();
+      return;
+    }
   if ((call.header.flags & (ipc::has_handles | ipc::is_captured)) != 0) {
     auto received = mail_.ask_handles(call.position);
     if (!received) return into.refusal.swap(received.error());
@@ -68,6 +74,36 @@ std::expected<std::vector<std::byte>, std::string> inbox::receive_parcel(
     return std::unexpected(std::string("the arguments could not be read: ") + content.error().call + ": " +
                            content.error().code.message());
   return std::move(*content);
+}
+
+// What is kept is mapped already, or lies in the socket; the rest is mapped for this call.
+std::expected<void, std::string> inbox::take_blocks(arrived_call& into) {
+  const auto list = ipc::take_list(into.arguments);
+  if (!list) return std::unexpected("the list is not whole");
+  const auto is_kept = [](const ipc::lent_block& b) { return (b.flags & ipc::lent_block::is_kept) != 0; };
+  std::vector<base::file_descriptor> files;
+  if (!std::ranges::all_of(*list, is_kept)) {
+    auto received = mail_.take(ipc::control_kind::lend, into.call.position);
+    if (!received) return std::unexpected(received.error());
+    files = std::move(*received);
+  }
+  std::size_t next = 0;
+  for (const ipc::lent_block& each : *list) {
+    if (is_kept(each)) {
+      auto kept = mail_.kept(each.id, into.call.position);
+      if (!kept) return std::unexpected(kept.error());
+      (*kept)->room = each.room;
+      into.blocks.push_back(std::move(*kept));
+      continue;
+    }
+    if (next == files.size()) return std::unexpected("a descriptor is missing");
+    auto mapped = ipc::map_lent(files[next++].get(), each.size, each.room,
+                                (each.flags & ipc::lent_block::is_writable) != 0, false);
+    if (!mapped)
+      return std::unexpected(std::string(mapped.error().call) + ": " + mapped.error().code.message());
+    into.blocks.push_back(std::move(*mapped));
+  }
+  return {};
 }
 
 // Sleeps, but for the keep-alive hook, which runs beside no call either.

@@ -29,6 +29,7 @@ struct arrived_call {
   std::vector<std::byte> parcel;
   std::span<const std::byte> arguments;  // good until its reply is published
   std::vector<base::file_descriptor> handles;
+  std::vector<ipc::block_ref> blocks;  // the memory that is lent to it
   const void* thunk = nullptr;
   const void* target = nullptr;
   std::string refusal;  // why it cannot be called; empty: it can
@@ -37,6 +38,7 @@ struct arrived_call {
   void let_go() {
     std::vector<std::byte>().swap(parcel);
     handles.clear();
+    blocks.clear();
     refusal.clear();
   }
 };
@@ -64,6 +66,7 @@ public:
 private:
   void fetch(arrived_call& into);
   std::expected<std::vector<std::byte>, std::string> receive_parcel(const ipc::request_receiver::call& call);
+  std::expected<void, std::string> take_blocks(arrived_call& into);
   void answer_ping();
   void rest();
 

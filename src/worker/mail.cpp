@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
 
 #include "base/socket.hpp"
 
@@ -23,14 +24,47 @@ std::expected<std::vector<base::file_descriptor>, std::string> mail::take(ipc::c
       if (!here.text.empty()) return std::unexpected(std::move(here.text));
       return std::move(here.descriptors);
     }
-    std::array<std::byte, ipc::longest_control_message> buffer;
-    auto got = base::receive_message(socket_, buffer, base::most_descriptors_in_a_message);
-    if (!got) return std::unexpected("what goes with the arguments did not arrive: " + got.error().text());
-    if (got->end()) ::_exit(1);  // the owner is gone
-    ipc::control_message message;
-    std::string text;
-    if (!ipc::decode({buffer.data(), got->size}, message, text) || message.position < position) continue;
+    if (auto read = read_one(position); !read) return std::unexpected(read.error());
+  }
+}
+
+std::expected<void, std::string> mail::read_one(std::uint64_t position) {
+  std::array<std::byte, ipc::longest_control_message> buffer;
+  auto got = base::receive_message(socket_, buffer, base::most_descriptors_in_a_message);
+  if (!got) return std::unexpected("what goes with the arguments did not arrive: " + got.error().text());
+  if (got->end()) ::_exit(1);  // the owner is gone
+  ipc::control_message message;
+  std::string text;
+  if (!ipc::decode({buffer.data(), got->size}, message, text)) return {};
+  if (message.kind == ipc::control_kind::keep)
+    keep(text, got->descriptors);
+  else if (message.position >= position)
     early_[{message.position, message.kind}] = {std::move(got->descriptors), std::move(text)};
+  return {};
+}
+
+// It takes the place of another one, which the owner has given up. The call that needs it hears of a problem.
+void mail::keep(std::string_view about, const std::vector<base::file_descriptor>& files) {
+  ipc::kept_block head;
+  if (about.size() != sizeof head || files.size() != 1) return;
+  std::memcpy(&head, about.data(), sizeof head);
+  if (kept_.size() <= head.place) kept_.resize(head.place + std::size_t{1});
+  kept_[head.place] = {.id = head.id};
+  auto mapped = ipc::map_lent(files[0].get(), head.size, head.size, true, head.touch != 0);
+  if (mapped)
+    kept_[head.place].block = std::move(*mapped);
+  else
+    kept_[head.place].problem = std::string(mapped.error().call) + ": " + mapped.error().code.message();
+}
+
+std::expected<ipc::block_ref, std::string> mail::kept(std::uint64_t id, std::uint64_t position) {
+  for (;;) {
+    for (const kept_block& each : kept_) {
+      if (each.id != id) continue;
+      if (!each.block) return std::unexpected(each.problem);
+      return each.block;
+    }
+    if (auto read = read_one(position); !read) return std::unexpected(read.error());
   }
 }
 

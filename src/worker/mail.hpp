@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/file_descriptor.hpp"
+#include "ipc/block.hpp"
 #include "ipc/messages.hpp"
 
 namespace muster::worker {
@@ -32,6 +33,9 @@ public:
   // about to. Blocks until it is there; ends the process where the owner is gone.
   std::expected<std::vector<base::file_descriptor>, std::string> take(ipc::control_kind kind,
                                                                       std::uint64_t position);
+  // A block that the owner has sent to be kept, before it handed over the call at this position. Blocks until
+  // it is there.
+  std::expected<ipc::block_ref, std::string> kept(std::uint64_t id, std::uint64_t position);
   // Asks for the descriptors beside the arguments of a call that has begun, and waits for them.
   std::expected<std::vector<base::file_descriptor>, std::string> ask_handles(std::uint64_t position);
 
@@ -41,7 +45,18 @@ private:
     std::string text;
   };
 
+  // Reads one message. An error: it did not arrive, and no other will.
+  std::expected<void, std::string> read_one(std::uint64_t position);
+  void keep(std::string_view about, const std::vector<base::file_descriptor>& files);
+
+  struct kept_block {
+    std::uint64_t id = 0;
+    ipc::block_ref block{};
+    std::string problem{};  // why it is not mapped
+  };
+
   const int socket_;
+  std::vector<kept_block> kept_;  // by place
   // By position, then kind. Bounded by the calls that the owner may have under way.
   std::map<std::pair<std::uint64_t, ipc::control_kind>, letter> early_;
 };

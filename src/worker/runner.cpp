@@ -31,6 +31,7 @@ void runner::run() {
     position_.store(arrived_.call.position, std::memory_order_relaxed);
     execute();
     arrived_.let_go();
+    result_.give_blocks({});
     position_.store(ipc::no_position, std::memory_order_relaxed);
     inbox_.done();
     if (is_leaving()) return;
@@ -51,7 +52,9 @@ void runner::execute() {
   if ((header.flags & ipc::is_captured) != 0 && !capture_.begin(arrived_.handles))
     return refuse("what it prints cannot be kept: no descriptor is left");
 
-  reader in(arrived_.arguments, arrived_.handles);
+  std::vector<ipc::block_ref> lent = arrived_.blocks;  // from which arguments take theirs
+  reader in(arrived_.arguments, arrived_.handles, lent);
+  result_.give_blocks(arrived_.blocks);
   const bool watched = (header.flags & ipc::wants_stop) != 0;
   const trace_context trace{std::move(told.traceparent), std::move(told.tracestate)};
   speech_.begin(position, header.flags);
@@ -97,6 +100,7 @@ bool runner::yield(void* chunk, const detail::chunk_kind& kind) {
   writer encoded;
   kind.encode(encoded, chunk);
   if (!encoded.handles().empty()) throw encode_error("a chunk of a stream cannot hold descriptors");
+  if (!encoded.blocks().empty()) throw encode_error("a chunk of a stream cannot hold buffers");
   if (encoded.size() > ipc::payload_limit) throw encode_error("a chunk of a stream is larger than 1 GiB");
   ++yields_.sent;
   if (!outbox_.send(position, ipc::status_word(ipc::reply_status::chunk, 0, false), encoded.bytes()))
@@ -124,8 +128,8 @@ void runner::refuse(const std::string& why, std::size_t handles) {
 void runner::reply(ipc::reply_status how, std::span<const std::byte> payload, std::size_t handles) {
   if (!faults::reach(fault_step::answering)) return;
   has_spoken_ = speech_.end() || has_spoken_;
-  const auto sent =
-      outbox_.send(arrived_.call.position, ipc::status_word(how, handles, has_spoken_), payload);
+  const auto sent = outbox_.send(
+      arrived_.call.position, ipc::status_word(how, handles, has_spoken_, result_.names_blocks()), payload);
   if (!sent)
     return refuse("the result of " + std::to_string(payload.size()) +
                       " bytes could not be sent: " + sent.error().call + ": " + sent.error().code.message(),

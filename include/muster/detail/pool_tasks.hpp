@@ -196,7 +196,11 @@ struct call_task final : task {
   static void take(task& t, [[maybe_unused]] void* out) {
     if constexpr (!std::is_void_v<R>) {
       const crossing_call& result = static_cast<call_task&>(t).crossing;
-      reader in(result.data.view(), result.handles ? std::span(*result.handles) : std::span<unique_fd>());
+      // What the result does not name goes back, whether it can be read or not.
+      std::vector<block_ref> blocks;
+      if (result.blocks) blocks.swap(*result.blocks);
+      reader in(result.data.view(), result.handles ? std::span(*result.handles) : std::span<unique_fd>(),
+                blocks);
       static_cast<std::optional<R>*>(out)->emplace(codec<R>::decode(in));
       in.finish();
     }

@@ -31,15 +31,15 @@ void encode_as(writer& out, Argument&& argument) {
   }
 }
 
-/// The same; an rvalue gives up the descriptors it holds, as it would in a direct call.
+/// The same; an rvalue gives up the descriptors and buffers it holds, as it would in a direct call.
 template <class Stored, class Argument>
 void encode_argument(writer& out, Argument&& argument) {
   constexpr bool may_hold_descriptors = !std::is_trivially_copyable_v<Stored> && !is_string<Stored> &&
                                         !block_shape<Stored> && std::same_as<Argument, Stored>;
   if constexpr (may_hold_descriptors) {
-    const std::size_t before = out.handles().size();
+    const std::size_t before = out.handles().size() + out.blocks().size();
     encode_as<Stored>(out, argument);
-    if (out.handles().size() > before) {
+    if (out.handles().size() + out.blocks().size() > before) {
       [[maybe_unused]] const Stored given_up(static_cast<Argument&&>(argument));
     }
   } else {
