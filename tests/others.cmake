@@ -85,6 +85,8 @@ muster_test(house.guide_cookbook house Python3::Interpreter ${PROJECT_SOURCE_DIR
             ${PROJECT_SOURCE_DIR}/docs/guide/cookbook.md ${example_programs})
 muster_test(house.guide_hosts house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
             ${PROJECT_SOURCE_DIR}/docs/guide/hosts.md ${PROJECT_SOURCE_DIR}/examples/hosts.cpp)
+muster_test(house.guide_zero_copy house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
+            ${PROJECT_SOURCE_DIR}/docs/guide/zero-copy.md ${PROJECT_SOURCE_DIR}/examples/zero_copy.cpp)
 
 # ---- how the demonstration judges its runs ----
 muster_test(demo.judgement demo Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/demo/demo_test.py)
