@@ -51,7 +51,7 @@ GOALS = [
     Goal("64 KiB one way, copied in", "process_payload_64k", 0.6, "floor_memcpy"),
     Goal("1 MiB one way, copied in", "process_payload_1m", 0.6, "floor_memcpy"),
     Goal("64 MiB one way, copied in", "process_payload_64m", 0.6, "floor_memcpy"),
-    Goal("64 MiB in a lease of the arena, against a no-op call", ""),
+    Goal("64 MiB in a lease of the arena, against a no-op call", "process_lease_64m", 2.0, "no_op"),
     Goal("first result of a new pool of 2", "process_start", 0.25),
     Goal("one more worker: owner of 1 GiB, against a small one", "process_one_more", 1.3, "small_owner"),
     Goal("one more worker, against the floor of a zygote", ""),

@@ -82,6 +82,8 @@ WORKLOADS = {
     "process_payload_64k": payload("64k", 5_000, 50, 1_000),
     "process_payload_1m": payload("1m", 1_000, 10, 100),
     "process_payload_64m": payload("64m", 16, 1, 4),
+    "process_lease_64m": Workload("us", Side(sides.program("process_muster"), 5_000, 500), {
+        "no_op": Side(sides.program("process_muster", "process_latency"), 5_000, 500)}),
     "process_start": processes("ms"),
     "process_one_more": Workload("ms", Side(sides.program("process_muster", "process_one_more_large")),
                                  {"small_owner": Side(sides.program("process_muster", "process_one_more_small"))}),

@@ -117,6 +117,30 @@ double payloads(std::size_t size, std::size_t count) {
   return static_cast<double>(size * count) / 1e6 / bench::seconds_since(begin);
 }
 
+/// Adds to the first number and gives the memory back.
+muster::buffer increment_first(muster::buffer memory) {
+  ++memory.as<int>()[0];
+  return memory;
+}
+
+/// One call at a time with a lease of so many bytes: the worker changes it in place, and it is read in place.
+/// Both sides have touched all of it before, as in a pool that has run for a while.
+double lease(std::size_t size, std::size_t count) {
+  muster::process_options options = plain(2);
+  options.arena.bytes = 2 * size;
+  muster::process_pool pool(options);
+  warm_up(pool);
+  muster::buffer memory = pool.lease(size);
+  std::fill(memory.as<int>().begin(), memory.as<int>().end(), 0);
+  int calls = 0;
+  const auto call = [&] {
+    memory = pool.submit(increment_first, std::move(memory)).get();
+    require(memory.as<int>()[0] == ++calls, "a result is wrong");
+  };
+  for (int i = 0; i < 300; ++i) call();
+  return bench::median_microseconds(count, call);
+}
+
 /// KiB of memory that a worker without work has in use.
 double worker_memory() {
   muster::process_pool pool(plain(1));
@@ -214,6 +238,7 @@ int main(int argc, char** argv) {
   if (what.workload == "process_payload_64k") return bench::report(payloads(64_KiB, what.count));
   if (what.workload == "process_payload_1m") return bench::report(payloads(1_MiB, what.count));
   if (what.workload == "process_payload_64m") return bench::report(payloads(64_MiB, what.count));
+  if (what.workload == "process_lease_64m") return bench::report(lease(64_MiB, what.count));
   if (what.workload == "process_worker_memory") return bench::report(worker_memory());
   if (what.workload == "process_start") return bench::report(start());
   if (what.workload == "process_one_more_large") return bench::report(one_more(std::size_t{1} << 30U));
