@@ -42,7 +42,10 @@ TEST(status_word, holds_how_a_call_ended_what_went_ahead_and_whether_it_logged) 
       }
   EXPECT_FALSE(is_status_word(4));
   EXPECT_FALSE(is_status_word(17U << 8U));
-  EXPECT_FALSE(is_status_word(1U << 17U));
+  EXPECT_FALSE(is_status_word(1U << 18U));
+  EXPECT_TRUE(names_blocks(status_word(reply_status::value, 0, false, true)));
+  EXPECT_TRUE(is_status_word(status_word(reply_status::value, 0, false, true)));
+  EXPECT_FALSE(names_blocks(status_word(reply_status::chunk, detail::max_handles, true)));
 }
 
 }  // namespace
