@@ -3,11 +3,12 @@
 
 /// Large data without copies: memory that the owner of a pool and a worker process both see.
 ///
-///     muster::buffer image = pool.lease(64_MiB);          // from the pool's arena
-///     decode_into(image.bytes(), path);                   // filled in place
-///     auto f = pool.submit(blur, std::move(image), 3);    // handed over: muster::buffer
-///     blur(muster::buffer, int) muster::buffer done = f.get();                      // the same memory,
-///     changed in place by the worker
+///     muster::buffer blur(muster::buffer image, int radius);   // works in place, and returns it
+///
+///     muster::buffer image = pool.lease(64_MiB);               // from the pool's arena
+///     decode_into(image.bytes(), path);                        // filled in place
+///     auto f = pool.submit(blur, std::move(image), 3);         // handed over
+///     muster::buffer done = f.get();                           // the same memory
 ///
 /// A buffer has one owner, and moving it hands it over: to a task, which gets it as an argument of type
 /// muster::buffer, and back as (part of) its result. It may be inside containers and inside structs that
