@@ -3,7 +3,7 @@
 
 // A module in two editions, for tests that put one in the place of the other: it leaves a line in the file
 // EDITION_LOG when it is initialised, called and closed. While the file EDITION_REFUSED is there, it cannot
-// be initialised. Its functions run on any worker.
+// be initialised; with EDITION_LINGERS that takes a while. Its functions run on any worker.
 
 #include <muster/module.hpp>
 
@@ -29,6 +29,11 @@ inline void check_refusal() {
   if (path != nullptr && ::access(path, F_OK) == 0) throw std::out_of_range("the model is not there");
 }
 
+// Time in which others who want to initialise it would begin to.
+inline void linger() {
+  if (std::getenv("EDITION_LINGERS") != nullptr) ::usleep(200'000);
+}
+
 // Says that it is here, and comes back when it is let go.
 inline std::string hold(std::string result, const std::string& begun, const std::string& gate) {
   ::close(::open(begun.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -44,6 +49,7 @@ inline std::string hold(std::string result, const std::string& begun, const std:
     m.init([] {                                                                                            \
       edition::check_refusal();                                                                            \
       edition::leave_line("init " number);                                                                 \
+      edition::linger();                                                                                   \
     });                                                                                                    \
     m.add("edition", [] {                                                                                  \
       edition::leave_line("call " number);                                                                 \
