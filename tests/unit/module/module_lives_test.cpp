@@ -35,14 +35,14 @@ protected:
   process_options options(int at_once = 1) const {
     return {.workers = {.min = 1, .max = 1, .at_once = at_once},
             .grace = watchdog,
-            .env = {.set = {{"EDITION_LOG", log}, {"EDITION_REFUSED", refused}}},
+            .env = {.set = {{"EDITION_LOG", log}, {"EDITION_REFUSED", refusal}}},
             .worker_stderr = worker_stderr::keep};
   }
 
   scratch files;
   std::string path = files("edition.so");
   std::string log = files("log");
-  std::string refused = files("refused");
+  std::string refusal = files("refused");
 };
 
 TEST_F(module_lives, begin_with_init_before_the_first_call_and_end_with_close_after_the_last) {
@@ -72,7 +72,7 @@ TEST_F(module_lives, have_one_init_however_many_calls_come_at_once) {
 
 TEST_F(module_lives, do_not_begin_while_init_throws_and_each_call_is_told_why) {
   install("one");
-  touch(refused);
+  touch(refusal);
   process_pool pool(options());
   for (int i = 0; i < 2; ++i) {
     auto call = pool.call<std::string>(path, "edition");
@@ -84,7 +84,7 @@ TEST_F(module_lives, do_not_begin_while_init_throws_and_each_call_is_told_why) {
                 "module '" + path + "' (version 1) could not be initialised: the model is not there");
     }
   }
-  fs::remove(refused);
+  fs::remove(refusal);
   EXPECT_EQ(pool.call<std::string>(path, "edition").get(), "1");
   pool.stop();
   EXPECT_THAT(lines_of(log), ElementsAre("init 1", "call 1", "close 1"));
