@@ -33,7 +33,7 @@ pid_t calling_thread = 0;
 int (*thread_in_question)() = nullptr;
 
 // The thread that writes the words; 0: none. A handler that finds another one there leaves them alone.
-std::atomic<pid_t> writer{0};
+std::atomic<pid_t> who_writes{0};
 static_assert(std::atomic<pid_t>::is_always_lock_free);
 
 // Everything from here to on_question runs in handlers: no lock, no allocation, system calls only.
@@ -149,7 +149,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   if (::getpid() == process) {
     const pid_t self = own_thread();
     pid_t nobody = 0;
-    if (writer.compare_exchange_strong(nobody, self)) {
+    if (who_writes.compare_exchange_strong(nobody, self)) {
       write_words(ipc::words_kind::crash, signal, *info, *static_cast<ucontext_t*>(context));
     } else if (nobody != self) {
       const timespec longest = {.tv_sec = 1, .tv_nsec = 0};  // the other thread ends the process
@@ -176,9 +176,9 @@ void on_question(int signal, siginfo_t* info, void* context) {
                                                         : calling_thread;
     if (self != about) {
       ::syscall(SYS_tgkill, process, about, signal);
-    } else if (pid_t nobody = 0; writer.compare_exchange_strong(nobody, self)) {
+    } else if (pid_t nobody = 0; who_writes.compare_exchange_strong(nobody, self)) {
       write_words(ipc::words_kind::hang, signal, *info, *static_cast<ucontext_t*>(context));
-      writer.store(0);
+      who_writes.store(0);
       const std::uint64_t one = 1;
       static_cast<void>(!::write(bell, &one, sizeof one));
     }
