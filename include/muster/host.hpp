@@ -191,7 +191,8 @@ public:
 
   /// The options of the process_pool below. Throws invalid_options.
   [[nodiscard]] process_options options_with(process_options given);
-  [[nodiscard]] worker_changes changes_with(worker_changes given) const;
+  /// Of a start or recycle with changes. Throws invalid_options.
+  void adapt(worker_changes& changes, const recycle_options& how) const;
   /// The module as the host is to find it: absolute where it is a path.
   [[nodiscard]] std::string find(const std::string& module) const;
   /// Throws invalid_call where such a pool is not called like that.
@@ -221,7 +222,8 @@ class host_pool : private detail::host_base, public process_pool {
 public:
   /// As process_pool's constructor. `init`, `hooks.close` and `program` are the host's: they must not be set.
   /// `args` go to the program, which finds them where its language has its arguments. Signals of `.stop` are
-  /// passed on to it. Throws invalid_options with every problem.
+  /// passed on to it. What start and recycle change is held to the same. Throws invalid_options with every
+  /// problem.
   explicit host_pool(const program& what, process_options options = {});
   explicit host_pool(const node& what, process_options options = {});
   explicit host_pool(const python& what, process_options options = {});
@@ -269,13 +271,8 @@ public:
     return host_proxy<Function>(*this, std::move(function), std::move(options));
   }
 
-  using process_pool::recycle;
-  using process_pool::start;
-  /// As process_pool's. `args` are the program's; `init` cannot be changed.
-  void start(const worker_changes& changes) { process_pool::start(host_.changes_with(changes)); }
-  recycle_report recycle(const worker_changes& changes, const recycle_options& options = {}) {
-    return process_pool::recycle(host_.changes_with(changes), options);
-  }
+private:
+  host_pool(detail::host_settings settings, process_options options);
 };
 
 /// What host_pool::proxy gives. Any thread may call it.

@@ -525,6 +525,13 @@ public:
     return recycle_changed(std::nullopt, changes, options);
   }
 
+protected:
+  /// For a kind of pool that is built on this one. What it has to put into changed settings of its workers,
+  /// or to refuse there by throwing invalid_options; of a start, the second is the default. Lives as long as
+  /// the pool.
+  using change_adapter = std::function<void(worker_changes&, const recycle_options&)>;
+  process_pool(process_options options, change_adapter adapt);
+
 private:
   friend class detail::pool_calls<process_pool>;
   template <class F, class... Args>
@@ -538,6 +545,7 @@ private:
 
   module::module_table* names_ = nullptr;  // lives with the engine
   process::process_crew* crew_ = nullptr;  // the same
+  change_adapter adapt_;                   // may be empty
   std::mutex recycling_;                   // held while settings change
   process_options settings_{};             // as the last recycle left them; guarded by recycling_
 };

@@ -168,13 +168,12 @@ process_options host_settings::options_with(process_options given) {
   return given;
 }
 
-worker_changes host_settings::changes_with(worker_changes given) const {
+void host_settings::adapt(worker_changes& changes, const recycle_options&) const {
   problems bad;
-  if (given.init) bad.add("init", "", "a host's workers start their program there");
-  if (given.args) check_words(bad, "args", *given.args);
+  if (changes.init) bad.add("init", "", "a host's workers start their program there");
+  if (changes.args) check_words(bad, "args", *changes.args);
   throw_if_any(bad);
-  if (given.args) given.args->insert(given.args->begin(), plan_);
-  return given;
+  if (changes.args) changes.args->insert(changes.args->begin(), plan_);
 }
 
 std::string host_settings::find(const std::string& module) const { return located(module, base_); }
@@ -200,15 +199,19 @@ void host_settings::check_run() const {
 
 }  // namespace detail
 
+host_pool::host_pool(detail::host_settings settings, process_options options)
+    : host_base{std::move(settings)},
+      process_pool(
+          host_.options_with(std::move(options)),
+          [this](worker_changes& changes, const recycle_options& how) { host_.adapt(changes, how); }) {}
 host_pool::host_pool(const program& what, process_options options)
-    : host_base{detail::host_settings(what)}, process_pool(host_.options_with(std::move(options))) {}
+    : host_pool(detail::host_settings(what), std::move(options)) {}
 host_pool::host_pool(const node& what, process_options options)
-    : host_base{detail::host_settings(what)}, process_pool(host_.options_with(std::move(options))) {}
+    : host_pool(detail::host_settings(what), std::move(options)) {}
 host_pool::host_pool(const python& what, process_options options)
-    : host_base{detail::host_settings(what)}, process_pool(host_.options_with(std::move(options))) {}
-
+    : host_pool(detail::host_settings(what), std::move(options)) {}
 host_pool::host_pool(const command& what, process_options options)
-    : host_base{detail::host_settings(what)}, process_pool(host_.options_with(std::move(options))) {}
+    : host_pool(detail::host_settings(what), std::move(options)) {}
 
 future<program_result> host_pool::run(std::vector<std::string> inputs, const task_options& options) {
   host_.check_run();

@@ -22,7 +22,9 @@ void init() {
 
 const std::vector<std::string>& worker_arguments() { return worker::arguments(); }
 
-process_pool::process_pool(process_options options) {
+process_pool::process_pool(process_options options) : process_pool(std::move(options), nullptr) {}
+
+process_pool::process_pool(process_options options, change_adapter adapt) : adapt_(std::move(adapt)) {
   const engine::settings chosen = pool::check(options);
   if (process::is_worker())
     throw not_started(
@@ -68,8 +70,10 @@ process_options changed(const process_options& before, const worker_changes& cha
 }
 }  // namespace
 
-void process_pool::start(const worker_changes& changes) {
+void process_pool::start(const worker_changes& given) {
   {
+    worker_changes changes = given;
+    if (adapt_) adapt_(changes, {});
     const std::lock_guard one_at_a_time(recycling_);
     process_options wanted = changed(settings_, changes);
     const engine::edition added = crew_->add_edition(wanted, nullptr);
@@ -85,8 +89,10 @@ void process_pool::start(const worker_changes& changes) {
 }
 
 // One at a time: what is changed is what the one before has left.
-recycle_report process_pool::recycle_changed(std::optional<unsigned> slot, const worker_changes& changes,
+recycle_report process_pool::recycle_changed(std::optional<unsigned> slot, const worker_changes& given,
                                              const recycle_options& options) {
+  worker_changes changes = given;
+  if (adapt_) adapt_(changes, options);
   const std::lock_guard one_at_a_time(recycling_);
   process_options wanted = changed(settings_, changes);
   pool::check(options, name());

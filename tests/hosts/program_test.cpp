@@ -146,6 +146,25 @@ TEST(programs, find_their_arguments_where_they_expect_them_and_recycle_changes_t
   EXPECT_EQ(pool.call<std::string>("cwd").get() + "/", files(""));
 }
 
+// A host_pool is a process_pool: who knows it as one may change its workers too, and its program stays.
+TEST(programs, stay_when_the_pool_is_changed_by_who_knows_it_as_a_process_pool) {
+  process_options options = one_host();
+  options.args = {"--verbose"};
+  host_pool pool(talker("well"), options);
+  process_pool& plain = pool;
+  using words = std::vector<std::string>;
+  EXPECT_FALSE(plain.recycle(worker_changes{.args = words{"--quiet"}}).rolled_back);
+  EXPECT_EQ(pool.call<words>("argv").get(), (words{"well", "--quiet"}));
+  EXPECT_FALSE(plain.stop().forced);
+  plain.start(worker_changes{.args = words{"--again"}});
+  EXPECT_EQ(pool.call<words>("argv").get(), (words{"well", "--again"}));
+  // A canary runs in the worker beside the program; another init would leave it without one.
+  EXPECT_FALSE(plain.recycle({.canary = [] {}}).rolled_back);
+  EXPECT_EQ(pool.call<words>("argv").get(), (words{"well", "--again"}));
+  EXPECT_THROW((void)plain.recycle(worker_changes{.init = [] {}}), invalid_options);
+  EXPECT_EQ(pool.call<int>("add", 1, 2).get(), 3);
+}
+
 TEST(programs, may_speak_on_a_descriptor_of_their_own) {
   program what = talker("descriptor");
   what.descriptor = 5;
