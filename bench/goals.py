@@ -60,6 +60,10 @@ GOALS = [
     Goal("owner's memory for a queued call (18 MiB for 100,000)", "process_memory", 188.7, "", "B/call"),
     Goal("memory of a worker without work", "process_worker_memory", 4096, "", "KiB"),
     Goal("burst of 200 calls: how far apart the workers are", "process_burst", 10, "", "% apart"),
+    Goal("no-op calls of Node workers, against the npm package's own pool", "node_calls", 1.0, "node_worker_pool"),
+    Goal("1 MiB to Node workers, against the same", "node_payload_1m", 10, "node_worker_pool"),
+    Goal("`muster run` of commands, against xargs", "run_one_shot", 0.9, "xargs"),
+    Goal("`muster run` on warm workers, against GNU parallel's processes", "run_warm", 50, "gnu_parallel"),
     Goal("compiling the header, against BS::thread_pool's", "header_compile", 1.0, "bs_thread_pool"),
     Goal("what a hello program grows by", "binary_size", 2 << 20, "", "B"),
 ]

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOT_SUPPORTED = 3  # the exit status of a side that has no such workload
@@ -73,13 +74,21 @@ def python_with(module):
 
 
 def run_program(command, environment=None):
-    """Runs a program in a session of its own, whose processes are all ended afterwards; returns its last line.
+    """The number in the last line of what a program prints."""
+    words = run_to_end(command, environment).split()
+    if not words:
+        raise RuntimeError(f"{' '.join(map(str, command))}: printed nothing")
+    return float(words[-1])
+
+
+def run_to_end(command, environment=None, stdin=subprocess.DEVNULL):
+    """Runs a program in a session of its own, whose processes are all ended afterwards; returns what it printed.
 
     Its output goes to files: workers that outlive their owner would keep a pipe open. What it says on standard error
     is shown only when it fails, for some workers complain when they are ended.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+", errors="replace") as complaints:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=complaints,
+        process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=complaints,
                                    start_new_session=True, env={**os.environ, **(environment or {})})
         try:
             status = process.wait(RUN_LIMIT)
@@ -90,14 +99,14 @@ def run_program(command, environment=None):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         out.seek(0)
-        lines = out.read().split()
+        printed = out.read()
         complaints.seek(0)
         complaint = complaints.read().strip()[-1000:]
     if status == NOT_SUPPORTED:
         raise Skipped("has no such workload, or this machine not enough CPUs for it")
-    if status != 0 or not lines:
+    if status != 0:
         raise RuntimeError(f"{' '.join(map(str, command))}: exit status {status}\n{complaint}".rstrip())
-    return float(lines[-1])
+    return printed
 
 
 def built(bench, name):
@@ -130,6 +139,33 @@ def node(pool):
         return run_program(["node", "--no-warnings", "--expose-gc", HERE / "processes/node_pools.mjs", pool, job,
                             str(count)], {"MUSTER_BENCH_NPM": str(bench.build / "npm")})
     return measure
+
+
+def for_lines(words, needs=None):
+    """Calls a second of a tool that runs something for each line of its input. `words` makes its command line."""
+    def measure(bench, _job, count):
+        if needs and not shutil.which(needs):
+            raise Skipped(f"there is no {needs}")
+        command = words(bench)
+        with tempfile.TemporaryFile("w+") as lines:
+            lines.write("".join(f"{number}\n" for number in range(count)))
+            lines.seek(0)
+            begin = time.monotonic()
+            run_to_end(command, stdin=lines)
+            return count / (time.monotonic() - begin)
+    return measure
+
+
+def muster_run(*words):
+    """The command line of ours; TASKS stands for the module of commands/tasks.cpp."""
+    def line(bench):
+        program_of_ours = bench.build / "muster"
+        if not program_of_ours.exists():
+            raise Skipped("the command was not built")
+        tasks = str(bench.programs / "tasks.so")
+        return [program_of_ours, "run", "--config", "none", "--quiet", "--workers", "2", "--lines", "--results", "/dev/null",
+                *[word.replace("TASKS", tasks) for word in words]]
+    return line
 
 
 def erlang(bench, job, count):

@@ -54,6 +54,20 @@ def payload(size, count, quick, slow_count):
                      floor_memcpy=Side(sides.program("floor_copy", size), count, quick))
 
 
+def node_workers(unit, ours, theirs):
+    return Workload(unit, Side(sides.program("node_muster"), *ours),
+                    {name: Side(sides.node(name), *theirs) for name in NODE_PEERS})
+
+
+XARGS = sides.for_lines(lambda _bench: ["xargs", "-P2", "-n1", "true"], "xargs")
+GNU_PARALLEL = sides.for_lines(lambda _bench: ["parallel", "--will-cite", "-j2", "true", "{}"], "parallel")
+
+
+def command(words):
+    return Workload("calls/s", Side(sides.for_lines(sides.muster_run(*words)), 10_000, 200),
+                    {"xargs": Side(XARGS, 10_000, 200), "gnu_parallel": Side(GNU_PARALLEL, 2_000, 100)})
+
+
 WORKLOADS = {
     "thread_post": threads("ns/task", 1_000_000, 20_000),
     "thread_post_48": threads("ns/task", 1_000_000, 20_000),
@@ -91,6 +105,10 @@ WORKLOADS = {
     "process_hung": processes("ms"),
     "process_memory": processes("B/call", *[(100_000, 10_000)] * 3),
     "process_worker_memory": processes("KiB"),
+    "node_calls": node_workers("calls/s", (50_000, 2_000), (50_000, 2_000)),
+    "node_payload_1m": node_workers("MB/s", (300, 10), (100, 10)),
+    "run_one_shot": command(["--", "true", "{}"]),
+    "run_warm": command(["TASKS:increment"]),
     "header_compile": Workload("s", Side(sides.compile_time("use/include_muster.cpp")), {
         "standard_headers": Side(sides.compile_time("use/include_standard.cpp")),
         "asio": Side(sides.compile_time("use/include_asio.cpp", "MUSTER_BENCH_ASIO")),

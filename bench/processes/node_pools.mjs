@@ -74,7 +74,7 @@ const pools = {
 
 /** Bytes as JSON, which is Node's default between processes, take too long. */
 function serialization() {
-  return workload.startsWith('process_payload') ? 'advanced' : 'json';
+  return workload.includes('_payload') ? 'advanced' : 'json';
 }
 
 /** A package that has modules only, which createRequire finds but cannot load. */
@@ -227,6 +227,8 @@ const workloads = {
   process_hung: hung,
   process_memory: memory,
   process_worker_memory: workerMemory,
+  node_calls: calls,
+  node_payload_1m: payloads(1 << 20),
 };
 
 if (!workloads[workload] || cannot[name]?.includes(workload)) process.exit(notSupported);

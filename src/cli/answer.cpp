@@ -35,6 +35,16 @@ std::string bytes_of(const json& value) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// In the place of {"$bytes": n}. As deep as the library lets a result be.
+void put_bytes(json& into, const std::vector<std::vector<std::byte>>& attachments) {
+  if (into.is_object() && into.size() == 1 && into.contains("$bytes")) {
+    into = json{{"base64", to_base64(attachments.at(into["$bytes"].get<std::size_t>()))}};
+    return;
+  }
+  if (!into.is_structured()) return;
+  for (json& each : into) put_bytes(each, attachments);
+}
+
 bool is_of_command(const json& value) {
   return value.is_object() && value.contains("exit_code") && value.contains("out") && value.contains("err");
 }
@@ -68,6 +78,17 @@ answer answer_of(future<std::vector<std::byte>>& done, const value_type& type) {
   }
 }
 
+answer answer_of(future<muster::json>& done) {
+  try {
+    const muster::json got = done.get();
+    json value = json::parse(got.text);
+    if (!got.attachments.empty()) put_bytes(value, got.attachments);
+    return value;
+  } catch (...) {
+    return std::unexpected(describe(std::current_exception()));
+  }
+}
+
 answer answer_of(future<program_result>& done) {
   try {
     const program_result result = done.get();
@@ -86,6 +107,11 @@ answer answer_of(future<program_result>& done) {
   } catch (...) {
     return std::unexpected(describe(std::current_exception()));
   }
+}
+
+bool was_stopped(const answer& got) {
+  return !got && (got.error().kind == name(error_code::cancelled) ||
+                  got.error().kind == name(error_code::pool_stopped));
 }
 
 answer answer_in(const nlohmann::ordered_json& result) {

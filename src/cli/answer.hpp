@@ -22,10 +22,14 @@ namespace muster::cli {
 
 using answer = std::expected<json, failure>;
 
-/// Of a function whose result has this type. The future is settled.
+/// Of a function of a C++ module whose result has this type. The future is settled.
 answer answer_of(future<std::vector<std::byte>>& done, const value_type& type);
+/// Of a function of Node's or Python's; bytes in its result are {"base64": "..."}.
+answer answer_of(future<muster::json>& done);
 /// Of a command: {"exit_code": 0, "out": "...", "err": "..."}; a failure, where the exit code is another.
 answer answer_of(future<program_result>& done);
+/// From outside (by a signal, by --halt, because nobody reads): it is not done.
+bool was_stopped(const answer& got);
 /// Out of a result line.
 answer answer_in(const nlohmann::ordered_json& result);
 

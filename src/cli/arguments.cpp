@@ -15,6 +15,7 @@
 #include <muster/version.hpp>
 
 #include "cli/run_arguments.hpp"
+#include "cli/tune_arguments.hpp"
 
 namespace muster::cli {
 namespace {
@@ -23,6 +24,7 @@ constexpr const char* top_help = R"(Examples:
   muster run ./libphotos.so:shrink photos/*.jpg            one call for each file
   muster run --jsonl ./libphotos.so:shrink < calls.jsonl   one call for each line
   muster run -- gzip -9 {} ::: *.log                       a command for each input
+  muster tune ./libphotos.so:shrink photos/*.jpg           how many workers are enough
   muster list ./libphotos.so                               what the module exports
   muster doctor                                            what this machine allows
   muster options queue                                     the options of pools
@@ -55,6 +57,7 @@ public:
   std::string make_subcommand(const CLI::App* command) const override {
     static const std::map<std::string, const char*> does = {
         {"run", "Call a function, or run a command, once for each input"},
+        {"tune", "Measure the same with more and more workers, and recommend a number"},
         {"list", "Print the functions that a module exports"},
         {"options", "Print the options of pools and tasks: range, default, what they do"},
         {"doctor", "Print what this machine allows, and what follows for workers"},
@@ -65,9 +68,15 @@ public:
   }
 };
 
+bool makes_calls(std::span<char* const> given) {
+  if (given.empty()) return false;
+  const std::string_view command = given.front();
+  return command == "run" || command == "tune";
+}
+
 // What stands behind `--` and `:::` is taken as it is: what CLI11 is to read comes before.
 std::span<char* const> without_tail(std::span<char* const> given, run_tail& tail) {
-  if (given.empty() || std::string_view(given.front()) != "run") return given;
+  if (!makes_calls(given)) return given;
   const auto find = [&](const char* mark) {
     return static_cast<std::size_t>(
         std::ranges::find(given, std::string_view(mark),
@@ -99,7 +108,7 @@ std::string config_named(std::span<char* const> given) {
   return {};
 }
 
-// The commands but `run`, each with what was asked of it.
+// The commands that make no calls, each with what was asked of it.
 struct other_commands {
   explicit other_commands(CLI::App& app)
       : list_app(app.add_subcommand(
@@ -166,17 +175,29 @@ struct other_commands {
   completion_command completion{};
 };
 
+// What may be repeated, as it was written.
+void take_lists(const CLI::App& app, run_command& calls, run_texts& given) {
+  unmark(given.target);
+  calls.words = app.get_option("words")->results();
+  calls.directories = app.get_option("--files")->results();
+  given.with = app.get_option("--with")->results();
+  given.set = app.get_option("--set")->results();
+  for (auto* each : {&calls.words, &calls.directories, &given.with}) std::ranges::for_each(*each, unmark);
+}
+
 }  // namespace
 
 command_asked read_arguments(int argc, char** argv) {
   run_tail tail;
   const std::span<char* const> all(argv, static_cast<std::size_t>(argc));
   const auto head = without_tail(all.subspan(std::min<std::size_t>(1, all.size())), tail);
-  const bool runs = !head.empty() && std::string_view(head.front()) == "run";
+  const bool tunes = makes_calls(head) && std::string_view(head.front()) == "tune";
 
   run_command run;
+  tune_command tune;
+  run_command& calls = tunes ? tune.calls : run;
   outer_options outer;
-  if (runs) outer = read_outer(config_named(head), run);
+  if (makes_calls(head)) outer = read_outer(config_named(head), calls);
   CLI::App app(top_help, "muster");
   app.set_version_flag("--version", fmt::format("muster {}", version()));
   app.formatter(std::make_shared<short_formatter>());
@@ -184,26 +205,25 @@ command_asked read_arguments(int argc, char** argv) {
   run_texts given;
   CLI::App* const run_app = app.add_subcommand("run");
   describe_run(*run_app, run, given);
+  CLI::App* const tune_app = app.add_subcommand("tune");
+  run_texts tune_given;
+  describe_tune(*tune_app, tune, tune_given);
   other_commands others(app);
   try {
     app.parse(marked(head));
-    if (!run_app->parsed()) return others.asked();
-    for (std::string* each : {&given.target, &run.results_path, &run.events_path, &run.job_log_path})
+    if (!run_app->parsed() && !tune_app->parsed()) return others.asked();
+    take_lists(tunes ? *tune_app : *run_app, calls, tunes ? tune_given : given);
+    for (std::string* each : {&run.results_path, &run.events_path, &run.job_log_path, &tune.svg_path})
       unmark(*each);
-    run.words = run_app->get_option("words")->results();
-    run.directories = run_app->get_option("--files")->results();
-    given.with = run_app->get_option("--with")->results();
-    given.set = run_app->get_option("--set")->results();
-    std::ranges::for_each(run.words, unmark);
-    std::ranges::for_each(run.directories, unmark);
-    std::ranges::for_each(given.with, unmark);
-    const std::string wrong = complete_run(std::move(outer), given, std::move(tail), run);
+    const std::string wrong = tunes ? complete_tune(std::move(outer), tune_given, std::move(tail), tune)
+                                    : complete_run(std::move(outer), given, std::move(tail), run);
     if (!wrong.empty()) throw CLI::ValidationError(wrong);
+    if (tunes) return tune;
     return run;
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return answered{app.exit(problem, std::cout, std::cerr)};
     fmt::print(stderr, "muster: {}\nmuster: `muster {}--help` shows examples and all options\n",
-               problem.what(), run_app->parsed() ? "run " : others.name());
+               problem.what(), run_app->parsed() ? "run " : (tune_app->parsed() ? "tune " : others.name()));
     return answered{exit_code::usage};
   }
 }

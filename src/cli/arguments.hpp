@@ -31,6 +31,9 @@ inline constexpr int interrupted = 130;
 /// Where the inputs of the calls come from; the last four are not words of the command line.
 enum class input_from : std::uint8_t { nothing, words, json_lines, lines, zeros, files };
 
+/// What is called, as the command line shows it: by the ending of the module's name.
+enum class callee_kind : std::uint8_t { module, node, python, command };
+
 struct run_command {
   std::string module;  // empty: a command is run
   std::string function;
@@ -55,11 +58,24 @@ struct run_command {
   bool quiet = false;
   bool json_summary = false;
 
+  [[nodiscard]] callee_kind kind() const noexcept;
   /// What is called, for people.
   [[nodiscard]] std::string title() const;
   [[nodiscard]] bool reads_standard_input() const noexcept {
     return from == input_from::json_lines || from == input_from::lines || from == input_from::zeros;
   }
+};
+
+struct tune_command {
+  run_command calls;  // its number of workers is ours to choose
+  int min = 1;
+  int max = 32;
+  std::vector<int> at_once{};  // empty: the one that the options of the pool say
+  double seconds = 1;          // of one measurement
+  int rounds = 3;
+  std::string svg_path{};  // empty: no picture
+  bool json = false;
+  bool quiet = false;
 };
 
 struct list_command {
@@ -90,8 +106,8 @@ struct answered {
   int exit_code;
 };
 
-using command_asked = std::variant<answered, run_command, list_command, doctor_command, options_command,
-                                   config_command, completion_command>;
+using command_asked = std::variant<answered, run_command, tune_command, list_command, doctor_command,
+                                   options_command, config_command, completion_command>;
 
 command_asked read_arguments(int argc, char** argv);
 

@@ -59,7 +59,7 @@ std::string shell_text(const std::vector<std::string>& words) {
 }
 
 std::size_t call_data::size() const noexcept {
-  std::size_t all = bytes.size();
+  std::size_t all = bytes.size() + arguments.size();
   for (const std::string& each : words) all += each.size();
   return all;
 }
@@ -87,11 +87,20 @@ std::expected<call_shape, std::string> call_shape::make(call_signature signature
 }
 
 std::string call_shape::expected_form() const {
-  return command_ ? "an array of strings or numbers, or one of them" : signature_.title();
+  if (command_) return "an array of strings or numbers, or one of them";
+  return open_ ? "an array of arguments, or one of them" : signature_.title();
 }
 
 call_shape::made call_shape::from_words(const std::vector<std::string>& words, std::uint64_t number,
                                         bool with_text) const {
+  if (open_) {
+    json arguments = json::array();
+    for (const std::string& each : words) {
+      arguments.push_back(string_value(each));
+      if (!arguments.back().is_string()) return std::unexpected("the input is not UTF-8, as JSON has to be");
+    }
+    return complete_open(std::move(arguments), with_text);
+  }
   if (!command_)
     return complete(encode_words(own_, words), with_text ? word_text(own_, words) : std::string());
   call_data data{.words = fill_in(*command_, words, number)};
@@ -102,6 +111,7 @@ call_shape::made call_shape::from_words(const std::vector<std::string>& words, s
 }
 
 call_shape::made call_shape::from_json(const json& arguments, std::uint64_t number, bool with_text) const {
+  if (open_) return complete_open(arguments, with_text);
   if (!command_)
     return complete(encode_arguments(own_, arguments), with_text ? argument_text(arguments) : std::string());
   std::vector<std::string> inputs;
@@ -118,6 +128,13 @@ call_shape::made call_shape::complete(encoded own, std::string text) const {
   own->insert(own->end(), fixed_.begin(), fixed_.end());
   return call_data{.bytes = *std::move(own),
                    .text = fmt::format("{}({}{})", signature_.function, text, fixed_text_)};
+}
+
+call_shape::made call_shape::complete_open(json arguments, bool with_text) const {
+  for (const json& each : *open_) arguments.push_back(each);
+  call_data data{.arguments = to_line(arguments)};
+  if (with_text) data.text = fmt::format("{}({})", signature_.function, argument_text(arguments));
+  return data;
 }
 
 }  // namespace muster::cli

@@ -2,7 +2,8 @@
 //
 // What every call of a run has in common: a function of a module with the arguments that --with gave, or a
 // command with places for its inputs. Turns the inputs of one call into what is submitted. Made once, then
-// constant.
+// constant. Only functions of C++ modules have a signature; those of Node and Python take what they are
+// given.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,8 @@ namespace muster::cli {
 
 /// The inputs of one call, ready to be submitted.
 struct call_data {
-  std::vector<std::byte> bytes{};    // the encoded arguments of a function
+  std::vector<std::byte> bytes{};    // the encoded arguments of a function of a C++ module
+  std::string arguments{};           // those of a function of Node's or Python's: an array
   std::vector<std::string> words{};  // of a command, inputs filled in
   std::string text{};                // the call for a person: f("a", 1), or the command as a shell takes it
 
@@ -29,8 +31,12 @@ struct call_data {
 
 class call_shape {
 public:
-  /// Of a function. An error says why it cannot be called so.
+  /// Of a function of a C++ module. An error says why it cannot be called so.
   static std::expected<call_shape, std::string> make(call_signature signature, const std::vector<json>& with);
+  /// Of a function of Node's or Python's.
+  call_shape(const std::string& function, std::vector<json> with) : open_(std::move(with)) {
+    signature_.function = function;
+  }
   /// Of a command.
   explicit call_shape(muster::command command) : command_(std::move(command)) {}
 
@@ -49,8 +55,10 @@ public:
 private:
   call_shape() = default;
   [[nodiscard]] made complete(encoded own, std::string text) const;
+  [[nodiscard]] made complete_open(json arguments, bool with_text) const;
 
   std::optional<muster::command> command_;  // else a function:
+  std::optional<std::vector<json>> open_;   // without a signature, and what --with gives
   call_signature signature_;
   call_signature own_;            // the same without the parameters that --with fills
   std::vector<std::byte> fixed_;  // the encoding of those

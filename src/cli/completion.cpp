@@ -10,6 +10,7 @@
 
 #include "cli/run.hpp"
 #include "cli/run_arguments.hpp"
+#include "cli/tune_arguments.hpp"
 
 namespace muster::cli {
 namespace {
@@ -32,7 +33,7 @@ _muster() {
     fi
   done
   case ${COMP_WORDS[1]} in
-    run)
+    run|tune)
       case $before in
         --set)
           COMPREPLY=($(compgen -S = -W "@settings@" -- "$word"))
@@ -42,8 +43,11 @@ _muster() {
         --halt) COMPREPLY=($(compgen -W "soon,fail=1 now,fail=1 soon,success=1 now,success=1" -- "$word")); return ;;
         --workers) COMPREPLY=($(compgen -W "auto" -- "$word")); return ;;
       esac
-      if [[ $word == -* ]]; then
+      if [[ $word == -* && ${COMP_WORDS[1]} == run ]]; then
         COMPREPLY=($(compgen -W "@run@" -- "$word"))
+        return
+      elif [[ $word == -* ]]; then
+        COMPREPLY=($(compgen -W "@tune@" -- "$word"))
         return
       fi ;;
     options) COMPREPLY=($(compgen -W "--markdown --json" -- "$word")); return ;;
@@ -60,15 +64,27 @@ void fill(std::string& text, std::string_view mark, const std::string& with) {
   text.replace(text.find(mark), mark.size(), with);
 }
 
+std::string flags_of(const CLI::App& app) {
+  std::string all;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) all += (all.empty() ? "--" : " --") + name;
+  return all;
+}
+
 std::string flags_of_run() {
   CLI::App app;
   run_command run;
   run_texts given;
   describe_run(app, run, given);
-  std::string all;
-  for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) all += (all.empty() ? "--" : " --") + name;
-  return all;
+  return flags_of(app);
+}
+
+std::string flags_of_tune() {
+  CLI::App app;
+  tune_command tune;
+  run_texts given;
+  describe_tune(app, tune, given);
+  return flags_of(app);
 }
 
 std::string settings() {
@@ -93,10 +109,11 @@ std::string strategies() {
 
 int completion(const completion_command& /*asked: bash is the only one*/) {
   std::string text(script);
-  fill(text, "@commands@", "run list doctor options config completion --help --version");
+  fill(text, "@commands@", "run tune list doctor options config completion --help --version");
   fill(text, "@settings@", settings());
   fill(text, "@strategies@", strategies());
   fill(text, "@run@", flags_of_run());
+  fill(text, "@tune@", flags_of_tune());
   fmt::print("{}", text);
   return std::fflush(stdout) == 0 ? exit_code::done : exit_code::some_failed;
 }

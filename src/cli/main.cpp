@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is told like a full disk; in workers it stays
   const command_asked asked = read_arguments(argc, argv);
   if (const auto* answer = std::get_if<answered>(&asked)) return answer->exit_code;
+  if (const auto* wanted = std::get_if<tune_command>(&asked)) return tune(*wanted);
   if (const auto* wanted = std::get_if<list_command>(&asked)) return list(*wanted);
   if (const auto* wanted = std::get_if<doctor_command>(&asked)) return doctor(*wanted);
   if (const auto* wanted = std::get_if<options_command>(&asked)) return options(*wanted);

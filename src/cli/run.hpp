@@ -9,6 +9,7 @@
 namespace muster::cli {
 
 int run(const run_command& asked);
+int tune(const tune_command& asked);
 int list(const list_command& asked);
 int doctor(const doctor_command& asked);
 int options(const options_command& asked);

@@ -246,6 +246,13 @@ void read_layer(option_layer layer, run_command& run, outer_options& into) {
 
 }  // namespace
 
+callee_kind run_command::kind() const noexcept {
+  if (!command.empty()) return callee_kind::command;
+  for (const char* ending : {".js", ".cjs", ".mjs"})
+    if (module.ends_with(ending)) return callee_kind::node;
+  return module.ends_with(".py") ? callee_kind::python : callee_kind::module;
+}
+
 std::string run_command::title() const {
   if (!command.empty()) return shell_text(command);
   std::string text = module + ':' + function;

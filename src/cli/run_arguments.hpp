@@ -95,6 +95,12 @@ struct outer_options {
 
 /// Each option once: for the command line, for the file and the environment, for --help and completion.
 void describe_run(CLI::App& app, run_command& run, run_texts& given);
+/// The parts of it that other commands have too: what is called and for which inputs, options of the pool by
+/// their short names, all other options of it, and where the file is.
+void describe_inputs(CLI::App& app, run_command& run, run_texts& given);
+void describe_short_forms(CLI::App& app, run_texts& given);
+void describe_settings(CLI::App& app, run_texts& given);
+void describe_config(CLI::App& app, run_texts& given);
 /// Those that may be set outside the command line, each with its default.
 struct option_default {
   known_option option;

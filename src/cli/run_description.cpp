@@ -21,6 +21,7 @@ constexpr const char* run_help = R"(Examples:
   muster run --jsonl --results done.jsonl ./libphotos.so:thumbnail < calls.jsonl
   muster run --raw -- gzip -9 {} ::: *.log                 a command, once for each input
   find . -name '*.png' -print0 | muster run -0 -- optipng {}
+  muster run --set workers.at_once=8 ./photos.js:shrink photos/*.jpg    a function of Node, 8 calls at once
   muster run --joblog jobs.log --resume --retries 1 --timeout 10s ./libphotos.so:shrink photos/*.jpg
   muster run --set limits.nice=5 --set breaker.failures=3 ./libphotos.so:shrink *.jpg
 
@@ -46,13 +47,14 @@ std::string described(const option_description& option) {
   return fmt::format("{} ({}; {})", option.about, option.range, option.initial);
 }
 
+// Of one run alone: not in the file, not in the environment.
+CLI::Option* here(CLI::Option* option) { return option->configurable(false); }
+
 }  // namespace
 
-void describe_run(CLI::App& app, run_command& run, run_texts& given) {
-  app.description(run_help);
-  app.footer(exit_codes);
-  const auto here = [](CLI::Option* option) { return option->configurable(false); };
-  here(app.add_option("target", given.target, "A module and one of its functions: ./libphotos.so:shrink"))
+void describe_inputs(CLI::App& app, run_command& run, run_texts& given) {
+  here(app.add_option("target", given.target,
+                      "A module and one of its functions: ./libphotos.so:shrink, ./photos.js:shrink"))
       ->option_text("MODULE:FUNCTION");
   here(app.add_option("words", run.words, "One call each"))->option_text("[ARG...]");
   here(app.add_flag("--jsonl", given.json_lines, "Read calls from standard input, one JSON value a line"));
@@ -67,6 +69,39 @@ void describe_run(CLI::App& app, run_command& run, run_texts& given) {
       app.add_option("--with", given.with, "A fixed argument for every call, after its own; may be repeated"))
       ->option_text("JSON")
       ->allow_extra_args(false);
+}
+
+void describe_short_forms(CLI::App& app, run_texts& given) {
+  for (const short_form& each : short_forms) {
+    const option_description& about = description_of(each.path, each.of_call);
+    app.add_option(fmt::format("--{}", each.name), given.*each.text, each.before + described(about))
+        ->option_text(each.value)
+        ->default_str(each.path == std::string_view("queue.rate.per_second") ? "none" : about.initial);
+  }
+}
+
+void describe_settings(CLI::App& app, run_texts& given) {
+  app.add_option("--set", given.set,
+                 "Any other option of the pool, as in queue.when_full=reject; may be repeated. `muster "
+                 "options` lists them")
+      ->option_text("OPTION=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--keep", given.keep,
+                 "The last so many bytes of each output of a command are kept (up to 64MiB; 1MiB)")
+      ->option_text("SIZE")
+      ->default_str("1MiB");
+}
+
+void describe_config(CLI::App& app, run_texts& given) {
+  here(app.add_option("--config", given.config,
+                      "Options from this file of TOML, not the one of MUSTER_CONFIG; none: no file"))
+      ->option_text("FILE");
+}
+
+void describe_run(CLI::App& app, run_command& run, run_texts& given) {
+  app.description(run_help);
+  app.footer(exit_codes);
+  describe_inputs(app, run, given);
   app.add_option(
          "--workers", given.workers,
          fmt::format("How many worker processes: N, MIN:MAX, or auto, which is 1 to the number of CPUs ({})",
@@ -77,25 +112,12 @@ void describe_run(CLI::App& app, run_command& run, run_texts& given) {
                  "One less than retry.attempts: " + described(description_of("retry.attempts")))
       ->option_text("N")
       ->default_str("0");
-  for (const short_form& each : short_forms) {
-    const option_description& about = description_of(each.path, each.of_call);
-    app.add_option(fmt::format("--{}", each.name), given.*each.text, each.before + described(about))
-        ->option_text(each.value)
-        ->default_str(each.path == std::string_view("queue.rate.per_second") ? "none" : about.initial);
-  }
+  describe_short_forms(app, given);
   app.add_option(
          "--halt", given.halt,
          "End before the input does, as in soon,fail=3 (what runs may finish), now,fail=10%, soon,success=1")
       ->option_text("WHEN,WHAT=N");
-  app.add_option("--set", given.set,
-                 "Any other option of the pool, as in queue.when_full=reject; may be repeated. `muster "
-                 "options` lists them")
-      ->option_text("OPTION=VALUE")
-      ->allow_extra_args(false);
-  app.add_option("--keep", given.keep,
-                 "The last so many bytes of each output of a command are kept (up to 64MiB; 1MiB)")
-      ->option_text("SIZE")
-      ->default_str("1MiB");
+  describe_settings(app, given);
   app.add_option("--results", run.results_path, "Write results there, not to standard output")
       ->option_text("FILE");
   app.add_option("--events", run.events_path, "Write what happens to workers and calls there, as JSON lines")
@@ -112,9 +134,7 @@ void describe_run(CLI::App& app, run_command& run, run_texts& given) {
   app.add_flag("--quiet", run.quiet, "No progress, no summary");
   app.add_flag("--json", run.json_summary,
                "The summary as one JSON object on standard error, also with --quiet");
-  here(app.add_option("--config", given.config,
-                      "Options from this file of TOML, not the one of MUSTER_CONFIG; none: no file"))
-      ->option_text("FILE");
+  describe_config(app, given);
 }
 
 std::vector<option_default> configurable_options() {

@@ -3,7 +3,6 @@
 // start.cpp.
 #include "cli/runner.hpp"
 
-#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,16 +10,9 @@
 #include <muster/error.hpp>
 
 #include "cli/json_codec.hpp"
-#include "cli/run_once.hpp"
 
 namespace muster::cli {
 namespace {
-
-// By a signal, by --halt, or because nobody reads: it is not done, and runs again when the run is resumed.
-bool was_stopped(const answer& got) {
-  return !got && (got.error().kind == name(error_code::cancelled) ||
-                  got.error().kind == name(error_code::pool_stopped));
-}
 
 std::string id_or_null(const std::string& id) { return id.empty() ? "null" : to_line(json(id)); }
 
@@ -39,8 +31,7 @@ runner::runner(const run_command& asked, run_files files)
 
 runner::~runner() {
   helpers_.clear();
-  functions_.reset();
-  commands_.reset();
+  calls_.reset();
   queue_.run();  // what they posted at their end
 }
 
@@ -69,35 +60,23 @@ void runner::submit_to_pool(open_call call, call_request request) {
   options.id = call.name;
   options.report = true;
   if (request.priority) options.priority = *request.priority;
-  if (asked_.command.empty())
-    return follow(pool_->submit(options, &detail::call_module, path_, asked_.function,
-                                shape_->signature().text, std::move(request.data->bytes)),
-                  std::move(call));
-  auto& words = request.data->words;
-  words.erase(words.begin());  // the pool has the program
-  follow(pool_->submit(options, &run_command_once, asked_.pool.retry.attempts, std::move(words)),
-         std::move(call));
-}
-
-template <class R>
-void runner::follow(future<R> made, open_call call) {
-  call.task = made.task();
+  const std::uint64_t index = call.index;
+  const std::size_t bytes = call.bytes;
+  const std::uint64_t task =
+      calls_->submit(*callee_, options, *std::move(request.data),
+                     [this, call = std::move(call)](std::uint64_t done, const answer& got,
+                                                    const std::optional<task_report>& report) {
+                       index_of_task_.erase(done);
+                       settled(call, got, report);
+                     });
   ++open_calls_;
-  open_bytes_ += call.bytes;
-  if (events_) index_of_task_[call.task] = call.index;
-  static_cast<void>(made.then([this, call = std::move(call)](future<R> done) {
-    const auto report = done.report();
-    if constexpr (std::is_same_v<R, program_result>)
-      settled(call, answer_of(done), report);
-    else
-      settled(call, answer_of(done, shape_->signature().result), report);
-  }));
+  open_bytes_ += bytes;
+  if (events_) index_of_task_[task] = index;
 }
 
 void runner::settled(const open_call& call, const answer& got, const std::optional<task_report>& report) {
   --open_calls_;
   open_bytes_ -= call.bytes;
-  index_of_task_.erase(call.task);
   if (!was_stopped(got) || (report && report->attempts > 0)) return put(call, got, report);
   summary_.not_run();
   order_.put(call.index, {});

@@ -19,11 +19,10 @@
 
 #include <muster/event.hpp>
 #include <muster/future.hpp>
-#include <muster/host.hpp>
-#include <muster/pool.hpp>
 
 #include "cli/answer.hpp"
 #include "cli/arguments.hpp"
+#include "cli/call_pool.hpp"
 #include "cli/input.hpp"
 #include "cli/job_log.hpp"
 #include "cli/main_queue.hpp"
@@ -53,25 +52,17 @@ private:
   using clock = std::chrono::steady_clock;
   struct open_call {
     std::uint64_t index = 0;
-    std::uint64_t task = 0;
     std::string id, name, key;
     std::size_t bytes = 0;
     bool again = false;  // the job log has a failure of it
   };
 
-  // --- the beginning: workers, the module, the function
+  // --- the beginning: workers, the function
   process_options pool_options();
-  void make_pool();
   void listen();
-  struct listing {
-    std::optional<std::vector<detail::export_text>> exports;
-    std::optional<std::string> problem;
-  };
-  void list_module(listing& into);
   [[nodiscard]] bool hopeless() const;
   /// The exit code where it goes no further.
   std::optional<int> find_function();
-  std::optional<int> choose_function(const std::vector<detail::export_text>& exports);
 
   // --- the turning
   void turn_until(const std::function<bool()>& done);
@@ -87,8 +78,6 @@ private:
   // --- calls
   void submit(call_request request);
   void submit_to_pool(open_call call, call_request request);
-  template <class R>
-  void follow(future<R> made, open_call call);
   void settled(const open_call& call, const answer& got, const std::optional<task_report>& report);
   bool take_from_log(open_call& call);
   void put_dry(const call_request& request);
@@ -114,8 +103,7 @@ private:
   stop_signals signals_;
   main_queue queue_;
 
-  std::string path_;
-  std::optional<call_shape> shape_;
+  std::optional<callee> callee_;
   std::optional<input> input_;
   bool more_input_ = false;     // next() may give another call without waiting
   std::size_t open_calls_ = 0;  // submitted and not settled
@@ -130,9 +118,7 @@ private:
   bool log_lost_ = false;
   bool halted_ = false;
 
-  std::optional<process_pool> functions_;  // one of the two is the pool
-  std::optional<host_pool> commands_;
-  process_pool* pool_ = nullptr;
+  std::optional<call_pool> calls_;
   std::vector<std::jthread> helpers_;  // start and stop the pool; joined before it goes
 };
 

@@ -13,9 +13,6 @@
 namespace muster::cli {
 namespace {
 
-// What is under way at most: it bounds the memory, whatever the length of the input.
-constexpr std::size_t most_calls = 1'024;
-constexpr std::size_t most_bytes = std::size_t{64} << 20;
 constexpr std::size_t most_unwritten = std::size_t{1} << 20;
 // Calls taken between two looks at everything else.
 constexpr int input_burst = 256;
@@ -112,7 +109,7 @@ void runner::show_progress() {
   if (!due || clock::now() < *due) return;
   progress::state now{.done = summary_.done() + summary_.known(), .failed = summary_.failures()};
   if (input_) now.total = input_->total();
-  for (const auto& worker : pool_->stats().workers) {
+  for (const auto& worker : calls_->pool().stats().workers) {
     now.busy += worker.state == worker_state::busy ? 1 : 0;
     now.workers += worker.state == worker_state::dead ? 0 : 1;
   }
@@ -128,7 +125,7 @@ void runner::halt_if_due() {
   halted_ = true;
   if (input_->ended() && open_calls_ == 0) return;
   input_->close();
-  pool_->cancel_queued();
+  calls_->pool().cancel_queued();
   if (!asked_.quiet)
     progress_.say(fmt::format("{}; {}", asked_.halt->reason(),
                               asked_.halt->at_once ? "stopped" : "stopping when what runs is done"));
@@ -141,7 +138,7 @@ void runner::on_signal() {
   if (signals_.count() == before) return;
   if (input_) input_->close();
   if (before == 0) {
-    pool_->cancel_queued();
+    calls_->pool().cancel_queued();
     if (!asked_.quiet)
       progress_.say(
           fmt::format("stopping; what runs may take {} more. Once more stops it at once.",
@@ -165,15 +162,15 @@ void runner::lose_output() {
 void runner::stop_in_background(bool at_once) {
   helpers_.emplace_back([this, at_once] {
     if (at_once)
-      pool_->terminate();
+      calls_->pool().terminate();
     else
-      pool_->stop(asked_.pool.close.patience);
+      calls_->pool().stop(asked_.pool.close.patience);
   });
 }
 
 int runner::finish() {
   helpers_.clear();
-  pool_->stop(asked_.pool.close.patience);
+  calls_->pool().stop(asked_.pool.close.patience);
   turn_until([this] {  // the last results and events
     if (!flush_log()) return true;
     const bool written = (results_.broken() || results_.pending() == 0) &&
@@ -182,7 +179,7 @@ int runner::finish() {
   });
   progress_.clear();
   const bool interrupted = signals_.count() > 0;
-  const auto stats = pool_->stats();
+  const auto stats = calls_->pool().stats();
   summary::end end{.seconds = std::chrono::duration<double>(clock::now() - began_).count(),
                    .interrupted = interrupted,
                    .halted = halted_ ? asked_.halt->reason() : std::string(),

@@ -124,6 +124,8 @@ TEST(command_completion, bash_completes_commands_options_and_settings) {
   };
   EXPECT_EQ(completed("muster co", 1), "config completion\n");
   EXPECT_EQ(completed("muster run --job", 2), "--joblog\n");
+  EXPECT_EQ(completed("muster tune --at", 2), "--at-once\n");
+  EXPECT_EQ(completed("muster tune --job", 2), "\n");
   EXPECT_EQ(completed("muster run --set queue.cap", 3), "queue.capacity=\n");
   EXPECT_EQ(completed("muster run --strategy fewest_", 3), "fewest_served\n");
   EXPECT_EQ(completed("muster run -- " + there.in("scr"), 3), there.in("script") + "\n");

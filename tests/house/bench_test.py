@@ -115,6 +115,21 @@ class rounds(unittest.TestCase):
                 self.assertTrue(f"`{name}`" in described, "bench/README.md does not say what it is")
 
 
+class tools(unittest.TestCase):
+    def test_that_run_something_for_each_line_are_given_so_many(self):
+        counts = sides.for_lines(lambda _bench: ["sh", "-c", "test $(wc -l) = 7"])
+        self.assertGreater(counts(None, "w", 7), 0)
+        self.assertRaises(RuntimeError, counts, None, "w", 8)
+
+    def test_that_are_not_installed_are_skipped(self):
+        absent = sides.for_lines(lambda _bench: ["no-such-tool"], "no-such-tool")
+        self.assertRaises(sides.Skipped, absent, None, "w", 1)
+
+    def test_of_ours_are_skipped_where_the_command_was_not_built(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertRaises(sides.Skipped, sides.muster_run("TASKS:f"), sides.Bench(pathlib.Path(folder)))
+
+
 class files(unittest.TestCase):
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()

@@ -4,6 +4,8 @@
 #include <muster/module.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -108,6 +110,24 @@ std::string note_once_failing(std::string text, const std::string& path) {
 
 int niceness() { return ::getpriority(PRIO_PROCESS, 0); }
 
+/// For `muster tune`: computes, waits, and waits while nobody else does.
+unsigned compute(unsigned steps) {
+  unsigned value = steps;
+  for (unsigned i = 0; i < steps * 1'000; ++i) value = value * 1'664'525U + 1'013'904'223U;
+  return value;
+}
+int doze(int milliseconds) {
+  ::poll(nullptr, 0, milliseconds);
+  return milliseconds;
+}
+int doze_alone(int milliseconds, const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ::flock(file, LOCK_EX);
+  doze(milliseconds);
+  ::close(file);
+  return milliseconds;
+}
+
 }  // namespace
 
 MUSTER_MODULE(m) {
@@ -127,4 +147,7 @@ MUSTER_MODULE(m) {
   m.add("note", note);
   m.add("note_once_failing", note_once_failing);
   m.add("niceness", niceness);
+  m.add("compute", compute);
+  m.add("doze", doze);
+  m.add("doze_alone", doze_alone);
 }
