@@ -164,9 +164,10 @@ private:
     if (asked_.quiet) return;
     const double time =
         static_cast<double>(points_.size()) * asked_.rounds * asked_.seconds * (1 + warm_part);
-    say(fmt::format("{} sizes from {} to {}, {} rounds, {} s each: about {}, and what starts and stops take",
-                    points_.size(), size_text(points_.front().size), size_text(points_.back().size),
-                    asked_.rounds, asked_.seconds, time_text(time)));
+    say(fmt::format(
+        "{} sizes from {} to {}, in {} rounds of {} s each: about {}, and what starts and stops take",
+        points_.size(), size_text(points_.front().size), size_text(points_.back().size), asked_.rounds,
+        asked_.seconds, time_text(time)));
     say(fmt::format("each of {} inputs is called again and again", calls_.size()));
   }
 
@@ -211,6 +212,7 @@ private:
                after(asked_.seconds));
     const auto cpu_before = cpu_seconds(pool.pids());
     const auto own_before = own_cpu_seconds();
+    const auto all_before = machine_cpu_seconds();
     const auto begin = clock::now();
     load.begin_counting(begin);
     std::size_t memory = 0;
@@ -224,6 +226,8 @@ private:
     const double time = seconds(clock::now() - begin).count();
     made.cpus = std::max(0.0, cpu_seconds(pool.pids()) - cpu_before) / time;
     made.owner_cpus = (own_cpu_seconds() - own_before) / time;
+    made.other_cpus =
+        std::max(0.0, (machine_cpu_seconds() - all_before) / time - made.cpus - made.owner_cpus);
     made.memory = memory;
     return made;
   }

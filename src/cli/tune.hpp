@@ -31,6 +31,7 @@ struct tune_sample {
   std::size_t memory = 0;  // bytes of all workers and what they started, the most that was seen
   double cpus = 0;         // CPUs that these kept busy
   double owner_cpus = 0;   // CPUs that the command itself kept busy, which hands out the calls
+  double other_cpus = 0;   // CPUs that everybody else on the machine kept busy
   std::uint64_t calls = 0;
   std::uint64_t failed = 0;  // of these
 };
@@ -48,7 +49,7 @@ struct tune_figure {
   double least = 0, most = 0;  // of the rounds, calls per second
   double p50 = 0, p99 = 0;
   std::size_t memory = 0;
-  double cpus = 0, owner_cpus = 0;
+  double cpus = 0, owner_cpus = 0, other_cpus = 0;
   std::uint64_t calls = 0, failed = 0;
 
   /// How far the rounds are apart, as a part of the median.
@@ -66,6 +67,7 @@ enum class tune_bound : std::uint8_t {
   waiting,
   both,
   handing_out,  // next to nothing: the command is busier with giving them to workers
+  unclear,      // others kept the CPUs busy, so that calls that compute wait as well
 };
 const char* name(tune_bound bound) noexcept;
 
@@ -73,8 +75,8 @@ struct tune_advice {
   std::size_t at = 0;  // the recommended one of the figures
   tune_bound bound{};
   bool noisy = false;
-  std::string reason;              // one sentence
-  std::vector<std::string> notes;  // what speaks for another size, or against the measurements
+  std::string reason{};              // one sentence
+  std::vector<std::string> notes{};  // what speaks for another size, or against the measurements
 };
 
 // ---- tune_advice.cpp

@@ -16,6 +16,7 @@ constexpr double too_far_apart = 0.2;     // rounds, as a part of their median
 constexpr double mostly = 0.75;           // of a place's time: it computes
 constexpr double hardly = 0.25;           // it waits
 constexpr double much_of_memory = 0.5;    // of the machine's
+constexpr double much_of_cpus = 0.25;     // of the machine's: others have them
 constexpr std::uint64_t calls_a_place = 4;  // in a round: fewer say little
 constexpr double worthwhile_memory = 64.0 * 1'024 * 1'024;
 
@@ -40,7 +41,8 @@ tune_figure figure_of(const tune_point& point) {
                    .p99 = median_of(point, &tune_sample::p99),
                    .memory = static_cast<std::size_t>(median_of(point, &tune_sample::memory)),
                    .cpus = median_of(point, &tune_sample::cpus),
-                   .owner_cpus = median_of(point, &tune_sample::owner_cpus)};
+                   .owner_cpus = median_of(point, &tune_sample::owner_cpus),
+                   .other_cpus = median_of(point, &tune_sample::other_cpus)};
   const auto [least, most] = std::ranges::minmax(point.rounds, {}, &tune_sample::per_second);
   made.least = least.per_second;
   made.most = most.per_second;
@@ -51,13 +53,19 @@ tune_figure figure_of(const tune_point& point) {
   return made;
 }
 
+bool is_taken_by_others(const tune_figure& of, const tune_machine& machine) {
+  return of.other_cpus > much_of_cpus * machine.cpus;
+}
+
 // What the calls do shows best where they do not stand in each other's way: with the fewest places.
-tune_bound bound_of(std::span<const tune_figure> figures, const tune_figure& best) {
+tune_bound bound_of(std::span<const tune_figure> figures, const tune_figure& best,
+                    const tune_machine& machine) {
   if (best.owner_cpus > best.cpus && best.owner_cpus > 0.5) return tune_bound::handing_out;
   const auto& alone =
       *std::ranges::min_element(figures, {}, [](const auto& each) { return each.size.places(); });
   const double busy = alone.cpus / alone.size.places();
   if (busy >= mostly) return tune_bound::computing;
+  if (is_taken_by_others(alone, machine)) return tune_bound::unclear;
   return busy <= hardly ? tune_bound::waiting : tune_bound::both;
 }
 
@@ -67,6 +75,7 @@ std::string what_they_do(tune_bound bound, const tune_figure& chosen, const tune
     case tune_bound::computing: return fmt::format("the calls compute ({})", busy);
     case tune_bound::waiting: return fmt::format("the calls mostly wait ({})", busy);
     case tune_bound::both: return fmt::format("the calls compute and wait ({})", busy);
+    case tune_bound::unclear: return fmt::format("the calls keep {}", busy);
     case tune_bound::handing_out:
       return "the calls are so short that handing them out is most of the work, so let each do more";
   }
@@ -113,7 +122,15 @@ std::string alternative(std::span<const tune_figure> figures, const tune_figure&
   return {};
 }
 
-void note_doubts(const tune_figure& chosen, const tune_figure& best, tune_advice& into) {
+void note_doubts(const tune_figure& chosen, const tune_figure& best, const tune_machine& machine,
+                 tune_advice& into) {
+  if (is_taken_by_others(chosen, machine)) {
+    into.noisy = true;
+    into.notes.push_back(
+        fmt::format("Other programs kept {:.1f} of {:g} CPUs busy meanwhile, and more workers get a larger "
+                    "part of what is left; measure again when they are done.",
+                    chosen.other_cpus, machine.cpus));
+  }
   const tune_figure& worse = chosen.spread() > best.spread() ? chosen : best;
   if (worse.spread() > too_far_apart) {
     into.noisy = true;
@@ -125,9 +142,9 @@ void note_doubts(const tune_figure& chosen, const tune_figure& best, tune_advice
   const auto enough = calls_a_place * static_cast<std::uint64_t>(chosen.size.places() * chosen.rounds);
   if (chosen.calls < enough)
     into.notes.push_back(fmt::format(
-        "Only {} calls were done in {} rounds with {}, which says little; measure longer, with --seconds "
+        "Only {} calls were done in all rounds with {}, which says little; measure longer, with --seconds "
         "{:.0f}.",
-        chosen.calls, chosen.rounds, size_text(chosen.size), std::ceil(std::max(1.0, 10 * chosen.p50))));
+        chosen.calls, size_text(chosen.size), std::ceil(std::max(1.0, 10 * chosen.p50))));
   if (chosen.failed > 0)
     into.notes.push_back(
         fmt::format("{} of {} calls failed with {}.", chosen.failed, chosen.calls, size_text(chosen.size)));
@@ -141,6 +158,7 @@ const char* name(tune_bound bound) noexcept {
     case tune_bound::waiting: return "waiting";
     case tune_bound::both: return "both";
     case tune_bound::handing_out: return "handing_out";
+    case tune_bound::unclear: return "unclear";
   }
   return "";
 }
@@ -173,7 +191,7 @@ std::optional<tune_advice> recommend(std::span<const tune_figure> figures, const
   for (auto each = figures.begin(); each != figures.end(); ++each)
     if (each->per_second >= as_good_as_best * best->per_second && each->size < chosen->size) chosen = each;
   tune_advice made{.at = static_cast<std::size_t>(chosen - figures.begin()),
-                   .bound = bound_of(figures, *best)};
+                   .bound = bound_of(figures, *best, machine)};
   made.reason = reason_of(figures, *chosen, *best, made.bound, machine);
   if (std::string other = alternative(figures, *chosen); !other.empty())
     made.notes.push_back(std::move(other));
@@ -181,7 +199,7 @@ std::optional<tune_advice> recommend(std::span<const tune_figure> figures, const
       static_cast<double>(chosen->memory) > much_of_memory * static_cast<double>(machine.memory))
     made.notes.push_back(fmt::format("They take {} of the {} of memory here.", short_size(chosen->memory),
                                      short_size(machine.memory)));
-  note_doubts(*chosen, *best, made);
+  note_doubts(*chosen, *best, machine, made);
   return made;
 }
 

@@ -56,7 +56,8 @@ ordered_json line_of(const tune_figure& of) {
           {"p99", of.p99},
           {"memory", of.memory},
           {"cpus", of.cpus},
-          {"owner_cpus", of.owner_cpus}};
+          {"owner_cpus", of.owner_cpus},
+          {"other_cpus", of.other_cpus}};
 }
 
 ordered_json line_of(const tune_advice& advice, const tune_size& size) {

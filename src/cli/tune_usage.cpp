@@ -103,6 +103,17 @@ std::size_t memory_bytes(std::span<const int> workers) {
   return bytes;
 }
 
+double machine_cpu_seconds() {
+  std::ifstream file("/proc/stat");
+  std::string word;
+  file >> word;
+  // user, nice, system, idle, waiting for disks, interrupts of two kinds, taken by the host
+  double busy = 0, ticks = 0;
+  for (int i = 0; i < 8 && file >> ticks; ++i)
+    if (i != 3 && i != 4) busy += ticks;
+  return busy / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
 std::size_t machine_memory() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   return pages > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) : 0;

@@ -17,6 +17,9 @@ double cpu_seconds(std::span<const int> workers);
 /// Bytes of memory of these workers and their descendants now. What several of them share counts once.
 std::size_t memory_bytes(std::span<const int> workers);
 
+/// Seconds for which CPUs of this machine were busy so far, with whatever it was; 0 where nobody says.
+double machine_cpu_seconds();
+
 /// Of this machine: bytes; 0 where nobody says.
 std::size_t machine_memory();
 

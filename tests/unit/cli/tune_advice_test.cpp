@@ -199,13 +199,24 @@ TEST(tune_advice, says_that_measurements_are_noisy) {
   EXPECT_THAT(notes_of(*advice), HasSubstr("noisy: with 2 workers the rounds are 26 % apart"));
 }
 
+TEST(tune_advice, does_not_take_calls_for_waiting_where_others_have_the_cpus) {
+  auto figures = sweep([](int workers) { return waiting(workers, 8); });
+  for (tune_figure& each : figures) each.other_cpus = 0.4;
+  EXPECT_EQ(recommend(figures, of_two_cpus())->bound, tune_bound::waiting);
+  for (tune_figure& each : figures) each.other_cpus = 1.6;
+  const auto advice = recommend(figures, of_two_cpus());
+  EXPECT_EQ(advice->bound, tune_bound::unclear);
+  EXPECT_TRUE(advice->noisy);
+  EXPECT_THAT(notes_of(*advice), HasSubstr("Other programs kept 1.6 of 2 CPUs busy"));
+}
+
 TEST(tune_advice, says_that_there_were_too_few_calls_and_that_calls_failed) {
   auto figures = sweep(computing, 4);
   figures[1].calls = 3 * 2 * 4 - 1;
   figures[1].p50 = 0.72;
   figures[1].failed = 3;
   EXPECT_THAT(notes_of(*recommend(figures, of_two_cpus())),
-              AllOf(HasSubstr("Only 23 calls were done in 3 rounds"), HasSubstr("--seconds 8"),
+              AllOf(HasSubstr("Only 23 calls were done in all rounds"), HasSubstr("--seconds 8"),
                     HasSubstr("3 of 23 calls failed")));
 }
 

@@ -75,9 +75,9 @@ TEST(tune_report, numbers_have_three_digits_that_count) {
 
 TEST(tune_report, the_table_has_a_line_for_each_size_and_marks_the_recommended_one) {
   EXPECT_EQ(tune_table(two_sizes(), second_of_two()),
-            " workers  calls/s         range      p50      p99   memory  CPUs  failed\n"
-            "       1     99.4     98.0..101   9.9 ms  12.3 ms  1.5 MiB  0.98       0\n"
-            "*      2    1,230  1,200..1,300    1.5 s    20 us  300 MiB  1.96       2\n"
+            " workers  calls/s         range     p50      p99   memory  CPUs  failed\n"
+            "       1     99.4     98.0..101  9.9 ms  12.3 ms  1.5 MiB  0.98       0\n"
+            "*      2    1,230  1,200..1,300   1.5 s    20 us  300 MiB  1.96       2\n"
             "\n"
             "* 2 workers: because.\n"
             "  But.\n"
