@@ -24,3 +24,8 @@ foreach(source IN LISTS example_sources)
                          WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/examples)  # what some of them start lies there
   endif()
 endforeach()
+
+# A worker in C, which one of them starts.
+muster_c_program(example_upper examples/hosts/upper.c)
+set_target_properties(example_upper PROPERTIES OUTPUT_NAME upper RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
+add_dependencies(example_native example_upper)

@@ -84,7 +84,8 @@ file(GLOB example_programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cp
 muster_test(house.guide_cookbook house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
             ${PROJECT_SOURCE_DIR}/docs/guide/cookbook.md ${example_programs})
 muster_test(house.guide_hosts house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
-            ${PROJECT_SOURCE_DIR}/docs/guide/hosts.md ${PROJECT_SOURCE_DIR}/examples/hosts.cpp)
+            ${PROJECT_SOURCE_DIR}/docs/guide/hosts.md ${PROJECT_SOURCE_DIR}/examples/hosts.cpp
+            ${PROJECT_SOURCE_DIR}/examples/native.cpp ${PROJECT_SOURCE_DIR}/examples/hosts/upper.c)
 muster_test(house.guide_zero_copy house Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets.py
             ${PROJECT_SOURCE_DIR}/docs/guide/zero-copy.md ${PROJECT_SOURCE_DIR}/examples/zero_copy.cpp)
 

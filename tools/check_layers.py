@@ -5,6 +5,7 @@
 A file in src/<room>/ may name, of this project, the headers of its own room, of the rooms on its room's line, and the
 public ones; the command (src/cli) only its own and the public ones. A public header may name the standard library of
 C++20 and other public headers, and nothing else; include/muster/cereal.hpp may also name cereal, and asio.hpp asio.
+One for C (.h) names the headers that C11 has without a library.
 
   check_layers.py [root]
 """
@@ -22,6 +23,8 @@ set shared_mutex source_location span sstream stack stdexcept stop_token streamb
 system_error thread tuple type_traits typeindex typeinfo unordered_map unordered_set utility valarray variant vector
 version
 """.split())
+STANDARD_OF_C = {"float.h", "iso646.h", "limits.h", "stdalign.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h",
+                 "stdnoreturn.h"}
 MAY_ALSO_NAME = {"cereal.hpp": "cereal/", "asio.hpp": "asio/"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SOURCES = {".hpp", ".cpp", ".h", ".cc", ".c", ".ipp", ".inc"}
@@ -91,6 +94,8 @@ def check_public_include(path, delimiter, name):
         return f'"{name}": a public header names others as <muster/...>'
     if name.startswith("muster/") or name in STANDARD:
         return None
+    if path.suffix == ".h":
+        return None if name in STANDARD_OF_C else f"<{name}> is no header that C11 has without a library"
     if name.startswith(MAY_ALSO_NAME.get(path.name, "\0")):
         return None
     return f"<{name}> is neither <muster/...> nor a header of the C++20 standard library"

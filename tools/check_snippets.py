@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""check_snippets.py page.md program.cpp ...: every ```cpp block of the page stands in a program, in the page's order.
+"""check_snippets.py page.md program.cpp ...: every ```cpp or ```c block of the page stands in a program, in the page's order.
 
 Lines are compared without the blanks around them, since a block of the page may be indented in the program.
 """
@@ -21,9 +21,9 @@ def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     page, programs = pathlib.Path(sys.argv[1]), sys.argv[2:]
-    blocks = re.findall(r"^```cpp\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(?:cpp|c)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
     if not blocks:
-        sys.exit(f"{page}: has no block of C++")
+        sys.exit(f"{page}: has no block of C++ or C")
     left = {program: lines_of(pathlib.Path(program).read_text()) for program in programs}
     for block in blocks:
         wanted = lines_of(block)

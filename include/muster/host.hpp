@@ -91,6 +91,13 @@ struct python {
   std::size_t max_line = 64U << 20U;
 };
 
+/// A program of yours with muster linked in, in C or whatever can call C: it *is* the worker, and speaks with
+/// the pool through shared memory. Its side is in muster/worker.h. It is called with `call_bytes`.
+struct native {
+  /// As in program.
+  std::vector<std::string> command{};
+};
+
 /// A command that is run anew for each task, as xargs and parallel do: for programs that speak no protocol.
 ///
 ///     muster::host_pool pool(muster::command{{"convert", "{}", "-resize", "200", "small/{/.}.png"}});
@@ -168,6 +175,10 @@ R call_host_as(context& about, const std::string& module, const std::string& fun
   }
 }
 
+/// Never runs: it stands for the functions that a native program has itself.
+std::vector<std::byte> call_native(context& about, std::uint64_t mark, const std::string& function,
+                                   const std::vector<std::byte>& input);
+
 /// Runs this worker's command, or asks its program in Bazel's protocol.
 program_result run_program(context& about, const std::vector<std::string>& inputs);
 
@@ -187,6 +198,7 @@ public:
   explicit host_settings(const program& what);
   explicit host_settings(const node& what);
   explicit host_settings(const python& what);
+  explicit host_settings(const native& what);
   explicit host_settings(const muster::command& what);
 
   /// The options of the process_pool below. Throws invalid_options.
@@ -197,13 +209,15 @@ public:
   [[nodiscard]] std::string find(const std::string& module) const;
   /// Throws invalid_call where such a pool is not called like that.
   void check_call(const host_function& function) const;
+  void check_call_bytes(const std::string& function) const;
   void check_run() const;
 
 private:
   std::string plan_;  // for the worker, encoded
   std::string base_;
   std::string default_module_;
-  bool takes_calls_ = true;  // and no runs
+  enum class way : unsigned char { calls, bytes, runs };
+  way called_by_ = way::calls;
   bool has_modules_ = false;
 };
 
@@ -222,11 +236,13 @@ class host_pool : private detail::host_base, public process_pool {
 public:
   /// As process_pool's constructor. `init`, `hooks.close` and `program` are the host's: they must not be set.
   /// `args` go to the program, which finds them where its language has its arguments. Signals of `.stop` are
-  /// passed on to it. What start and recycle change is held to the same. Throws invalid_options with every
-  /// problem.
+  /// passed on to it. What start and recycle change is held to the same. Of a native program, which is the
+  /// worker itself, these must not be set either: `health.check`, `hooks.keep_alive`, `faults`. Throws
+  /// invalid_options with every problem.
   explicit host_pool(const program& what, process_options options = {});
   explicit host_pool(const node& what, process_options options = {});
   explicit host_pool(const python& what, process_options options = {});
+  explicit host_pool(const native& what, process_options options = {});
   explicit host_pool(const command& what, process_options options = {});
 
   /// Calls a function with arguments, and gives its result, by way of JSON: see json.hpp for what has such a
@@ -254,6 +270,12 @@ public:
   /// Text in, text out: `arguments` is an array of JSON. Throws encode_error where it is not.
   future<json> call_json(const host_function& function, const json& arguments,
                          const task_options& options = {});
+
+  /// Of a pool of native programs: calls one of their functions, bytes in and bytes out. Throws what submit
+  /// throws, and invalid_call for other pools. The future throws worker_error where the function failed,
+  /// invalid_call where there is none of that name, unexpected_exit where the program ended.
+  future<std::vector<std::byte>> call_bytes(const std::string& function, const std::vector<std::byte>& input,
+                                            const task_options& options = {});
 
   /// Of a pool of commands: runs it with these inputs. Of a pool of programs in Bazel's protocol: sends a
   /// request with these arguments. Throws what submit throws, and invalid_call for other pools. The future

@@ -9,6 +9,7 @@
 
 #include "host/bridge.hpp"
 #include "host/fill_in.hpp"
+#include "host/native.hpp"
 #include "host/one_shot.hpp"
 
 namespace muster {
@@ -29,6 +30,7 @@ void begin_host() {
   if (worker_arguments().empty()) throw std::logic_error("a host's worker was not told what to start");
   present_plan = new plan(from_bytes(worker_arguments().front()));
   if (present_plan->kind == kind::command) return;
+  if (present_plan->kind == kind::native) become_native(*present_plan);
   present_bridge = new bridge(*present_plan);
   present_bridge->begin();
 }

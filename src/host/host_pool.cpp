@@ -8,6 +8,7 @@
 #include <muster/module_calls.hpp>
 
 #include "host/calls.hpp"
+#include "host/native.hpp"
 #include "host/plan.hpp"
 #include "host/scripts.hpp"
 #include "options/problems.hpp"
@@ -67,6 +68,18 @@ host::plan plan_of(const program& what) {
           .last_signal = 0};
 }
 
+host::plan plan_of(const native& what) {
+  problems bad;
+  if (what.command.empty() || what.command.front().empty())
+    bad.add("command", "", "is empty; name a program and its arguments");
+  check_words(bad, "command", what.command);
+  throw_if_any(bad);
+  host::plan result;
+  result.kind = host::kind::native;
+  result.command = with_absolute_program(what.command);
+  return result;
+}
+
 host::plan plan_of(const command& what) {
   problems bad;
   if (what.words.empty() || what.words.front().empty())
@@ -120,6 +133,15 @@ host::plan plan_of_script(const Script& what, host::kind kind, const std::string
           .last_signal = kind == host::kind::node ? SIGTERM : 0};
 }
 
+constexpr const char* no_function_of_ours =
+    "a native program is the worker, and has no function of this program";
+
+void refuse_for_native(problems& bad, const process_options& given) {
+  if (given.health.check.get() != nullptr) bad.add("health.check", "", no_function_of_ours);
+  if (given.hooks.keep_alive.get() != nullptr) bad.add("hooks.keep_alive", "", no_function_of_ours);
+  if (!given.faults.empty()) bad.add("faults", "", "they are carried out by workers that are this program");
+}
+
 std::string absolute(const std::string& base) {
   return base.empty() ? fs::current_path().string() : (fs::current_path() / base).string();
 }
@@ -129,7 +151,11 @@ std::string absolute(const std::string& base) {
 namespace detail {
 
 host_settings::host_settings(const program& what)
-    : plan_(host::to_bytes(plan_of(what))), takes_calls_(what.protocol == host_protocol::json_lines) {}
+    : plan_(host::to_bytes(plan_of(what))),
+      called_by_(what.protocol == host_protocol::json_lines ? way::calls : way::runs) {}
+
+host_settings::host_settings(const native& what)
+    : plan_(host::to_bytes(plan_of(what))), called_by_(way::bytes) {}
 
 host_settings::host_settings(const node& what)
     : base_(absolute(what.base)), default_module_(what.module), has_modules_(true) {
@@ -142,7 +168,7 @@ host_settings::host_settings(const python& what)
 }
 
 host_settings::host_settings(const muster::command& what)
-    : plan_(host::to_bytes(plan_of(what))), takes_calls_(false) {}
+    : plan_(host::to_bytes(plan_of(what))), called_by_(way::runs) {}
 
 process_options host_settings::options_with(process_options given) {
   problems bad;
@@ -153,6 +179,8 @@ process_options host_settings::options_with(process_options given) {
   if (!given.program.empty())
     bad.add("program", given.program,
             "names the program that workers are; a host is named when the pool is made");
+  const bool is_native = called_by_ == way::bytes;
+  if (is_native) refuse_for_native(bad, given);
   check_words(bad, "args", given.args);
   throw_if_any(bad);
   host::plan plan = host::from_bytes(plan_);
@@ -164,14 +192,15 @@ process_options host_settings::options_with(process_options given) {
   plan_ = host::to_bytes(plan);
   given.args.insert(given.args.begin(), plan_);
   given.init = host::begin_host;
-  given.hooks.close = host::end_host;
+  if (!is_native) given.hooks.close = host::end_host;
   return given;
 }
 
-void host_settings::adapt(worker_changes& changes, const recycle_options&) const {
+void host_settings::adapt(worker_changes& changes, const recycle_options& how) const {
   problems bad;
   if (changes.init) bad.add("init", "", "a host's workers start their program there");
   if (changes.args) check_words(bad, "args", *changes.args);
+  if (called_by_ == way::bytes && how.canary.get() != nullptr) bad.add("canary", "", no_function_of_ours);
   throw_if_any(bad);
   if (changes.args) changes.args->insert(changes.args->begin(), plan_);
 }
@@ -179,7 +208,9 @@ void host_settings::adapt(worker_changes& changes, const recycle_options&) const
 std::string host_settings::find(const std::string& module) const { return located(module, base_); }
 
 void host_settings::check_call(const host_function& function) const {
-  if (!takes_calls_)
+  if (called_by_ == way::bytes)
+    throw invalid_call("a native program takes bytes, so '" + function.name + "' is called with call_bytes");
+  if (called_by_ == way::runs)
     throw invalid_call("a command, or a program that speaks Bazel's protocol, has no functions, so '" +
                        function.name + "' cannot be called; use run");
   if (!has_modules_ && !function.module.empty())
@@ -190,8 +221,15 @@ void host_settings::check_call(const host_function& function) const {
                        "' is of no module: name one in the call, or when the pool is made");
 }
 
+void host_settings::check_call_bytes(const std::string& function) const {
+  if (called_by_ != way::bytes)
+    throw invalid_call(
+        "only native programs take nothing but bytes, so '" + function +
+        "' cannot be called with call_bytes; use call, or make the pool with a muster::native");
+}
+
 void host_settings::check_run() const {
-  if (takes_calls_)
+  if (called_by_ != way::runs)
     throw invalid_call(
         "this pool's workers have functions, so there is nothing to run; use call, or make the pool with a "
         "muster::command");
@@ -210,8 +248,17 @@ host_pool::host_pool(const node& what, process_options options)
     : host_pool(detail::host_settings(what), std::move(options)) {}
 host_pool::host_pool(const python& what, process_options options)
     : host_pool(detail::host_settings(what), std::move(options)) {}
+host_pool::host_pool(const native& what, process_options options)
+    : host_pool(detail::host_settings(what), std::move(options)) {}
 host_pool::host_pool(const command& what, process_options options)
     : host_pool(detail::host_settings(what), std::move(options)) {}
+
+future<std::vector<std::byte>> host_pool::call_bytes(const std::string& function,
+                                                     const std::vector<std::byte>& input,
+                                                     const task_options& options) {
+  host_.check_call_bytes(function);
+  return submit(options, &detail::call_native, host::native_mark, function, input);
+}
 
 future<program_result> host_pool::run(std::vector<std::string> inputs, const task_options& options) {
   host_.check_run();

@@ -15,7 +15,7 @@
 
 namespace muster::host {
 
-enum class kind : unsigned char { program, node, python, command };
+enum class kind : unsigned char { program, node, python, native, command };
 
 struct plan {
   host::kind kind = kind::program;

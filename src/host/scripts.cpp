@@ -9,7 +9,7 @@ namespace muster::host {
 std::vector<std::string> command_of(const plan& what) {
   std::vector<std::string> words = what.command;
   const auto add = [&](std::string_view word) { words.emplace_back(word); };
-  if (what.kind != kind::program) {
+  if (what.kind == kind::node || what.kind == kind::python) {
     add(what.kind == kind::node ? "-e" : "-c");
     add(what.kind == kind::node ? node_script : python_script);
     if (what.kind == kind::node) add("--");  // what follows is not node's

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include <muster/call.hpp>
+
 #include "base/file_descriptor.hpp"
 #include "ipc/request_ring.hpp"
 #include "ipc/vital_signs.hpp"
@@ -46,15 +48,17 @@ struct arrived_call {
 class inbox {
 public:
   // All of it stays for the life of the process.
+  // `every_call`: the thunk of all of them; null: each names its own.
   inbox(bool are_several, ipc::request_receiver& calls, module::resolver& functions, hooks& users,
-        ipc::vital_signs& signs, int socket)
+        ipc::vital_signs& signs, int socket, detail::thunk_function every_call)
       : are_several_(are_several),
         lock_(are_several),
         calls_(calls),
         functions_(functions),
         hooks_(users),
         signs_(signs),
-        mail_(socket) {}
+        mail_(socket),
+        every_call_(reinterpret_cast<const void*>(every_call)) {}
 
   // The next call, which has begun then; waits for it. False: there are no more, the worker shall end.
   bool next(arrived_call& into);
@@ -77,6 +81,7 @@ private:
   hooks& hooks_;
   ipc::vital_signs& signs_;
   mail mail_;
+  const void* const every_call_;
   policy::keep_alive keep_alive_{hooks_.keep_alive_every()};
   // Calls that were claimed and not answered; rises under the lock only. Not counted for a thread alone,
   // which has none when it is here.

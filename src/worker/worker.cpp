@@ -24,6 +24,7 @@
 #include "module/function_key.hpp"
 #include "worker/ending.hpp"
 #include "worker/faults.hpp"
+#include "worker/handover.hpp"
 #include "worker/hooks.hpp"
 #include "worker/inbox.hpp"
 #include "worker/last_words.hpp"
@@ -71,7 +72,7 @@ ipc::loop_orders orders_of(const ipc::worker_channels& channels) {
 // that are started for it, and the main one waits for them at the end.
 class worker_life {
 public:
-  worker_life(ipc::worker_channels channels, memory mapped)
+  worker_life(ipc::worker_channels channels, memory mapped, detail::thunk_function every_call)
       : channels_(std::move(channels)),
         memory_(std::move(mapped)),
         orders_(orders_of(channels_)),
@@ -79,7 +80,7 @@ public:
         hooks_(orders_, functions_, control(), channels_.slot),
         calls_(requests(), replies().rings),
         stops_(calls_),
-        inbox_(are_several(), calls_, functions_, hooks_, replies().signs, control()),
+        inbox_(are_several(), calls_, functions_, hooks_, replies().signs, control(), every_call),
         outbox_(are_several(), requests(), replies().rings, board(), control(), bell()) {
     for (std::size_t i = 0; i < orders_.at_once; ++i)
       runners_.push_back(std::make_unique<runner>(inbox_, outbox_, stops_, calls_, control(), bell(), board(),
@@ -91,6 +92,7 @@ public:
     prepare_last_words(replies().words, bell(), are_several() ? thread_in_question : nullptr);
     begin_listening(replies().signs);
     prepare_endings(control());
+    prepare_handover(channels_, orders_);
     say_whose_speech();
     faults::reach(fault_step::before_init);
     if (!hooks_.initialise()) return 1;
@@ -193,14 +195,16 @@ private:
 
 }  // namespace
 
-int run(ipc::worker_channels channels) {
+int run(ipc::worker_channels channels) { return run(std::move(channels), nullptr); }
+
+int run(ipc::worker_channels channels, detail::thunk_function every_call) {
   auto mapped = memory::map(channels.descriptors);
   if (!mapped) {
     tell_owner(channels.descriptors.control.get(), {.kind = ipc::control_kind::init_failed}, mapped.error());
     return 1;
   }
   // Never destroyed: threads that tasks made may still speak while the process exits.
-  static auto* const self = new worker_life(std::move(channels), std::move(*mapped));
+  static auto* const self = new worker_life(std::move(channels), std::move(*mapped), every_call);
   return self->run();
 }
 

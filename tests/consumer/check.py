@@ -71,6 +71,9 @@ def with_pkgconfig(options, scratch, prefix):
     flags = shlex.split(run(["pkg-config", "--cflags", "--libs", "muster"], env=environment))
     for name, source in (("consumer", CONSUMER / "main.cpp"), ("readme", readme_example(options, scratch))):
         run([options.compiler, "-std=c++20", source, *flags, "-o", scratch / name])
+    # What is in C is linked by a C compiler, with the same flags.
+    run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", options.source / "examples/hosts/upper.c", *flags, "-o",
+         scratch / "worker"])
     return scratch
 
 
@@ -104,6 +107,10 @@ def check_programs(options, where, scratch):
     said = run([where / "consumer"], env=environment)
     if said != options.version:
         sys.exit(f"check: the consumer says '{said}', not '{options.version}'")
+    if (where / "worker").exists():
+        done = subprocess.run([where / "worker"], env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 1 or "a pool has to start it" not in done.stderr:
+            sys.exit(f"check: the worker in C ended with {done.returncode} and says: {done.stderr}")
     said = run([where / "readme"], env=environment).splitlines()
     if said[0] != "9 49" or "SIGABRT" not in said[1]:
         sys.exit("check: that is not what the example of the README says")
