@@ -73,11 +73,8 @@ bool process_crew::show(worker_process& w, std::uint64_t position, std::span<con
   const auto send = [&](const ipc::control_message& message, std::string_view text,
                         std::span<const int> files) {
     const auto sent = base::send_message(w.control.get(), ipc::encode(message, text), files, base::wait::no);
-    const int code = sent ? 0 : sent.error().code;
-    const bool is_full = (code == EAGAIN || code == ETOOMANYREFS || code == ENOBUFS || code == ENOMEM) &&
-                         w.in_flight() > 1;  // it is one of these
-    if (sent || is_full) return sent.has_value();
-    note_broken(w, code);
+    if (sent || is_for_later(w, sent.error().code)) return sent.has_value();
+    note_broken(w, sent.error().code);
     problem = "the memory that is lent to it could not be sent: " + sent.error().text();
     return false;
   };

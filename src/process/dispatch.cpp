@@ -256,8 +256,8 @@ bool process_crew::place(worker_process& w, task& t) {
   if ((prepared->payload == ipc::carrier::parcel && !send_parcel(w, prepared->position, payload, problem)) ||
       (call.blocks && !show(w, prepared->position, *call.blocks, problem))) {
     w.sender.abandon(prepared->position);
-    if (!problem.empty() || w.in_flight() == 0) return refuse();
-    w.is_clogged = true;  // until it answers, for which it reads
+    if (!problem.empty()) return refuse();
+    w.is_clogged = true;  // until it answers, for which it reads, or is gone
     w.own.push_front(&t);
     return false;
   }
@@ -284,6 +284,14 @@ bool process_crew::place(worker_process& w, task& t) {
   return true;
 }
 
+// What could not be sent with a call says nothing about the call where the worker is dead, which the zygote
+// will tell, or where its socket is full of what it has not read, of this call or of others.
+bool process_crew::is_for_later(const worker_process& w, int code) {
+  const bool is_dead = code == EPIPE || code == ECONNRESET;
+  const bool is_full = code == EAGAIN || code == ETOOMANYREFS || code == ENOBUFS || code == ENOMEM;
+  return is_dead || (is_full && w.in_flight() > 1);
+}
+
 bool process_crew::send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload,
                                std::string& problem) {
   const auto file = ipc::write_parcel(payload);
@@ -296,10 +304,10 @@ bool process_crew::send_parcel(worker_process& w, std::uint64_t position, std::s
   const auto sent = base::send_message(w.control.get(),
                                        ipc::encode({.kind = ipc::control_kind::parcel, .position = position}),
                                        {&descriptor, 1}, base::wait::no);
-  if (!sent) note_broken(w, sent.error().code);
-  if (!sent)
-    problem =
-        "arguments of " + std::to_string(payload.size()) + " bytes could not be sent: " + sent.error().text();
+  if (sent || is_for_later(w, sent.error().code)) return sent.has_value();
+  note_broken(w, sent.error().code);
+  problem =
+      "arguments of " + std::to_string(payload.size()) + " bytes could not be sent: " + sent.error().text();
   return sent.has_value();
 }
 

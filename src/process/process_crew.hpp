@@ -148,6 +148,7 @@ private:
   [[nodiscard]] bool anything_waits();
   [[nodiscard]] std::size_t may_begin() const;     // with the lock
   bool place(worker_process& w, detail::task& t);  // with the lock; false: it could not be sent
+  [[nodiscard]] static bool is_for_later(const worker_process& w, int code);
   bool send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload,
                    std::string& problem);
   [[nodiscard]] std::optional<std::size_t> waits_for(const detail::task& t) const;  // with the lock; a slot

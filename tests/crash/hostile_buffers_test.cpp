@@ -217,10 +217,9 @@ TEST(buffers_in_a_storm, of_kills_and_cancels_come_back_whole_or_go_back_to_the_
                      .worker_stderr = worker_stderr::keep,
                      .arena = {.bytes = 8_MiB, .blocks = 16}});
   pool.start();
-  std::atomic<bool> over = false;
-  std::thread killer([&, seed = dice()] {
+  std::jthread killer([&, seed = dice()](const std::stop_token& over) {
     std::mt19937_64 when(seed);
-    while (!over) {
+    while (!over.stop_requested()) {
       ::usleep(static_cast<useconds_t>(when() % 20'000));
       const auto workers = pool.stats().workers;
       const auto& w = workers[when() % workers.size()];
@@ -259,8 +258,7 @@ TEST(buffers_in_a_storm, of_kills_and_cancels_come_back_whole_or_go_back_to_the_
     if (open.size() > 6) take_one();
   }
   while (!open.empty()) take_one();
-  over = true;
-  killer.join();
+  killer = {};
   EXPECT_GT(back, 0);
   EXPECT_EQ(back + lost, calls);
   EXPECT_TRUE(eventually([&] { return pool.stats().arena.leased == 0; }));

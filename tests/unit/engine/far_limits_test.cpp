@@ -53,7 +53,7 @@ TEST(far_limits, ask_for_a_look_only_where_it_is_earlier_than_the_one_before) {
 
 // Random tasks come, some are over early, time passes; the loop looks exactly when it was told to.
 TEST(far_limits, give_each_task_that_is_not_over_once_and_before_its_limit) {
-  rc::check("each once, in time", [] {
+  EXPECT_TRUE(rc::check("each once, in time", [] {
     far_limits all;
     std::deque<limited_task> items;
     std::set<const detail::task*> in;
@@ -90,11 +90,13 @@ TEST(far_limits, give_each_task_that_is_not_over_once_and_before_its_limit) {
         now = until;
       }
     }
-    now = base::never - 1h;
-    look();
+    while (look_by != base::never) {
+      now = std::max(now, look_by);
+      look();
+    }
     RC_ASSERT(in.empty());
     RC_ASSERT(look_by == base::never);
-  });
+  }));
 }
 
 }  // namespace
