@@ -63,7 +63,7 @@ cmake_path(APPEND pc_libdir "\${prefix}" ${CMAKE_INSTALL_LIBDIR})
 cmake_path(APPEND pc_includedir "\${prefix}" ${CMAKE_INSTALL_INCLUDEDIR})
 # What a static library needs beside itself, its user has to name; also one whose program is in C.
 get_target_property(library_type muster TYPE)
-set(pc_needs "-pthread -ldl -lstdc++")
+set(pc_needs "-pthread -ldl -lstdc++ -lm")
 if(library_type STREQUAL "SHARED_LIBRARY")
   set(pc_private_libs ${pc_needs})
 else()

@@ -177,7 +177,7 @@ TEST(options_from_text, are_exact_where_they_are_whole_numbers) {
   EXPECT_EQ(options::read_duration("9199999999999999ms").has_value(), false);
   EXPECT_EQ(options::read_duration("9199999999s"), 9'199'999'999s);
   EXPECT_EQ(options::read_size("9007199254740993"), 9'007'199'254'740'993U);
-  EXPECT_EQ(options::read_size("8388607TiB"), 8'388'607 * 1_GiB * 1'024);
+  EXPECT_EQ(options::read_size("8000001TiB"), 8'000'001 * 1_GiB * 1'024);
   EXPECT_EQ(options::read_size("9300000000000000000").has_value(), false);
   EXPECT_EQ(options::read_size("99999999999999999999").has_value(), false);
 }
