@@ -2,6 +2,7 @@
 // The options of `muster run`: what a file and the environment say, and which of them goes before which.
 #include <cstdlib>
 #include <fstream>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +25,7 @@ using testing::IsEmpty;
 // Variables that are set while it lives. An empty one is as good as none.
 class environment {
 public:
-  explicit environment(const std::vector<std::pair<std::string, std::string>>& variables) {
+  environment(std::initializer_list<std::pair<std::string, std::string>> variables) {
     for (const auto& [name, value] : variables) {
       const char* const before = std::getenv(name.c_str());
       before_.emplace_back(name, before != nullptr ? before : "");
@@ -111,11 +112,11 @@ TEST(config_file, that_is_no_toml_says_where_it_stops_to_be) {
 
 TEST(environment_layer, has_a_variable_for_each_option) {
   EXPECT_EQ(variable_of("dry-run"), "MUSTER_DRY_RUN");
-  const environment here({{"MUSTER_TIMEOUT", "10s"},
-                          {"MUSTER_RAW", "yes"},
-                          {"MUSTER_JOBLOG", ""},
-                          {"MUSTER_SET", " limits.nice=3 ;; args=a;\n"},
-                          {"MUSTER_NOTHING", "1"}});
+  const environment here{{"MUSTER_TIMEOUT", "10s"},
+                         {"MUSTER_RAW", "yes"},
+                         {"MUSTER_JOBLOG", ""},
+                         {"MUSTER_SET", " limits.nice=3 ;; args=a;\n"},
+                         {"MUSTER_NOTHING", "1"}};
   const auto layer = read_environment(known);
   EXPECT_THAT(layer.problems, IsEmpty());
   EXPECT_THAT(shown(layer), ElementsAre("timeout 10s MUSTER_TIMEOUT", "raw true MUSTER_RAW",
@@ -124,14 +125,14 @@ TEST(environment_layer, has_a_variable_for_each_option) {
 
 TEST(environment_layer, takes_flags_as_people_write_them_and_refuses_others) {
   for (const char* value : {"1", "true", "yes", "on"}) {
-    const environment here({{"MUSTER_RAW", value}});
+    const environment here{{"MUSTER_RAW", value}};
     EXPECT_THAT(shown(read_environment(known)), ElementsAre("raw true MUSTER_RAW")) << value;
   }
   for (const char* value : {"0", "false", "no", "off"}) {
-    const environment here({{"MUSTER_RAW", value}});
+    const environment here{{"MUSTER_RAW", value}};
     EXPECT_THAT(shown(read_environment(known)), ElementsAre("raw false MUSTER_RAW")) << value;
   }
-  const environment here({{"MUSTER_RAW", "perhaps"}, {"MUSTER_DRY_RUN", "TRUE"}});
+  const environment here{{"MUSTER_RAW", "perhaps"}, {"MUSTER_DRY_RUN", "TRUE"}};
   EXPECT_THAT(read_environment(known).problems,
               testing::UnorderedElementsAre("MUSTER_RAW: 'perhaps' is neither true nor false",
                                             "MUSTER_DRY_RUN: 'TRUE' is neither true nor false"));
@@ -143,14 +144,14 @@ TEST(config_path, is_what_was_named_then_the_variable_then_the_users_own) {
   std::ofstream(home(".config/muster.toml")) << "\n";
   std::ofstream(home("muster.toml")) << "\n";
   {
-    const environment here({{"MUSTER_CONFIG", ""}, {"HOME", home("")}, {"XDG_CONFIG_HOME", home("nowhere")}});
+    const environment here{{"MUSTER_CONFIG", ""}, {"HOME", home("")}, {"XDG_CONFIG_HOME", home("nowhere")}};
     EXPECT_EQ(config_path(""), "") << "where the user wants his files there is none";
   }
-  const environment of_home({{"MUSTER_CONFIG", ""}, {"HOME", home("")}, {"XDG_CONFIG_HOME", ""}});
+  const environment of_home{{"MUSTER_CONFIG", ""}, {"HOME", home("")}, {"XDG_CONFIG_HOME", ""}};
   EXPECT_EQ(config_path(""), home("/.config/muster.toml"));
-  const environment of_user({{"XDG_CONFIG_HOME", home("")}});
+  const environment of_user{{"XDG_CONFIG_HOME", home("")}};
   EXPECT_EQ(config_path(""), home("/muster.toml"));
-  const environment of_variable({{"MUSTER_CONFIG", "/a.toml"}});
+  const environment of_variable{{"MUSTER_CONFIG", "/a.toml"}};
   EXPECT_EQ(config_path(""), "/a.toml");
   EXPECT_EQ(config_path("/b.toml"), "/b.toml");
   EXPECT_EQ(config_path("none"), "");
@@ -186,7 +187,7 @@ TEST(option_layers, go_before_each_other_in_their_order) {
   const toml_file file("grace = \"2s\"\nworkers = 3\n");
   EXPECT_EQ(grace({"--config", file.path}), 2s);
   EXPECT_EQ(read_words({"--config", file.path, "m.so:f", "a"}).run.pool.workers.min, 3);
-  const environment here({{"MUSTER_GRACE", "3s"}});
+  const environment here{{"MUSTER_GRACE", "3s"}};
   EXPECT_EQ(grace({"--config", file.path}), 3s);
   EXPECT_EQ(grace({"--config", file.path, "--grace", "4s"}), 4s);
   EXPECT_EQ(grace({"--config=" + file.path, "--set", "grace=5s", "--grace", "4s"}), 5s) << "by its full name";
@@ -194,10 +195,10 @@ TEST(option_layers, go_before_each_other_in_their_order) {
 
 TEST(option_layers, say_all_that_is_wrong_in_any_of_them_at_once) {
   const toml_file file("workers = \"9:1\"\nretrys = 1\n[set]\nlimits.nice = 99\n");
-  const environment here({{"MUSTER_TIMEOUT", "5x"}, {"MUSTER_QUIET", "perhaps"}});
+  const environment here{{"MUSTER_TIMEOUT", "5x"}, {"MUSTER_QUIET", "perhaps"}};
   const auto read = read_words({"--config", file.path, "--grace=-1s", "--set", "queue.x=1", "--halt", "soon",
                                 "--with", "{", "--resume", "nothing"});
-  for (const std::string part :
+  for (const std::string& part :
        {file.path + ":1:11: workers = 9:1: ", file.path + ":2:1: there is no option 'retrys'",
         file.path + ":4:15: limits.nice=99: range 0..19",
         std::string("MUSTER_TIMEOUT: timeout = 5x: is not a time"),

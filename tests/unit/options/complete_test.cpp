@@ -51,7 +51,7 @@ template <class Group>
 void examine(std::set<std::string>& seen) {
   const std::string name = module::demangle(typeid(Group).name());
   if (!seen.insert(name).second) return;
-  EXPECT_EQ(lines_of<Group>, members_of<Group>())
+  EXPECT_EQ(options::lines_of<Group>, members_of<Group>())
       << name << " has a member that src/options does not describe: add a line to its table";
   // Each member once, in the order of declaration: their addresses rise.
   static const Group values{};
