@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Our Node workers, with the functions that the pools of npm have: node_tasks.cjs.
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <muster/muster.hpp>
+#include <muster/host.hpp>
+#include <muster/init.hpp>
 
 #include "common.hpp"
 

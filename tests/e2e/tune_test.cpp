@@ -128,7 +128,7 @@ TEST(command_tune, says_why_no_call_succeeds) {
 
 TEST(command_tune, refuses_what_cannot_be_measured_all_at_once) {
   const auto wrong =
-      tuned({"--min", "9", "--max", "4", "--at-once", "0", "--rounds", "100", chore("doze"), "1"});
+      e2e::run({"tune", "--min", "9", "--max", "4", "--at-once", "0", "--rounds", "100", chore("doze"), "1"});
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_THAT(wrong.errors, AllOf(HasSubstr("--min 9: must not be above --max, which is 4"),
                                   HasSubstr("--at-once 0: must be from 1 to 64"),
