@@ -88,10 +88,10 @@ private:
     if (const auto* number = value.as_integer()) return std::to_string(number->get());
     if (const auto* number = value.as_floating_point()) return fmt::format("{}", number->get());
     if (const auto* flag = value.as_boolean()) return flag->get() ? "true" : "false";
-    if (const auto* list = value.as_array()) {
+    const auto nests = [](const toml::node& each) { return each.is_array() || each.is_table(); };
+    if (const auto* list = value.as_array(); list != nullptr && std::ranges::none_of(*list, nests)) {
       std::string all;
       for (const toml::node& each : *list) {
-        if (each.is_array() || each.is_table()) break;
         const auto text = text_of(name, each);
         if (!text) return std::nullopt;
         all += (all.empty() ? "" : ",") + *text;

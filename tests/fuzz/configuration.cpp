@@ -83,7 +83,10 @@ void hold_is_taken(const std::string& path, const std::vector<found_option>& fou
   cli::run_command run;
   cli::outer_options outer = cli::read_outer(path, run);
   const std::string wrong = cli::check_outer(std::move(outer), run);
-  if (!wrong.empty()) return hold(wrong.contains(path + ':'), "a problem without its place: ", wrong);
+  // What is wrong with several options together has no one place.
+  if (!wrong.empty())
+    return hold(wrong.contains(path + ':') || wrong.contains("--set queue: "),
+                "a problem without its place: ", wrong);
   for (const found_option& each : found) {
     const bool is_other = (each.name == "joblog" && run.job_log_path != each.value) ||
                           (each.name == "results" && run.results_path != each.value) ||

@@ -99,8 +99,7 @@ std::optional<bool> is_json_to_others(std::string_view text) {
       text.starts_with("\xef\xbb\xbf"))
     return std::nullopt;
   try {
-    static_cast<void>(nlohmann::json::parse(text));
-    return true;
+    return !nlohmann::json::parse(text).is_discarded();
   } catch (const nlohmann::json::parse_error&) {
     return false;
   } catch (const nlohmann::json::out_of_range&) {
