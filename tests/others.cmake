@@ -44,7 +44,7 @@ function(muster_consumer way label)
   muster_test(consumer.${way} ${label} Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/consumer/check.py ${way}
               --source ${PROJECT_SOURCE_DIR} --build ${PROJECT_BINARY_DIR} --version ${PROJECT_VERSION}
               --compiler ${CMAKE_CXX_COMPILER})
-  set_tests_properties(consumer.${way} PROPERTIES TIMEOUT 600)
+  set_tests_properties(consumer.${way} PROPERTIES TIMEOUT 1200)
 endfunction()
 if(MUSTER_INSTALL)
   foreach(way IN ITEMS installed pkgconfig fetched)
