@@ -14,7 +14,7 @@
 
 #include <muster/muster.hpp>
 
-#include "common.hpp"
+#include "processes/calls.hpp"
 
 namespace {
 
@@ -37,7 +37,7 @@ muster::process_options plain(int workers) {
 }
 
 void warm_up(muster::process_pool& pool) {
-  for (int i = 0; i < 300; ++i) require(pool.submit(increment, i).get() == i + 1, "a result is wrong");
+  bench::warm_up([&](int i) { return pool.submit(increment, i); });
 }
 
 /// Returns when the pool has handed a task to a worker, and a little later, so that the worker has begun it.
@@ -52,17 +52,7 @@ void wait_until_running(const muster::process_pool& pool, std::size_t tasks) {
 
 double calls(std::size_t count) {
   muster::process_pool pool(plain(2));
-  warm_up(pool);
-  std::vector<muster::future<int>> results;
-  results.reserve(count);
-  const auto begin = clock::now();
-  for (std::size_t i = 0; i < count; ++i) results.push_back(pool.submit(increment, static_cast<int>(i)));
-  std::int64_t sum = 0;
-  for (auto& result : results) sum += result.get();
-  const double time = bench::seconds_since(begin);
-  const auto n = static_cast<std::int64_t>(count);
-  require(sum == n * (n + 1) / 2, "the results are wrong");
-  return static_cast<double>(count) / time;
+  return bench::calls_a_second(count, [&](int i) { return pool.submit(increment, i); });
 }
 
 double map(std::size_t count) {
@@ -105,16 +95,7 @@ double payloads(std::size_t size, std::size_t count) {
   muster::process_pool pool(plain(2));
   warm_up(pool);
   const std::vector<char> payload(size, 'm');
-  const auto send = [&] { return pool.submit(size_of, payload); };
-  const auto check = [&](muster::future<int> result) {
-    require(result.get() == static_cast<int>(size), "a result is wrong");
-  };
-  check(send());
-  const auto begin = clock::now();
-  auto earlier = send();
-  for (std::size_t i = 1; i < count; ++i) check(std::exchange(earlier, send()));
-  check(std::move(earlier));
-  return static_cast<double>(size * count) / 1e6 / bench::seconds_since(begin);
+  return bench::megabytes_a_second(size, count, [&] { return pool.submit(size_of, payload); });
 }
 
 /// Adds to the first number and gives the memory back.

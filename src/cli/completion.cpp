@@ -64,27 +64,16 @@ void fill(std::string& text, std::string_view mark, const std::string& with) {
   text.replace(text.find(mark), mark.size(), with);
 }
 
-std::string flags_of(const CLI::App& app) {
+template <class Command>
+std::string flags_of(void (*describe)(CLI::App&, Command&, run_texts&)) {
+  CLI::App app;
+  Command command;
+  run_texts given;
+  describe(app, command, given);
   std::string all;
   for (const CLI::Option* option : app.get_options())
     for (const std::string& name : option->get_lnames()) all += (all.empty() ? "--" : " --") + name;
   return all;
-}
-
-std::string flags_of_run() {
-  CLI::App app;
-  run_command run;
-  run_texts given;
-  describe_run(app, run, given);
-  return flags_of(app);
-}
-
-std::string flags_of_tune() {
-  CLI::App app;
-  tune_command tune;
-  run_texts given;
-  describe_tune(app, tune, given);
-  return flags_of(app);
 }
 
 std::string settings() {
@@ -112,8 +101,8 @@ int completion(const completion_command& /*asked: bash is the only one*/) {
   fill(text, "@commands@", "run tune list doctor options config completion --help --version");
   fill(text, "@settings@", settings());
   fill(text, "@strategies@", strategies());
-  fill(text, "@run@", flags_of_run());
-  fill(text, "@tune@", flags_of_tune());
+  fill(text, "@run@", flags_of(describe_run));
+  fill(text, "@tune@", flags_of(describe_tune));
   fmt::print("{}", text);
   return std::fflush(stdout) == 0 ? exit_code::done : exit_code::some_failed;
 }

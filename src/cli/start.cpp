@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <muster/error.hpp>
 
+#include "cli/refuse.hpp"
 #include "cli/run.hpp"
 #include "cli/runner.hpp"
 
@@ -84,13 +84,9 @@ int runner::execute() {
 }
 
 int run(const run_command& asked) {
-  const auto refuse = [](const std::string& why, int code) {
-    fmt::print(stderr, "muster: {}\n", why);
-    return code;
-  };
   if (asked.reads_standard_input() && (::fcntl(STDIN_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY)
     return refuse("calls come from standard input, which is closed", exit_code::usage);
-  try {
+  return run_or_refuse([&] {
     run_files files;
     if (!asked.job_log_path.empty() && !asked.dry_run) {  // first: it may refuse, and then nothing is emptied
       auto log = job_log::open(asked.job_log_path, asked.title(), asked.resume);
@@ -107,11 +103,7 @@ int run(const run_command& asked) {
       files.events.emplace(*std::move(made));
     }
     return runner(asked, std::move(files)).execute();
-  } catch (const invalid_options& problem) {
-    return refuse(problem.what(), exit_code::usage);
-  } catch (const std::exception& problem) {  // no memory, descriptors or processes for a pool
-    return refuse(problem.what(), exit_code::no_workers);
-  }
+  });
 }
 
 }  // namespace muster::cli

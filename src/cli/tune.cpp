@@ -26,6 +26,7 @@
 
 #include "cli/input.hpp"
 #include "cli/progress.hpp"
+#include "cli/refuse.hpp"
 #include "cli/run.hpp"
 #include "cli/stop_signals.hpp"
 #include "cli/tune.hpp"
@@ -283,10 +284,6 @@ private:
 }  // namespace
 
 int tune(const tune_command& asked) {
-  const auto refuse = [](const std::string& why, int code) {
-    fmt::print(stderr, "muster: {}\n", why);
-    return code;
-  };
   if (asked.calls.reads_standard_input() && (::fcntl(STDIN_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY)
     return refuse("inputs come from standard input, which is closed", exit_code::usage);
   std::ofstream picture;
@@ -294,13 +291,7 @@ int tune(const tune_command& asked) {
     picture.open(asked.svg_path);
     if (!picture) return refuse(fmt::format("'{}' cannot be written", asked.svg_path), exit_code::usage);
   }
-  try {
-    return tuner(asked, std::move(picture)).execute();
-  } catch (const invalid_options& problem) {
-    return refuse(problem.what(), exit_code::usage);
-  } catch (const std::exception& problem) {  // no memory, descriptors or processes for a pool
-    return refuse(problem.what(), exit_code::no_workers);
-  }
+  return run_or_refuse([&] { return tuner(asked, std::move(picture)).execute(); });
 }
 
 }  // namespace muster::cli

@@ -517,7 +517,7 @@ inline const trace_context* trace_of(const task& t) {
 }
 
 // The slot number of threads that are no worker but run a task themselves (caller_runs).
-inline constexpr std::uint32_t no_slot = ~std::uint32_t{0};
+inline constexpr std::uint32_t no_slot = task::no_worker;
 // None for no_slot.
 std::optional<unsigned> worker_of(std::uint32_t slot);
 

@@ -11,6 +11,8 @@
 
 #include <muster/error.hpp>
 
+#include "base/clock.hpp"
+
 namespace muster::ipc {
 
 namespace {
@@ -36,10 +38,7 @@ struct given_up {
 block_ref arena::lease(std::size_t room, duration patience) {
   constexpr std::size_t most = std::size_t{1} << 62U;
   const std::size_t size = class_of(std::min(room, most));
-  const auto now = std::chrono::steady_clock::now();
-  const auto until = patience < std::chrono::steady_clock::time_point::max() - now
-                         ? now + std::max(patience, duration::zero())
-                         : std::chrono::steady_clock::time_point::max();
+  const auto until = base::after(std::chrono::steady_clock::now(), std::max(patience, duration::zero()));
   given_up gone;  // outside the lock
   std::unique_lock lock(mutex_);
   // One whose worker has nothing to do, else a new one, else one whose call will wait for its worker, else

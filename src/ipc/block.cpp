@@ -29,16 +29,6 @@ namespace muster::ipc {
 
 namespace {
 
-// Names that older headers lack. A kernel that lacks the advice says EINVAL, and the pages come one by one.
-constexpr int populate_read = 22;
-constexpr int populate_write = 23;
-#ifndef F_SEAL_FUTURE_WRITE
-constexpr unsigned future_write_seal = 0x0010U;
-#else
-constexpr unsigned future_write_seal = F_SEAL_FUTURE_WRITE;
-#endif
-constexpr unsigned fixed_size = F_SEAL_SHRINK | F_SEAL_GROW;
-
 std::size_t whole_pages(std::size_t bytes) {
   static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return std::max(bytes + page - 1, page) / page * page;
@@ -76,7 +66,7 @@ std::expected<std::unique_ptr<memory_block>, system_failure> make_block(std::siz
   if (!file) return std::unexpected(file.error());
   if (::ftruncate(file->get(), static_cast<off_t>(made->size)) != 0)
     return std::unexpected(failure_of("ftruncate"));
-  if (auto sealed = add_seals(file->get(), fixed_size); !sealed) return std::unexpected(sealed.error());
+  if (auto sealed = add_seals(file->get(), fixed_size_seals); !sealed) return std::unexpected(sealed.error());
   if (auto mapped = map_into(*made, file->get(), true, touch); !mapped)
     return std::unexpected(mapped.error());
   made->file = std::move(*file);
@@ -106,9 +96,20 @@ std::expected<block_ref, system_failure> map_foreign(unique_fd file, std::size_t
   made->id = new_block_id();
   made->sealed = !writable;
   made->shown = made->foreign = true;
-  if (auto good = check_memfd(file.get(), fixed_size, made->size); !good)
+  if (auto good = check_memfd(file.get(), fixed_size_seals, made->size); !good)
     return std::unexpected(good.error());
   if (auto mapped = map_into(*made, file.get(), writable, false); !mapped)
+    return std::unexpected(mapped.error());
+  made->file = std::move(file);
+  return made;
+}
+
+std::expected<block_ref, system_failure> map_sealed(unique_fd file, std::size_t size) {
+  auto made = std::make_shared<memory_block>();
+  made->size = made->room = size;
+  made->id = new_block_id();
+  made->sealed = made->shown = true;
+  if (auto mapped = map_into(*made, file.get(), false, false); !mapped)
     return std::unexpected(mapped.error());
   made->file = std::move(file);
   return made;

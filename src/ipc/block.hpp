@@ -40,6 +40,9 @@ std::expected<block_ref, system_failure> map_lent(int descriptor, std::size_t si
 // for more than largest_foreign_block.
 std::expected<block_ref, system_failure> map_foreign(unique_fd file, std::size_t room, bool writable);
 
+// A memory file of this size that nobody can write or cut short, as it is.
+std::expected<block_ref, system_failure> map_sealed(unique_fd file, std::size_t size);
+
 // Before a process is shown it: nobody can seal it any further.
 std::expected<void, system_failure> prepare_to_show(memory_block& block);
 

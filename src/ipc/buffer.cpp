@@ -3,7 +3,6 @@
 #include <muster/buffer.hpp>
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,20 +78,6 @@ block_ref decode_block(reader& in, bool is_shared, std::span<std::byte>& bytes) 
   return block;
 }
 
-std::expected<shared_buffer, ipc::system_failure> map_in_place(unique_fd file, std::size_t size) {
-  constexpr unsigned needed = F_SEAL_SHRINK | F_SEAL_WRITE;
-  auto block = std::make_shared<detail::memory_block>();
-  if (auto good = ipc::check_memfd(file.get(), needed, size); !good) return std::unexpected(good.error());
-  void* const at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
-  if (at == MAP_FAILED) return std::unexpected(ipc::failure_of("mmap"));
-  block->address = static_cast<std::byte*>(at);
-  block->size = block->room = size;
-  block->id = ipc::new_block_id();
-  block->sealed = block->shown = true;
-  block->file = std::move(file);
-  return buffer_access::shared(std::move(block), {static_cast<std::byte*>(at), size});
-}
-
 }  // namespace
 
 namespace detail {
@@ -143,9 +128,10 @@ shared_buffer shared_buffer::of_file(unique_fd file) {
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size == 0) return buffer(0).share();
   if (ipc::check_memfd(file.get(), F_SEAL_SHRINK | F_SEAL_WRITE, size)) {
-    auto mapped = map_in_place(std::move(file), size);
+    auto mapped = ipc::map_sealed(std::move(file), size);
     if (!mapped) fail(mapped.error(), "a file for a buffer");
-    return std::move(*mapped);
+    const std::byte* const begin = (*mapped)->address;
+    return buffer_access::shared(std::move(*mapped), {begin, size});
   }
   buffer copy(size);
   for (std::span<std::byte> rest = copy.bytes(); !rest.empty();) {

@@ -31,7 +31,6 @@ inline std::vector<std::byte> with_list(std::span<const lent_block> blocks, std:
   if (!rest.empty()) std::memcpy(all.data() + 1 + blocks.size_bytes(), rest.data(), rest.size());
   return all;
 }
-inline constexpr std::size_t longest_list = 1 + detail::max_handles * sizeof(lent_block);
 
 // Takes it off the front of a payload. None where it is not whole.
 inline std::optional<std::vector<lent_block>> take_list(std::span<const std::byte>& payload) {

@@ -13,7 +13,7 @@ namespace muster::ipc {
 
 namespace {
 
-constexpr unsigned parcel_seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+constexpr unsigned parcel_seals = fixed_size_seals | F_SEAL_WRITE;
 
 system_failure too_large() { return {"check of size", std::make_error_code(std::errc::file_too_large)}; }
 

@@ -13,16 +13,6 @@ namespace muster::ipc {
 
 namespace {
 
-// Names that older headers lack. A kernel that lacks the advice says EINVAL, and the pages come one by one.
-constexpr int populate_read = 22;
-constexpr int populate_write = 23;
-
-#ifndef F_SEAL_FUTURE_WRITE
-constexpr unsigned future_write_seal = 0x0010U;
-#else
-constexpr unsigned future_write_seal = F_SEAL_FUTURE_WRITE;
-#endif
-
 std::expected<void*, system_failure> map_shared(int descriptor, std::size_t size, int protection) {
   void* address = ::mmap(nullptr, size, protection, MAP_SHARED, descriptor, 0);
   if (address == MAP_FAILED) return std::unexpected(failure_of("mmap"));
@@ -46,14 +36,14 @@ std::expected<region, system_failure> region::create(const char* name, std::size
   auto address = map_shared(descriptor->get(), size, PROT_READ | PROT_WRITE);
   if (!address) return std::unexpected(address.error());
   region made(std::move(*descriptor), *address, size);
-  unsigned seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  unsigned seals = fixed_size_seals | F_SEAL_SEAL;
   if (others == access::read_only) seals |= future_write_seal;
   if (auto sealed = add_seals(made.descriptor(), seals); !sealed) return std::unexpected(sealed.error());
   return made;
 }
 
 std::expected<region, system_failure> region::map(int descriptor, std::size_t size, access how) {
-  if (auto good = check_memfd(descriptor, F_SEAL_SHRINK | F_SEAL_GROW, size); !good) {
+  if (auto good = check_memfd(descriptor, fixed_size_seals, size); !good) {
     return std::unexpected(good.error());
   }
   const int protection = how == access::read_only ? PROT_READ : PROT_READ | PROT_WRITE;

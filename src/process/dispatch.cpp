@@ -8,13 +8,8 @@
 #include <muster/detail/chunk_line.hpp>
 #include <muster/error.hpp>
 
-#include "base/assert.hpp"
-#include "base/socket.hpp"
 #include "engine/ask_chooser.hpp"
 #include "engine/lifecycle.hpp"
-#include "ipc/call_about.hpp"
-#include "ipc/messages.hpp"
-#include "ipc/parcel.hpp"
 #include "process/process_crew.hpp"
 
 namespace muster::process {
@@ -28,22 +23,6 @@ using engine::worker_event;
 using use = engine::happened::worker_used::use;
 
 namespace {
-// Its submitter's names for it, and its trace: see ipc/call_about.hpp. A call that is nearly as large as one
-// may be goes without.
-bool has_about(task& t) {
-  constexpr std::size_t most = ipc::payload_limit - (std::size_t{1} << 12U);
-  return t.extras && !(t.extras->id.empty() && t.extras->label.empty() && t.extras->trace.empty()) &&
-         t.ops->call(t).data.view().size() <= most;
-}
-
-std::uint32_t flags_of(task& t) {
-  return (t.ops->call(t).blocks ? ipc::has_blocks : 0) | (has_about(t) ? ipc::has_about : 0) |
-         (t.is(task::wants_stop) ? ipc::wants_stop : 0) | (t.is(task::has_handles) ? ipc::has_handles : 0) |
-         (t.is(task::captured) ? ipc::is_captured : 0) |
-         (t.is(task::tells_progress) ? ipc::tells_progress : 0) |
-         (t.extras && t.extras->chunks ? ipc::ahead_flag(t.extras->chunks->ahead()) : 0);
-}
-
 // Of a broadcast: no other worker may have it.
 bool is_for_one(const task& t) { return t.extras && t.extras->only_on; }
 }  // namespace
@@ -225,90 +204,6 @@ std::optional<std::size_t> process_crew::waits_for(const task& t) const {
   if (chooses_.is_hard()) return std::nullopt;
   const auto token = bound_to(t);
   return token ? slot_of(*token) : std::nullopt;
-}
-
-bool process_crew::place(worker_process& w, task& t) {
-  detail::crossing_call& call = t.ops->call(t);
-  std::string problem;
-  const auto refuse = [&] {
-    t.count_attempt();
-    refused_.emplace_back(
-        &t, std::make_exception_ptr(invalid_call(problem, {.task = t.id, .worker = w.id.slot})));
-    return false;
-  };
-  if (call.blocks && !make_exclusive(w, *call.blocks, problem)) return refuse();
-  const ipc::call_header header{.task = t.id,
-                                .thunk = call.thunk,
-                                .target = call.target,
-                                .attempt = t.attempt() + std::uint32_t{1},
-                                .flags = flags_of(t)};
-  std::vector<std::byte> told;
-  if (has_about(t))
-    told = ipc::with_about(t.extras->id, t.extras->label, t.extras->trace.traceparent,
-                           t.extras->trace.tracestate, call.data.view());
-  if (call.blocks)
-    told = with_blocks(*call.blocks, has_about(t) ? std::span<const std::byte>(told) : call.data.view());
-  const std::span<const std::byte> payload =
-      has_about(t) || call.blocks ? std::span<const std::byte>(told) : call.data.view();
-  const auto prepared = w.sender.prepare(header, payload);
-  MUSTER_ASSERT(prepared.has_value());
-  t.set_worker(w.id.slot);
-  if ((prepared->payload == ipc::carrier::parcel && !send_parcel(w, prepared->position, payload, problem)) ||
-      (call.blocks && !show(w, prepared->position, *call.blocks, problem))) {
-    w.sender.abandon(prepared->position);
-    if (!problem.empty()) return refuse();
-    w.is_clogged = true;  // until it answers, for which it reads, or is gone
-    w.own.push_front(&t);
-    return false;
-  }
-  t.count_attempt();
-  w.at(prepared->position) = {.task = &t};
-  if (call.blocks)
-    w.at(prepared->position).blocks = std::make_unique<std::vector<detail::block_ref>>(*call.blocks);
-  w.had_tasks = true;
-  lowest_placed_ = std::min(lowest_placed_, t.priority);
-  if (w.in_flight() <= w.at_once) {
-    const auto now = owner_->time().now();
-    if (w.in_flight() == 1) w.head_since = now;
-    note_running(w);
-    gave_calls_ = true;
-    if (sleeps_until_ > base::after(now, 2 * patience_.claim)) {
-      sleeps_until_ = base::time_point::min();
-      wake();
-    }
-  }
-  note_load(w);
-  if (w.one_task) owner_->worker_used(w.id, use::given);
-  w.sender.hand_over(prepared->position);
-  w.fresh = true;
-  return true;
-}
-
-// What could not be sent with a call says nothing about the call where the worker is dead, which the zygote
-// will tell, or where its socket is full of what it has not read, of this call or of others.
-bool process_crew::is_for_later(const worker_process& w, int code) {
-  const bool is_dead = code == EPIPE || code == ECONNRESET;
-  const bool is_full = code == EAGAIN || code == ETOOMANYREFS || code == ENOBUFS || code == ENOMEM;
-  return is_dead || (is_full && w.in_flight() > 1);
-}
-
-bool process_crew::send_parcel(worker_process& w, std::uint64_t position, std::span<const std::byte> payload,
-                               std::string& problem) {
-  const auto file = ipc::write_parcel(payload);
-  if (!file) {
-    problem = "arguments of " + std::to_string(payload.size()) +
-              " bytes could not be sent: " + file.error().call + ": " + file.error().code.message();
-    return false;
-  }
-  const int descriptor = file->get();
-  const auto sent = base::send_message(w.control.get(),
-                                       ipc::encode({.kind = ipc::control_kind::parcel, .position = position}),
-                                       {&descriptor, 1}, base::wait::no);
-  if (sent || is_for_later(w, sent.error().code)) return sent.has_value();
-  note_broken(w, sent.error().code);
-  problem =
-      "arguments of " + std::to_string(payload.size()) + " bytes could not be sent: " + sent.error().text();
-  return sent.has_value();
 }
 
 // The oldest calls of a worker, as many as it runs at once, are those that run; from when a call became one

@@ -173,9 +173,10 @@ def edition():
     return 'EDITION'
 def held():
     open(__file__ + '.begun', 'w').close()
-    while not os.path.exists(__file__ + '.gate'):
+    for _ in range(60_000):
+        if os.path.exists(__file__ + '.gate'):
+            return edition()
         time.sleep(0.001)
-    return edition()
 )");
 }
 

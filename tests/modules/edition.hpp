@@ -3,7 +3,8 @@
 
 // A module in two editions, for tests that put one in the place of the other: it leaves a line in the file
 // EDITION_LOG when it is initialised, called and closed. While the file EDITION_REFUSED is there, it cannot
-// be initialised; with EDITION_LINGERS that takes a while. Its functions run on any worker.
+// be initialised; with EDITION_GATE that takes until the file of this name is there. Its functions run on any
+// worker.
 
 #include <muster/module.hpp>
 
@@ -29,15 +30,21 @@ inline void check_refusal() {
   if (path != nullptr && ::access(path, F_OK) == 0) throw std::out_of_range("the model is not there");
 }
 
-// Time in which others who want to initialise it would begin to.
-inline void linger() {
-  if (std::getenv("EDITION_LINGERS") != nullptr) ::usleep(200'000);
+inline void wait_for(const std::string& gate) {
+  for (int looks = 0; ::access(gate.c_str(), F_OK) != 0; ++looks) {
+    if (looks == 120'000) throw std::runtime_error("nobody has made the file " + gate + " in a minute");
+    ::usleep(500);
+  }
+}
+
+inline void wait_for_the_gate() {
+  if (const char* const path = std::getenv("EDITION_GATE")) wait_for(path);
 }
 
 // Says that it is here, and comes back when it is let go.
 inline std::string hold(std::string result, const std::string& begun, const std::string& gate) {
   ::close(::open(begun.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  while (::access(gate.c_str(), F_OK) != 0) ::usleep(500);
+  wait_for(gate);
   return result;
 }
 
@@ -49,7 +56,7 @@ inline std::string hold(std::string result, const std::string& begun, const std:
     m.init([] {                                                                                            \
       edition::check_refusal();                                                                            \
       edition::leave_line("init " number);                                                                 \
-      edition::linger();                                                                                   \
+      edition::wait_for_the_gate();                                                                        \
     });                                                                                                    \
     m.add("edition", [] {                                                                                  \
       edition::leave_line("call " number);                                                                 \

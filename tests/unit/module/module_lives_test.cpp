@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -58,10 +59,13 @@ TEST_F(module_lives, begin_with_init_before_the_first_call_and_end_with_close_af
 TEST_F(module_lives, have_one_init_however_many_calls_come_at_once) {
   install("one");
   process_options slow = options(8);
-  slow.env.set.emplace_back("EDITION_LINGERS", "yes");
+  const std::string gate = path + ".gate";
+  slow.env.set.emplace_back("EDITION_GATE", gate);
   process_pool pool(slow);
   std::vector<future<std::string>> calls;
   for (int i = 0; i < 8; ++i) calls.push_back(pool.call<std::string>(path, "edition"));
+  EXPECT_TRUE(eventually([&] { return pool.stats().running == 8; }));
+  std::ofstream(gate) << "";
   for (auto& call : calls) EXPECT_EQ(call.get(), "1");
   pool.stop();
   const std::vector<std::string> lines = lines_of(log);

@@ -5,7 +5,6 @@
 
 #include <cstring>
 #include <deque>
-#include <fstream>
 #include <mutex>
 #include <random>
 #include <set>
@@ -14,6 +13,7 @@
 
 #include <muster/task.hpp>
 
+#include "base/process_info.hpp"
 #include "base/sanitizer.hpp"
 #include "kit/pools.hpp"
 
@@ -37,13 +37,6 @@ bool end(const piece& p) {
   for (std::size_t i = 0; i < p.bytes; ++i) whole = whole && p.at[i] == p.mark;
   free_task(p.at, p.bytes);
   return whole;
-}
-
-std::size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t size = 0, resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 TEST(task_memory, blocks_of_all_sizes_are_whole_and_apart) {
@@ -72,15 +65,16 @@ TEST(task_memory, is_used_again_when_another_thread_frees_it) {
 
 TEST(task_memory, of_a_burst_goes_back_to_the_system_but_for_a_little) {
   if (base::is_sanitized) GTEST_SKIP() << "sanitizers see every task with the general allocator";
+  const auto in_use = [] { return base::private_memory(::getpid(), 0).value_or(0); };
   std::thread([&] {  // with slabs of its own
-    const std::size_t before = resident_bytes();
+    const std::size_t before = in_use();
     std::vector<piece> all;
     all.reserve(500'000);
     for (int i = 0; i < 500'000; ++i) all.push_back(make(128, 1));
-    EXPECT_GT(resident_bytes(), before + 500'000u * 128u);
+    EXPECT_GT(in_use(), before + 500'000u * 128u);
     for (const auto& p : all) EXPECT_TRUE(end(p));
     std::vector<piece>().swap(all);
-    EXPECT_LT(resident_bytes(), before + 24'000'000) << "16 MiB of slabs stay for later";
+    EXPECT_LT(in_use(), before + 24'000'000) << "16 MiB of slabs stay for later";
   })
       .join();
 }
