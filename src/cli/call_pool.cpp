@@ -85,11 +85,7 @@ call_pool::call_pool(const run_command& asked, const process_options& options) :
 
 void call_pool::find(const found& tell) {
   switch (asked_.kind()) {
-    case callee_kind::module: try { list_module(find_module(asked_.module), tell);
-      } catch (const error& refused) {
-        tell(std::unexpected(std::string(refused.what())));
-      }
-      return;
+    case callee_kind::module: return list_module(tell);
     case callee_kind::node:
     case callee_kind::python: tell(callee{{}, call_shape(asked_.function, asked_.with)}); return;
     case callee_kind::command: tell(callee{{}, call_shape(muster::command{asked_.command})}); return;
@@ -97,7 +93,8 @@ void call_pool::find(const found& tell) {
 }
 
 // A worker loads the module, never this process.
-void call_pool::list_module(const std::string& path, const found& tell) {
+void call_pool::list_module(const found& tell) try {
+  const std::string path = find_module(asked_.module);
   auto listed = pool_->submit(&detail::list_exports, path);
   static_cast<void>(listed.then([this, path, tell](future<std::vector<detail::export_text>> done) {
     std::expected<callee, std::string> made = std::unexpected(std::string());
@@ -108,6 +105,8 @@ void call_pool::list_module(const std::string& path, const found& tell) {
     }
     tell(std::move(made));
   }));
+} catch (const error& refused) {
+  tell(std::unexpected(std::string(refused.what())));
 }
 
 std::uint64_t call_pool::submit(const callee& what, const task_options& options, call_data data,

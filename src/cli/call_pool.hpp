@@ -52,7 +52,7 @@ public:
   std::uint64_t submit(const callee& what, const task_options& options, call_data data, settled tell);
 
 private:
-  void list_module(const std::string& path, const found& tell);
+  void list_module(const found& tell);
 
   const run_command& asked_;
   std::optional<process_pool> functions_;  // one of the two is the pool
