@@ -108,7 +108,7 @@ public:
       --kept_;
       return s;
     }
-    if (cut_ == end_ && !map()) return nullptr;
+    if (cut_ == end_ && !map(most_mapped) && !map(1)) return nullptr;
 #ifdef MADV_POPULATE_WRITE  // all its pages at once: a fraction of what a fault for each costs
     ::madvise(cut_, slab_bytes, MADV_POPULATE_WRITE);
 #endif
@@ -126,15 +126,15 @@ private:
   struct spare {
     spare* next;
   };
-  static constexpr std::size_t mapping = 64 * slab_bytes, most_kept = 256;  // 4 MiB, 16 MiB
+  static constexpr std::size_t most_mapped = 64, most_kept = 256;  // 4 MiB, 16 MiB
 
-  bool map() {
-    void* const got = ::mmap(nullptr, mapping + slab_bytes, PROT_READ | PROT_WRITE,
+  bool map(std::size_t slabs) {
+    void* const got = ::mmap(nullptr, (slabs + 1) * slab_bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (got == MAP_FAILED) return false;
     const auto past = reinterpret_cast<std::uintptr_t>(got) % slab_bytes;
     cut_ = static_cast<std::byte*>(got) + (slab_bytes - past);
-    end_ = cut_ + mapping;
+    end_ = cut_ + slabs * slab_bytes;
     return true;
   }
 
