@@ -109,6 +109,29 @@ TEST(plan_one_task, by_age_an_idle_one_is_replaced_and_one_that_gets_its_task_me
   EXPECT_EQ(s.tell(used(0, use::done)), (lines{"retire 0.1"}));
 }
 
+TEST(plan_one_task, one_that_waits_to_be_replaced_and_gets_its_task_is_passed_over) {
+  plan_settings aging = one_task(3, 3);
+  aging.life = {.age = 1min, .jitter = 0};
+  story s(aging);
+  s.serving(3);
+  EXPECT_EQ(s.pass(1min), (lines{"60000 start 3.1"})) << "for worker 0; the others wait";
+  EXPECT_EQ(s.tell(used(1, use::given)), (lines{"start 4.1"})) << "its successor";
+  EXPECT_EQ(s.ready(3), (lines{"say worker_recycled", "retire 0.1"}));
+  EXPECT_EQ(s.ended(0), (lines{"start 0.2"})) << "for worker 2";
+  EXPECT_EQ(s.ready(0, 2), (lines{"say worker_recycled", "retire 2.1"}));
+  EXPECT_EQ(s.ended(2), lines{});
+}
+
+TEST(plan_one_task, news_of_the_task_of_an_older_generation_ends_nobody) {
+  story s(one_task(1, 1));
+  s.serving(1);
+  s.ended(0, 1, true);
+  s.ready(0, 2);
+  EXPECT_EQ(s.tell(used(0, use::done, 1)), lines{});
+  EXPECT_EQ(s.tell(used(0, use::given, 1)), lines{});
+  EXPECT_EQ(s.tell(used(0, use::given, 2)), (lines{"start 1.1"}));
+}
+
 TEST(plan_one_task, when_recycled_by_request_who_has_its_task_ends_by_itself) {
   story s(one_task(1, 1));
   s.serving(1);

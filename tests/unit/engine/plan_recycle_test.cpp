@@ -171,6 +171,16 @@ TEST(plan_recycle, by_age_it_is_replaced_so_long_after_it_was_ready) {
   EXPECT_EQ(s.pass(1min), (lines{"124000 start 0.2"})) << "a minute after the new one was ready";
 }
 
+TEST(plan_recycle, at_twice_its_age_it_is_overdue) {
+  auto aging = processes(4, 4, {.age = 1min, .jitter = 0});
+  aging.ready_timeout = 1h;
+  story s(aging);
+  s.serving(4);
+  EXPECT_EQ(s.pass(1min), (lines{"60000 start 4.1"}));
+  EXPECT_EQ(s.pass(1min), (lines{"120000 start 5.1"})) << "half of them at a time";
+  EXPECT_EQ(s.pass(10min), lines{}) << "and that is the last that its age has to say";
+}
+
 TEST(plan_recycle, for_two_reasons_two_are_replaced_at_a_time) {
   story s(processes(3, 3, {.tasks = 100, .age = 1min, .jitter = 0}));
   s.serving(3);

@@ -69,6 +69,30 @@ TEST(plan_scaling, where_only_those_are_up_that_are_never_chosen_a_task_brings_a
   EXPECT_EQ(s.tell(happened::backlog{5, 0}), lines{});
 }
 
+TEST(plan_scaling, one_that_is_never_chosen_and_comes_for_another_counts_once) {
+  plan_settings how = pool(3, 10, {.queue_per_worker = 5});
+  how.never_chosen = {3};
+  story s(how);
+  s.serving(3);
+  EXPECT_EQ(s.decides.listens_for().queued, 15U);
+  EXPECT_EQ(s.tell(happened::recycle_asked{.call = 1, .slot = 1}), (lines{"start 3.1"}));
+  EXPECT_EQ(s.decides.listens_for().queued, 15U) << "worker 1 is there";
+}
+
+TEST(plan_scaling, one_that_is_never_chosen_and_leaves_is_not_counted_out_again) {
+  plan_settings how = pool(1, 10, {.queue_per_worker = 5});
+  how.never_chosen = {1};
+  story s(how);
+  s.serving(1);
+  s.tell(happened::backlog{11});
+  s.ready(1);
+  s.ready(2);
+  EXPECT_EQ(s.decides.listens_for().queued, 10U) << "workers 0 and 2";
+  EXPECT_EQ(s.pass(1s), (lines{"1000 survey"}));
+  EXPECT_EQ(s.tell(idle(s, {1}, 1s)), (lines{"retire 1.1", "say scaled"}));
+  EXPECT_EQ(s.decides.listens_for().queued, 10U);
+}
+
 TEST(plan_scaling, few_free_workers_for_a_moment_are_forgotten) {
   story s(pool(2, 10, {.up_at = 0.8, .check_every = 500ms}));
   s.serving(2);
@@ -108,6 +132,17 @@ TEST(plan_scaling, one_that_is_young_is_not_let_go) {
   EXPECT_EQ(s.tell(idle(s, {0}, 2s)), lines{});
   EXPECT_EQ(s.pass(1s), (lines{"3000 survey"}));
   EXPECT_EQ(s.tell(idle(s, {0}, 3s)), (lines{"retire 0.1", "say scaled"}));
+}
+
+TEST(plan_scaling, an_older_generation_that_was_idle_lets_nobody_go) {
+  story s(pool(1, 2));
+  s.serving(1);
+  s.tell(happened::backlog{1});
+  s.ready(1);
+  s.ended(1, 1, true);
+  s.ready(1, 2);
+  EXPECT_EQ(s.pass(1s), (lines{"1000 survey"}));
+  EXPECT_EQ(s.tell(idle(s, {1}, 1s)), lines{});
 }
 
 TEST(plan_scaling, with_down_at_a_quiet_pool_is_let_go_however_its_tasks_go_round) {
@@ -223,6 +258,37 @@ TEST(plan_scaling, a_task_that_finds_only_a_leaving_worker_waits_no_longer_than_
   EXPECT_EQ(s.tell(happened::backlog{1}), (lines{"say scaled"}));
   EXPECT_EQ(s.pass(100ms), (lines{"1100 kill 0.1 stopped unless busy"}));
   EXPECT_EQ(s.ended(0, 1, true), (lines{"start 0.2"}));
+}
+
+TEST(plan_scaling, a_leaving_worker_that_was_signalled_keeps_its_time_when_a_task_comes) {
+  plan_settings chosen = pool(0, 1);
+  chosen.can_kill = true;
+  chosen.ready_timeout = 30s;
+  chosen.stop = {{.signal = SIGTERM, .patience = 10s}};
+  story s(chosen);
+  s.start();
+  s.tell(happened::backlog{1});
+  s.ready(0);
+  s.pass(1s);
+  EXPECT_EQ(s.tell(idle(s, {0}, 1s)), (lines{"retire 0.1", "say scaled"}));
+  EXPECT_EQ(s.pass(30s), (lines{"31000 signal 15 to 0.1 unless busy"}));
+  EXPECT_EQ(s.tell(happened::backlog{1}), (lines{"say scaled"}));
+  EXPECT_EQ(s.pass(10s), (lines{"41000 kill 0.1 stopped unless busy"}));
+}
+
+TEST(plan_scaling, a_leaving_worker_that_is_due_soon_gets_no_more_time_when_a_task_comes) {
+  plan_settings chosen = pool(0, 1);
+  chosen.can_kill = true;
+  chosen.ready_timeout = 30s;
+  story s(chosen);
+  s.start();
+  s.tell(happened::backlog{1});
+  s.ready(0);
+  s.pass(1s);
+  s.tell(idle(s, {0}, 1s));
+  EXPECT_EQ(s.pass(29'950ms), lines{});
+  EXPECT_EQ(s.tell(happened::backlog{1}), (lines{"say scaled"}));
+  EXPECT_EQ(s.pass(1s), (lines{"31000 kill 0.1 stopped unless busy"})) << "not 100 ms after the task";
 }
 
 // -----------------------------------------------------------------------------------------------------------

@@ -45,6 +45,12 @@ public:
 };
 using counts = std::vector<std::size_t>;
 
+TEST(choose, only_pull_and_fewest_never_prefer_a_busy_worker_to_one_that_is_free) {
+  for (const named_strategy& each : strategies())
+    EXPECT_EQ(chooser_memory(each.how, {}, 1).may_prefer_busy(), each.name != "pull" && each.name != "fewest")
+        << each.name;
+}
+
 TEST(choose, nobody_when_none_is_open) {
   for (const named_strategy& each : strategies()) {
     crowd closed(2, each.how);

@@ -98,6 +98,14 @@ TEST(scaler, listens_for_so_few_free_workers_as_up_at_means) {
   EXPECT_EQ(scaler({}, 10s).listen(10).spare, -1);
 }
 
+TEST(scaler, listens_for_no_free_workers_between_two_looks_at_the_busy_part) {
+  scaler s({.up_at = 0.8, .check_every = 1s}, 10s);
+  EXPECT_EQ(grown(s, crowd(10, 9), start, 20), 10);
+  EXPECT_EQ(s.listen(10).spare, -1) << "it comes back by itself";
+  EXPECT_EQ(grown(s, crowd(10, 8), start + 1s, 20), 10);
+  EXPECT_EQ(s.listen(10).spare, 1);
+}
+
 TEST(scaler, lets_idle_workers_go_down_to_the_minimum) {
   scaler s({}, 10s);
   EXPECT_EQ(shrunk(s, crowd(5, 1), 3), 2);
