@@ -52,7 +52,7 @@ bool process_crew::place(worker_process& w, task& t) {
   const ipc::call_header header{.task = t.id,
                                 .thunk = call.thunk,
                                 .target = call.target,
-                                .attempt = t.attempt() + std::uint32_t{1},
+                                .attempt = static_cast<std::uint32_t>(t.attempt() + 1),
                                 .flags = flags_of(t)};
   std::vector<std::byte> told;
   if (has_about(t))
