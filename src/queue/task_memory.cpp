@@ -9,7 +9,7 @@
 // them, and the block that is next is asked for while the one before it is filled.
 //
 // Slabs are cut from large mappings, without gaps. Some that were let go of stay for later; the others go
-// back to the system.
+// back to the system, a mapping at a time.
 //
 // A thread's cache outlives it: the next thread that starts takes it over, with whatever still comes back.
 #include <sys/mman.h>
@@ -18,8 +18,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include <muster/task.hpp>
 
@@ -97,52 +99,96 @@ private:
   std::array<std::uint64_t, slab_bytes / sizes[0] / 64> free_{};  // a bit for each block that is free again
 };
 
-// Where slabs come from. Any thread may call.
+// Where slabs come from: large mappings, each a table of which of its slabs are free. A mapping goes back to
+// the system as a whole, because every time that memory is taken back all processors are told so, which costs
+// more than to fill hundreds of slabs. Any thread may call.
 class slab_store {
 public:
   // Null: there is no memory.
   void* take() {
     const std::lock_guard lock(mutex_);
-    if (spare* const s = spares_) {
-      spares_ = s->next;
+    if (with_room_ == nullptr && !map()) return nullptr;
+    mapping& m = *with_room_;
+    const auto index = static_cast<unsigned>(std::countr_zero(m.free));
+    const std::uint64_t bit = std::uint64_t{1} << index;
+    m.free &= ~bit;
+    if (m.free == 0) unlist(m);
+    std::byte* const slab = reinterpret_cast<std::byte*>(&m) + index * slab_bytes;
+    if ((m.filled & bit) != 0) {
       --kept_;
-      return s;
-    }
-    if (cut_ == end_ && !map(most_mapped) && !map(1)) return nullptr;
+    } else {
+      m.filled |= bit;
 #ifdef MADV_POPULATE_WRITE  // all its pages at once: a fraction of what a fault for each costs
-    ::madvise(cut_, slab_bytes, MADV_POPULATE_WRITE);
+      ::madvise(slab, slab_bytes, MADV_POPULATE_WRITE);
 #endif
-    return std::exchange(cut_, cut_ + slab_bytes);
+    }
+    return slab;
   }
-  // Where the system cannot take it back (too many mappings), it is kept as well.
+
   void give(void* slab) {
-    const std::lock_guard lock(mutex_);
-    if (kept_ >= most_kept && ::munmap(slab, slab_bytes) == 0) return;
-    spares_ = ::new (slab) spare{spares_};
-    ++kept_;
+    const auto address = reinterpret_cast<std::uintptr_t>(slab);
+    auto& m = *reinterpret_cast<mapping*>(address & ~(std::uintptr_t{mapping_bytes} - 1));
+    {
+      const std::lock_guard lock(mutex_);
+      if (m.free == 0) list(m);
+      m.free |= std::uint64_t{1} << address % mapping_bytes / slab_bytes;
+      const auto its = static_cast<std::size_t>(std::popcount(m.filled));
+      if (++kept_ < most_kept + its || m.free != all) return;
+      unlist(m);
+      kept_ -= its;
+    }
+    if (m.from_heap) return std::free(&m);  // NOLINT(cppcoreguidelines-no-malloc): see map
+    if (::munmap(&m, mapping_bytes) == 0) return;
+    const std::lock_guard lock(mutex_);  // the system cannot take it back: there are too many mappings
+    list(m);
+    kept_ += static_cast<std::size_t>(std::popcount(m.filled));
   }
 
 private:
-  struct spare {
-    spare* next;
+  // In the place of its first slab.
+  struct mapping {
+    std::uint64_t free, filled;  // a bit for each slab: nobody has it; it has its pages
+    bool from_heap;
+    mapping *next, *previous;  // in the list of those with a free slab
   };
-  static constexpr std::size_t most_mapped = 64, most_kept = 256;  // 4 MiB, 16 MiB
+  static constexpr std::size_t mapping_bytes = 64 * slab_bytes;  // 4 MiB; begins at a multiple of it
+  static constexpr std::uint64_t all = ~std::uint64_t{1};
+  static constexpr std::size_t most_kept = 256;  // slabs: 16 MiB
 
-  bool map(std::size_t slabs) {
-    void* const got = ::mmap(nullptr, (slabs + 1) * slab_bytes, PROT_READ | PROT_WRITE,
+  bool map() {
+    bool from_heap = false;
+    void* memory = nullptr;
+    void* const got = ::mmap(nullptr, 2 * mapping_bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (got == MAP_FAILED) return false;
-    const auto past = reinterpret_cast<std::uintptr_t>(got) % slab_bytes;
-    cut_ = static_cast<std::byte*>(got) + (slab_bytes - past);
-    end_ = cut_ + slabs * slab_bytes;
+    if (got != MAP_FAILED) {
+      auto* const begin = static_cast<std::byte*>(got);
+      const std::size_t before = mapping_bytes - reinterpret_cast<std::uintptr_t>(got) % mapping_bytes;
+      memory = begin + before;
+      ::munmap(begin, before);
+      if (before < mapping_bytes) ::munmap(begin + before + mapping_bytes, mapping_bytes - before);
+    } else {  // the general allocator may have other ways, and memory that it has kept
+      memory = std::aligned_alloc(mapping_bytes, mapping_bytes);
+      if (memory == nullptr) return false;
+      from_heap = true;
+    }
+    list(*::new (memory) mapping{all, 0, from_heap, nullptr, nullptr});
     return true;
   }
 
+  void list(mapping& m) {
+    m.previous = nullptr;
+    m.next = std::exchange(with_room_, &m);
+    if (m.next != nullptr) m.next->previous = &m;
+  }
+  void unlist(mapping& m) {
+    (m.previous != nullptr ? m.previous->next : with_room_) = m.next;
+    if (m.next != nullptr) m.next->previous = m.previous;
+  }
+
   std::mutex mutex_;
-  // All below: guarded by mutex_.
-  spare* spares_ = nullptr;
-  std::size_t kept_ = 0;                       // of them
-  std::byte *cut_ = nullptr, *end_ = nullptr;  // what was mapped and not used yet
+  // All below, and what is in mappings: guarded by mutex_.
+  mapping* with_room_ = nullptr;
+  std::size_t kept_ = 0;  // slabs that are free and have their pages
 };
 constinit slab_store store;
 
