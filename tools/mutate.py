@@ -103,7 +103,8 @@ class Workshop:
         plan_reads_it = any(name in (ROOT / "src/engine" / f).read_text() for f in ("plan.hpp", "plan_words.hpp"))
         tests = [f for kind in ("policy", "engine") for f in sorted((ROOT / "tests/unit" / kind).glob("*.cpp"))]
         users = sorted((ROOT / "src").rglob("*.cpp"))
-        reading = [f for f in tests + users if name in f.read_text() or (f.name == "plan.cpp" and plan_reads_it)]
+        plan = ROOT / "src/engine/plan.cpp"
+        reading = [f for f in tests + users if name in f.read_text() or (f == plan and plan_reads_it)]
         return reading[:4]
 
     def compile(self, source, mutated, overlay, into):
@@ -140,8 +141,9 @@ class Workshop:
             if source.is_relative_to(ROOT / "tests"):
                 command = command.replace(
                     f"tests/CMakeFiles/{PROGRAM}.dir/{source.relative_to(ROOT / 'tests')}.o", "")
-        command = command.replace(f"-o tests/{PROGRAM} ", f"-Wl,--allow-multiple-definition -o {program} "
-                                    + " ".join(objects) + " ")
+        # Before all others: of several definitions the first one is taken.
+        command = re.sub(r" (?=\S+\.o )", f" -Wl,--allow-multiple-definition {' '.join(objects)} ", command, count=1)
+        command = command.replace(f"-o tests/{PROGRAM} ", f"-o {program} ")
         linked = subprocess.run(command, shell=True, cwd=self.build, capture_output=True, text=True, check=False)
         if linked.returncode != 0:
             raise RuntimeError(linked.stdout + linked.stderr)
