@@ -183,5 +183,14 @@ TEST(plan_health, one_that_leaves_while_its_replacement_comes_needs_no_other) {
   EXPECT_EQ(s.decides.live(), 1);
 }
 
+TEST(plan_health, an_older_generation_that_was_unwell_brings_no_doubt_upon_the_next) {
+  story s(looked_at(1));
+  s.serving(1);
+  s.ended(0, 1, true);
+  s.ready(0, 2);
+  EXPECT_EQ(s.tell(unwell(0, 1)), lines{});
+  EXPECT_EQ(s.tell(unwell(0, 2)), (lines{"doubt 0.2", "say worker_unhealthy"}));
+}
+
 }  // namespace
 }  // namespace muster::engine::test

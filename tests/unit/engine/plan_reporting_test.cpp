@@ -106,5 +106,19 @@ TEST(plan_reporting, and_a_thousand_recycles_leave_no_timer_behind) {
   EXPECT_EQ(said.size(), 5U + 8U) << "the timers of workers that are gone are still there";
 }
 
+TEST(plan_reporting, says_how_many_tasks_wait_for_how_many_workers) {
+  const auto said = [](int workers) {
+    story s(reporting(workers));
+    s.serving(workers);
+    s.decides.observe(happened::reported{11}, s.now);
+    std::string text;
+    while (const auto next = s.decides.next(s.now))
+      if (const auto* a = std::get_if<todo::announce>(&*next)) text = a->text;
+    return text;
+  };
+  EXPECT_EQ(said(1), "the queue is backing up: 11 tasks wait for 1 worker");
+  EXPECT_EQ(said(2), "the queue is backing up: 11 tasks wait for 2 workers");
+}
+
 }  // namespace
 }  // namespace muster::engine::test

@@ -459,5 +459,35 @@ TEST(plan_scaling, a_constant_load_comes_to_rest) {
   }
 }
 
+TEST(plan_scaling, a_resize_that_shrinks_reaches_the_first_slot_where_the_others_are_being_replaced) {
+  story s(pool(2, 2));
+  s.serving(2);
+  EXPECT_EQ(s.tell(happened::recycle_asked{.call = 1, .slot = 1}), (lines{"start 2.1"}));
+  EXPECT_EQ(s.tell(happened::resize_asked{1, 1}), (lines{"say scaled", "survey"}));
+  EXPECT_EQ(s.tell(happened::surveyed{}), (lines{"retire 0.1"}));
+}
+
+TEST(plan_scaling, at_the_minimum_nobody_is_looked_at_again) {
+  story s(pool(1, 2));
+  s.serving(1);
+  s.tell(idle(s, {0}, 0ms));
+  EXPECT_FALSE(s.has_timer());
+}
+
+TEST(plan_scaling, each_worker_that_leaves_is_hurried) {
+  plan_settings chosen = pool(0, 2);
+  chosen.can_kill = true;
+  chosen.ready_timeout = 30s;
+  story s(chosen);
+  s.start();
+  s.tell(happened::backlog{2});
+  s.ready(0);
+  s.ready(1);
+  s.pass(1s);
+  EXPECT_EQ(s.tell(idle(s, {0, 1}, 1s)), (lines{"retire 0.1", "retire 1.1", "say scaled"}));
+  EXPECT_EQ(s.tell(happened::backlog{2}), (lines{"say scaled"}));
+  EXPECT_EQ(s.pass(100ms), (lines{"1100 kill 0.1 stopped unless busy", "1100 kill 1.1 stopped unless busy"}));
+}
+
 }  // namespace
 }  // namespace muster::engine::test

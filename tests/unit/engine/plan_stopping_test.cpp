@@ -167,5 +167,31 @@ TEST(plan_stopping, one_that_leaves_is_hurried_once_for_tasks_that_wait_for_its_
   EXPECT_EQ(other.tell(happened::backlog{1}), lines{}) << "it takes its time to die";
 }
 
+TEST(plan_stopping, each_generation_gets_the_signals_from_the_first_one_on) {
+  story s(with_ladder(0, 1, term_and_int()));
+  s.start();
+  s.tell(happened::backlog{1});
+  s.ready(0);
+  s.tell(happened::surveyed{{{on, story::begin - 2s}}});
+  EXPECT_EQ(s.pass(5s), (lines{"5000 signal " + term + " to 0.1 unless busy"}));
+  s.ended(0);
+  s.tell(happened::backlog{1});
+  s.ready(0, 2);
+  s.tell(happened::surveyed{{{{0, 2}, story::begin - 2s}}});
+  EXPECT_EQ(s.pass(5s), (lines{"10000 signal " + term + " to 0.2 unless busy"}));
+}
+
+TEST(plan_stopping, an_older_generation_that_is_spared_gives_the_next_no_time) {
+  story s(with_ladder(1, 1, {}));
+  s.serving(1);
+  s.ended(0, 1, true);
+  s.ready(0, 2);
+  s.tell(happened::stop_asked{s.now + 10s});
+  s.tell(happened::drained{});
+  s.tell(happened::worker_spared{on});
+  s.tell(happened::worker_spared{{0, 2}});
+  EXPECT_EQ(s.pass(10s), (lines{"100 kill 0.2 stopped"})) << "the pool ends";
+}
+
 }  // namespace
 }  // namespace muster::engine::test

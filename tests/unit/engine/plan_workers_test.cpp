@@ -468,5 +468,16 @@ TEST(plan_workers, drained_means_nothing_to_a_pool_that_is_not_stopping) {
   EXPECT_EQ(s.tell(happened::drained{}), lines{});
 }
 
+TEST(plan_workers, that_have_ended_end_only_once) {
+  story s({.min = 2, .max = 2, .restart = {.first = 1s, .max = 1s, .jitter = jitter::none}});
+  s.serving(2);
+  s.ended(0, 1, true);
+  s.ended(0, 2);
+  EXPECT_EQ(s.decides.live(), 1) << "the next one did not come up";
+  EXPECT_EQ(s.ended(0, 2), lines{});
+  EXPECT_EQ(s.ended(0, 1), lines{});
+  EXPECT_EQ(s.decides.live(), 1);
+}
+
 }  // namespace
 }  // namespace muster::engine::test

@@ -286,5 +286,16 @@ TEST(choose, a_task_without_a_key_goes_to_the_emptiest) {
   EXPECT_NE(key_of("a"), key_of("b"));
 }
 
+TEST(choose, only_hard_keys_and_weights_bind_tasks_to_workers) {
+  const choose_options hard{.affinity = affinity::hard}, weighed{.weights = {0, 1}};
+  EXPECT_TRUE(chooser_memory(strategy::key, hard, 1).is_hard());
+  EXPECT_FALSE(chooser_memory(strategy::key, {}, 1).is_hard());
+  EXPECT_FALSE(chooser_memory(strategy::fewest, hard, 1).is_hard());
+  EXPECT_TRUE(chooser_memory(strategy::weighted, weighed, 1).binds());
+  EXPECT_FALSE(chooser_memory(strategy::weighted, weighed, 1).may_steal(0)) << "its weight is 0";
+  EXPECT_TRUE(chooser_memory(strategy::weighted, weighed, 1).may_steal(1));
+  EXPECT_TRUE(chooser_memory(strategy::fewest, weighed, 1).may_steal(0));
+}
+
 }  // namespace
 }  // namespace muster::policy

@@ -107,5 +107,10 @@ TEST(retry, permanent_failures_are_known_by_code_and_by_type) {
 
 TEST(retry, the_default_is_never_again) { EXPECT_FALSE(run_again({}, failure::crash, 1)); }
 
+TEST(backoff, is_never_longer_than_the_longest) {
+  base::random dice(1);
+  EXPECT_EQ(pause({.first = 10s, .max = 1s, .jitter = jitter::none}, 1, dice), 1s);
+}
+
 }  // namespace
 }  // namespace muster::policy

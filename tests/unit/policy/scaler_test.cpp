@@ -195,5 +195,32 @@ TEST(pace, allows_a_burst_and_then_so_many_a_second) {
   EXPECT_EQ(started, 26) << "no more than the burst is saved";
 }
 
+TEST(scaler, by_the_wait_listens_for_the_first_that_waits_and_then_for_nobody) {
+  scaler s({.waiting_time = 100ms}, 10s);
+  EXPECT_EQ(s.listen(2).queued, 0u);
+  crowd_seen seen = crowd(2, 2, 3);
+  seen.next = 1;
+  seen.newest = 3;
+  EXPECT_EQ(grown(s, seen), 2);
+  EXPECT_EQ(s.listen(2).queued, growth_signal::none);
+  EXPECT_EQ(grown(s, crowd(2, 0), start + 1s), 2);
+  EXPECT_EQ(s.listen(2).queued, 0u) << "all have gone";
+}
+
+TEST(scaler, by_the_busy_part_looks_twice_again_after_it_has_grown) {
+  scaler s({.up_at = 0.8, .check_every = 1s}, 10s);
+  EXPECT_EQ(grown(s, crowd(10, 9), start, 20), 10);
+  EXPECT_EQ(grown(s, crowd(10, 9), start + 1s, 20), 12);
+  EXPECT_EQ(s.grow_again(), base::never);
+  EXPECT_EQ(grown(s, crowd(12, 12), start + 2s, 20), 12) << "the first look at twelve";
+  EXPECT_EQ(grown(s, crowd(12, 12), start + 3s, 20), 15);
+}
+
+TEST(scaler, is_deaf_only_where_nothing_would_be_heard) {
+  EXPECT_TRUE((growth_signal{growth_signal::none, -1}).deaf());
+  EXPECT_FALSE((growth_signal{growth_signal::none, 0}).deaf());
+  EXPECT_FALSE((growth_signal{0, -1}).deaf());
+}
+
 }  // namespace
 }  // namespace muster::policy

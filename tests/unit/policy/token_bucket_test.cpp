@@ -91,5 +91,13 @@ TEST(token_bucket, allows_no_more_than_its_rate_and_burst_in_any_second) {
   }));
 }
 
+TEST(token_bucket, that_has_more_than_enough_has_it_now) {
+  token_bucket b({.per_second = 1, .burst = 10});
+  EXPECT_EQ(b.when(3, start), start);
+  b.take(start);
+  EXPECT_EQ(b.when(3, start + 500ms), start + 500ms);
+  EXPECT_EQ(b.when(10, start + 500ms), start + 1s);
+}
+
 }  // namespace
 }  // namespace muster::policy

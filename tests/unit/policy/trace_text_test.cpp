@@ -53,5 +53,18 @@ TEST(a_tracestate, has_its_bounds) {
   EXPECT_FALSE(is_tracestate("a=" + std::string(257, 'x')));
 }
 
+TEST(a_tracestate, has_keys_and_values_of_up_to_256_letters) {
+  const auto entry = [](std::size_t key, std::size_t value) {
+    return is_tracestate(std::string(key, 'k') + "=" + std::string(value, 'v'));
+  };
+  EXPECT_TRUE(entry(1, 1));
+  EXPECT_TRUE(entry(200, 256));
+  EXPECT_FALSE(entry(200, 257));
+  EXPECT_TRUE(entry(256, 200));
+  EXPECT_FALSE(entry(257, 200));
+  EXPECT_FALSE(entry(1, 0));
+  EXPECT_FALSE(entry(0, 1));
+}
+
 }  // namespace
 }  // namespace muster::policy
