@@ -281,6 +281,23 @@ void engine::count_and_publish(task& t, outcome as) {
   if (mine == nullptr) look_idle();  // others look when they have nothing more to do
 }
 
+void engine::count_kept(task& t) {
+  MUSTER_ASSERT(counting_for == this);
+  constexpr std::uint64_t at_once = 64;  // others draw numbers too
+  if (counted_here->number == counted_here->last_number) {
+    counted_here->number = intake_.draw_numbers(at_once);
+    counted_here->last_number = counted_here->number + at_once;
+  }
+  if (t.id == 0) t.set_id(++counted_here->number);
+  counted_here->kept.store(counted_here->kept.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  move(t, task_event::place);
+}
+
+void engine::uncount_kept(task& t) {
+  counted_here->kept.store(counted_here->kept.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  move(t, task_event::take_back);
+}
+
 engine::counting::counting(engine& home) : home_(home) {
   const std::lock_guard lock(home.tallies_mutex_);
   if (home.unused_tallies_.empty()) {
@@ -305,12 +322,17 @@ std::size_t engine::total(std::atomic<std::size_t> tally::* which, std::memory_o
   return sum;
 }
 
+// With the intake's lock. How many tasks ever were.
+std::size_t engine::submitted() const {
+  return intake_.admitted() + total(&tally::kept, std::memory_order_relaxed);
+}
+
 // What had settled is added up before what was submitted is read: were they equal, nothing was unsettled
 // then.
 bool engine::idle() {
   const std::size_t settled = total(&tally::published, std::memory_order_acquire);
   const auto lock = intake_.lock();
-  return settled == intake_.admitted();
+  return settled == submitted();
 }
 
 void engine::look_idle() {

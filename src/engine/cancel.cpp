@@ -66,8 +66,7 @@ void engine::cancel_queued_now(base::time_point now) {
   crew_->held(held);
   std::ranges::reverse(held);  // from the back of each ring: none begins because the one before it went
   for (const auto& t : held) {
-    worker_id on;
-    if (crew_->revoke(*t, false, on) != revoked::taken_back) continue;
+    if (!take_unbegun(*t)) continue;
     settle(*t, outcome::cancelled, cancelled_by(death_cause::cancelled, *t, "before it began"));
     let_go(*t);
   }

@@ -85,6 +85,13 @@ public:
   virtual void call_back() {}
   // Tasks may begin again. With the intake's lock, which it may release.
   virtual void resumed(std::unique_lock<std::mutex>& intake_lock) { queued(intake_lock); }
+  // A task that the task at hand of a worker has posted, where nobody has to hear of it and it need not be
+  // queued: that worker may keep it for itself, to run it next. True: it is the crew's, and counted
+  // (engine::count_kept). Called by that worker's thread, without a lock. For crews that run tasks in
+  // threads.
+  virtual bool keep(detail::task& /*t*/) { return false; }
+  // They keep none from here on (engine::may_keep), and those that they have not begun go back to the queue.
+  virtual void keep_none() {}
   // A task was queued. Called with the intake's lock, which it may release.
   virtual void queued(std::unique_lock<std::mutex>& intake_lock) = 0;
   // The worker in this slot is about to block: what it has taken and not begun goes back. With the intake's

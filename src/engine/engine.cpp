@@ -24,6 +24,7 @@ engine::engine(settings chosen, std::unique_ptr<crew> workers, std::shared_ptr<c
                       : nullptr),
       intake_(settings_.queue, *time_),
       plan_(settings_.plan),
+      may_keep_(settings_.plan.min == settings_.plan.max),
       crew_(std::move(workers)),
       life_(std::make_shared<life>()) {
   {
@@ -363,9 +364,10 @@ stats engine::snapshot() {
   crew_->describe(s);
   {
     const auto lock = intake_.lock();
-    s.submitted = intake_.admitted();
-    s.queued = intake_.waiting();
-    s.queued_by_priority = intake_.by_priority();
+    s.submitted = submitted();
+    const std::size_t kept = std::exchange(s.queued, 0);
+    s.queued = intake_.waiting() + kept;
+    s.queued_by_priority = intake_.by_priority(kept);
     s.peak_queued = intake_.peak();
     s.paused = intake_.is_paused();
     s.workers_min = settings_.plan.min;

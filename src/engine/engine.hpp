@@ -60,11 +60,12 @@ struct settings {
   watch_settings watch{};
 };
 
-// How many tasks settled, counted by one thread at a time, so that counting costs no contention; readers add
-// up all. Relaxed but for `published`, which is stored (release) after the task was published and pairs with
-// idle().
+// How many tasks settled, and how many a worker kept, counted by one thread at a time, so that counting costs
+// no contention; readers add up all. Relaxed but for `published`, which is stored (release) after the task
+// was published and pairs with idle().
 struct alignas(64) tally {
-  std::atomic<std::size_t> succeeded{0}, failed{0}, cancelled{0}, published{0};
+  std::atomic<std::size_t> succeeded{0}, failed{0}, cancelled{0}, published{0}, kept{0};
+  std::uint64_t number = 0, last_number = 0;  // for tasks that it keeps; the thread's own
 };
 
 class engine final : public detail::task_home {
@@ -203,6 +204,13 @@ public:
   // Runs t in this thread and sees to how it ended. True: the caller still holds its reference, and lets go
   // of it. For crews that run tasks in threads.
   [[nodiscard]] bool run(task& t, worker_id worker);
+  // Workers may keep tasks: nobody has to hear of them, and the pool, which grows by what is queued, does not
+  // grow. Sequentially consistent: who keeps a task looks again afterwards.
+  [[nodiscard]] bool may_keep() const { return may_keep_.load() && intake_.is_open(); }
+  // Before a worker keeps this task: it is placed, and counts from here on. By the worker's thread.
+  void count_kept(task& t);
+  // It could not be kept, and is as it was.
+  void uncount_kept(task& t);
   // While it lives, what this thread settles for this engine is counted apart. For workers and the loop.
   class counting {
   public:
@@ -356,6 +364,7 @@ private:
   // False: it did not settle, and the loop has the reference now.
   bool end_attempt(task& t, std::exception_ptr error, policy::failure why);
   [[nodiscard]] bool idle();
+  [[nodiscard]] std::size_t submitted() const;
   [[nodiscard]] std::size_t total(std::atomic<std::size_t> tally::* which, std::memory_order order) const;
   void forget(task_id id, base::time_point now);
   // Before a held task settles, so that nobody finds it counted twice.
@@ -431,6 +440,7 @@ private:
   std::unordered_map<task_id, known_task> known_;
   bool cancelling_all_ = false;
   bool backlog_wanted_ = false;       // hold::growth was asked for
+  std::atomic<bool> may_keep_;        // written by the loop alone
   bool forced_ = false;               // the stop's deadline passed with tasks unsettled
   std::size_t cancelled_before_ = 0;  // how many were, when all were cancelled
   base::time_point now_{};            // of this round of act: one time for a decision and its consequences

@@ -79,7 +79,7 @@ void intake::bring_in() {
     const std::uint64_t came = places_ - (seen >> address_bits);
     places = held_ != 0 ? 0 : std::min<std::uint64_t>(room(came), most_places);
     if (chain_of(seen) == nullptr && places == places_) return;
-  } while (!door_.compare_exchange_weak(seen, places << address_bits, std::memory_order_acq_rel,
+  } while (!door_.compare_exchange_weak(seen, places << address_bits, std::memory_order_seq_cst,
                                         std::memory_order_acquire));
   const std::uint64_t came = places_ - (seen >> address_bits);
   places_ = places;
@@ -373,9 +373,10 @@ void intake::look(base::time_point now) {
 // ----------------------------------------------------------------------------------------------------------
 // queries
 
-std::vector<priority_stats> intake::by_priority() const {
+std::vector<priority_stats> intake::by_priority(std::size_t more) const {
   std::map<int, std::size_t, std::greater<>> counts;
   if (keys_) counts = keys_->parked_by_priority();
+  if (more > 0) counts[0] += more;
   lanes_.for_each_lane([&counts](int priority, std::size_t count) { counts[priority] += count; });
   std::vector<priority_stats> all;
   for (const auto& [priority, count] : counts) all.push_back({priority, count});

@@ -51,6 +51,7 @@ enum class hold : std::uint16_t {
   waiting_workers = 32,  // workers wait for a callback, and may be the only ones to run it
   memory = 64,           // the owner has too much of it, and new tasks are refused
   limits = 128,          // more than the count is to be looked at: bytes, permits, a rate
+  paused = 256,          // no task begins
 };
 
 class intake {
@@ -66,6 +67,9 @@ public:
 
   // Without the lock: queues t when the door is open. After true it is no longer the caller's.
   bool pass(task& t);
+  // Without the lock: nobody has to hear of a task that comes now, and the queue is not nearly full.
+  // Sequentially consistent, as is what shuts the door.
+  [[nodiscard]] bool is_open() const { return door_.load() >> address_bits > nearly_full; }
   // Without the lock: something seems to wait. For those who look for a while before they sleep.
   [[nodiscard]] bool hint() const {
     return hint_.load(std::memory_order_relaxed) ||
@@ -125,6 +129,10 @@ public:
   void number(task& t) {
     if (t.id == 0) t.set_id(numbers_.fetch_add(1, std::memory_order_relaxed) + 1);
   }
+  // So many numbers for tasks that are not queued: those behind the one that it returns.
+  std::uint64_t draw_numbers(std::uint64_t count) {
+    return numbers_.fetch_add(count, std::memory_order_relaxed);
+  }
   // It was admitted, but not to be queued: its submitter runs it, or nobody does.
   void count() {
     ++admitted_;
@@ -162,7 +170,10 @@ public:
   void release_key(task& t);
   void open();
   // While paused, none can be taken but by `take_any`, and by name.
-  void pause(bool on) { paused_ = on; }
+  void pause(bool on) {
+    paused_ = on;
+    set(hold::paused, on);
+  }
   [[nodiscard]] bool is_paused() const { return paused_; }
   // From here on nobody is admitted, until it is opened again; who waits is turned away.
   void close();
@@ -199,7 +210,8 @@ public:
   [[nodiscard]] std::size_t size() const { return gated_ || paused_ ? 0 : lanes_.size(); }
   // All that wait.
   [[nodiscard]] std::size_t waiting() const { return lanes_.size() + (keys_ ? keys_->parked() : 0); }
-  [[nodiscard]] std::vector<priority_stats> by_priority() const;
+  // With so many more of the normal priority.
+  [[nodiscard]] std::vector<priority_stats> by_priority(std::size_t more = 0) const;
   [[nodiscard]] std::size_t waiting_before(int priority) const;  // of at least this priority
   // The number of the task that would be taken next (0: none), and of the newest there is.
   [[nodiscard]] std::uint64_t next_number() const { return next() != nullptr ? next()->id : 0; }
@@ -218,6 +230,7 @@ private:
   // The door's word: places in the upper bits, an address in the lower.
   static constexpr int address_bits = 48;
   static constexpr std::uint64_t most_places = 0xffff;
+  static constexpr std::uint64_t nearly_full = 64;
   static task* chain_of(std::uint64_t door) {
     return reinterpret_cast<task*>(
         static_cast<std::uintptr_t>(door & ((std::uint64_t{1} << address_bits) - 1)));
@@ -244,7 +257,7 @@ private:
   const base::clock& time_;
   const base::time_point began_;  // stamps count from here
   // Pushed to by submitters (acq_rel, which the plan's look for a backlog relies on); taken whole, and given
-  // its places, with the lock (acq_rel).
+  // its places, with the lock (seq_cst, see is_open).
   alignas(64) std::atomic<std::uint64_t> door_{0};
   std::atomic<std::uint64_t> numbers_{0};  // relaxed: only its own order counts
   // Where the latest of them are, by number, so that whoever takes the chain can ask for its tasks before he

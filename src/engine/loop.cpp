@@ -112,8 +112,13 @@ void engine::tell_backlog() {
 
 // What is still there when the last worker came up is seen here.
 void engine::look_for_backlog(base::time_point now) {
+  const bool may_grow = plan_.may_grow();
+  if (may_keep_.load(std::memory_order_relaxed) == may_grow) {
+    may_keep_.store(!may_grow);
+    if (may_grow) crew_->keep_none();
+  }
   const auto signal = plan_.listens_for();
-  const bool wanted = plan_.may_grow() && !signal.deaf();
+  const bool wanted = may_grow && !signal.deaf();
   if (!wanted && !backlog_wanted_) return;
   backlog_wanted_ = wanted;
   auto lock = intake_.lock();
@@ -398,6 +403,7 @@ void engine::perform(const todo::cancel_all&) {
   std::vector<task_ref<>> held = helped();
   crew_->held(held);
   for (const auto& t : held) take_away(t, death_cause::stopped, now_);
+  cancel_intake(death_cause::stopped);  // what workers have given back meanwhile
 }
 
 // Stopped, and a thread did not come back: what it runs settles all the same.

@@ -102,11 +102,13 @@ void thread_crew::serve(worker& me) {
   mind_the_door();
   lock.unlock();
   owner_->worker_ready(me.id);
+  here_ = {this, &me};
   queue().lock(lock);
   for (;;) {
     if (!me.own.empty() && (me.retiring || !queue().is_paused())) run_own(me, lock);
     const std::size_t count = refill(me);
-    if (count == 0 && finished.empty()) {
+    const bool has_work = count > 0 || me.kept > 0;
+    if (!has_work && finished.empty()) {
       if (me.retiring) {
         if (queue().size() == 0 || sleeping_.empty() || binds()) break;
         wake_one(lock);  // it may have been woken for a task, which another shall take
@@ -120,15 +122,16 @@ void thread_crew::serve(worker& me) {
       }
       continue;
     }
-    if (count > 0 && me.state == worker_state::idle) set_state(me, worker_event::begin);
+    if (has_work && me.state == worker_state::idle) set_state(me, worker_event::begin);
     owner_->tell_backlog();
-    if ((count > 1 || queue().size() > 0) && !sleeping_.empty() && !wake_on_its_way_ && !binds())
+    if (!sleeping_.empty() && !wake_on_its_way_ && !binds() &&
+        (count > 1 || queue().size() > 0 || anything_to_steal()))
       wake_one(lock);
     else
       lock.unlock();
     for (task* t : finished) release(*t);  // destroys what they captured: not under the lock
     finished.clear();
-    if (count > 0) {
+    if (has_work) {
       looked = false;
       run_batch(me, count, finished);
     } else {
@@ -137,6 +140,7 @@ void thread_crew::serve(worker& me) {
     queue().lock_to_take(lock);
   }
   lock.unlock();
+  here_ = {nullptr, nullptr};
   if (manner_.hooks.close) run_hook(me, "close", manner_.hooks.close);
 }
 
@@ -151,9 +155,10 @@ std::size_t thread_crew::share(const worker& me) const {
 
 std::size_t thread_crew::refill(worker& me) {
   me.running.store(nullptr, std::memory_order_relaxed);
-  if (me.batch[0].load(std::memory_order_relaxed) != nullptr) return 1;  // it was handed one
+  if (const std::size_t left = close_up(me); left > 0) return left;  // or it was handed one
   if (take_bound(me)) return 1;
-  if (me.retiring || binds()) return 0;
+  if (me.retiring && std::exchange(me.kept, 0) > 0) surrender(me.id.slot);
+  if (me.retiring || binds() || prefers_kept(me)) return 0;
   engine::intake& intake = queue();
   const std::size_t wanted = intake.size() == 0 ? 0 : share(me);
   std::size_t count = 0;
@@ -164,7 +169,7 @@ std::size_t thread_crew::refill(worker& me) {
     if (count > 0) lowest_in_batches_ = std::min(lowest_in_batches_, static_cast<int>(t->priority));
     me.batch[count++].store(t, std::memory_order_relaxed);
   }
-  if (count > 0) return count;
+  if (count > 0 || me.kept > 0) return count;
   if (task* t = steal()) {
     t->set_worker(me.id.slot);
     me.batch[0].store(t, std::memory_order_relaxed);
@@ -173,7 +178,18 @@ std::size_t thread_crew::refill(worker& me) {
   return 0;
 }
 
-// The first task that some worker has taken and not begun.
+// What is left of its batch goes to the front of it.
+std::size_t thread_crew::close_up(worker& me) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < longest_batch; ++i) {
+    if (me.batch[i].load(std::memory_order_relaxed) == nullptr) continue;
+    if (i > count) me.batch[count].store(me.batch[i].exchange(nullptr, std::memory_order_relaxed));
+    ++count;
+  }
+  return count;
+}
+
+// The first task that some worker has taken or kept and not begun.
 task* thread_crew::steal() {
   for (const auto& w : workers_) {
     if (!w || w->state == worker_state::dead) continue;
@@ -184,24 +200,43 @@ task* thread_crew::steal() {
   return nullptr;
 }
 
+// What a task has posted comes before the next one of the batch, the latest first. What a turn does not come
+// to is left for the next one.
 void thread_crew::run_batch(worker& me, std::size_t count, std::vector<task*>& finished) {
+  const std::size_t most = count + turn_of_kept(me);
   const auto begin = owner_->time().now();
   std::size_t ran = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    task* t = me.batch[i].exchange(nullptr, std::memory_order_acq_rel);
-    if (t == nullptr) continue;  // somebody was faster
-    move(*t, task_event::begin);
-    me.running.store(t, std::memory_order_relaxed);
-    if (owner_->run(*t, me.id)) finished.push_back(t);
-    me.done.store(me.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    ++ran;
+  const auto run = [&](std::size_t index) { ran += run_entry(me, index, finished) ? 1 : 0; };
+  const auto run_latest = [&] {
+    while (me.kept > 0 && ran < most) run(longest_batch + --me.kept);
+  };
+  if (prefers_kept(me)) run_latest();
+  if ((me.turns + 1) % now_and_then == 0)
+    for (std::size_t i = 0; i < me.kept && ran == 0; ++i) run(longest_batch + i);  // the oldest
+  for (std::size_t i = 0; i < count && ran < most; ++i) {
+    run(i);
+    run_latest();
   }
+  run_latest();
+  ++me.turns;
   if (ran == 0) return;
   const duration took = owner_->time().now() - begin;
   me.busy_time.store(me.busy_time.load(std::memory_order_relaxed) + took.count(), std::memory_order_relaxed);
   me.keep_alive.worked();
   const duration latest = took / static_cast<duration::rep>(ran) + duration(1);
   me.per_task = me.per_task == duration::zero() ? latest : (me.per_task + latest) / 2;
+}
+
+// False: somebody was faster.
+bool thread_crew::run_entry(worker& me, std::size_t index, std::vector<task*>& finished) {
+  task* t = me.batch[index].load(std::memory_order_relaxed);
+  if (t != nullptr) t = me.batch[index].exchange(nullptr, std::memory_order_acq_rel);
+  if (t == nullptr) return false;
+  move(*t, task_event::begin);
+  me.running.store(t, std::memory_order_relaxed);
+  if (owner_->run(*t, me.id)) finished.push_back(t);
+  me.done.store(me.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  return true;
 }
 
 // Each is seen to run as soon as it is out of the list.
@@ -301,7 +336,7 @@ void thread_crew::look_around(std::unique_lock<std::mutex>& lock) {
 void thread_crew::sleep(worker& me, std::unique_lock<std::mutex>& lock) {
   sleeping_.push_back(&me);
   mind_the_door();
-  if (queue().size() > 0 && !binds()) {  // it came through the door just now
+  if ((queue().size() > 0 || anything_to_steal()) && !binds()) {  // it came just now
     sleeping_.pop_back();
     return mind_the_door();
   }
@@ -371,8 +406,9 @@ void thread_crew::resumed(std::unique_lock<std::mutex>& lock) {
 
 void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
   if (queue().size() == 0) return lock.unlock();
-  if (lowest_in_batches_ != std::numeric_limits<int>::max() && queue().top_priority() > lowest_in_batches_)
-    recall();
+  const int lowest =
+      keeps_.load() ? std::min(lowest_in_batches_, 0) : lowest_in_batches_;  // what is kept has 0
+  if (lowest != std::numeric_limits<int>::max() && queue().top_priority() > lowest) recall();
   if (binds()) {
     hand_out(lock);
     return lock.unlock();
@@ -526,6 +562,11 @@ void thread_crew::begin_again() {
 
 void thread_crew::describe(stats& into) {
   const auto lock = queue().lock();
+  for (const auto& w : workers_)
+    if (w)
+      into.queued +=
+          static_cast<std::size_t>(std::count_if(w->batch.begin() + longest_batch, w->batch.end(),
+                                                 [](const auto& entry) { return entry.load() != nullptr; }));
   for (const auto& w : workers_)
     if (w)
       into.workers.push_back(

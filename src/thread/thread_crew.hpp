@@ -10,6 +10,8 @@
 // it. A worker that is about to block gives its batch back. So no task waits behind a slow one while a worker
 // sleeps.
 //
+// What a task posts into its own pool its worker may keep beside its batch, to run it next: see kept.cpp.
+//
 // Waking costs more than a short task, so at most one wake is on its way at a time: who wakes up and finds
 // more work than its own wakes the next. With strategies other than pull the submitter hands the task to the
 // chosen sleeper (hand_out.cpp). Where a strategy binds tasks to workers, or the user's chooser decides, no
@@ -76,6 +78,8 @@ public:
   void call_back() override;
   void resumed(std::unique_lock<std::mutex>& intake_lock) override;
   void surrender(std::uint32_t slot) override;
+  bool keep(detail::task& t) override;
+  void keep_none() override;
   [[nodiscard]] int free_workers() const override;
   [[nodiscard]] std::vector<worker_id> everyone() override;
   [[nodiscard]] bool give(detail::task& t, worker_id to) override;
@@ -85,15 +89,21 @@ public:
 
 private:
   static constexpr std::size_t longest_batch = 32;
+  static constexpr std::size_t most_kept = 32;
+  static constexpr std::size_t longest_turn = 64;  // of kept tasks
+  static constexpr unsigned now_and_then = 64;     // turns
   static constexpr std::size_t most_bound = 64;  // tasks that wait for one worker; also in choose_options.hpp
 
   struct worker {
     worker_id id{};
     std::thread thread;
     std::condition_variable wake;
-    // Written by the worker under the intake's lock; each entry is taken by exchange (acq_rel), by the worker
-    // without the lock or by others with it. Null: taken.
-    std::array<std::atomic<detail::task*>, longest_batch> batch{};
+    // What it has taken from the queue, written by the worker under the intake's lock; behind it what it has
+    // kept, written without the lock. Each entry is taken by exchange (acq_rel), by the worker without the
+    // lock or by others with it. Null: taken.
+    std::array<std::atomic<detail::task*>, longest_batch + most_kept> batch{};
+    std::size_t kept = 0;  // the worker's own: no entry so far behind the batch is in use
+    unsigned turns = 0;    // the worker's own
     // The task it runs, written by the worker (relaxed); others read it with the lock. It stays valid so long
     // because the worker drops its reference only after it has had the lock once more.
     std::atomic<detail::task*> running{nullptr};
@@ -110,14 +120,25 @@ private:
     std::deque<detail::task*> own{};    // that it alone may run
   };
 
+  // Who works in this thread.
+  struct place {
+    const thread_crew* crew;
+    worker* me;
+  };
+  inline static constinit thread_local place here_{nullptr, nullptr};
+
   void work(worker& me);
   void serve(worker& me);
   std::string prepare(worker& me);  // what is wrong; empty: nothing
   void run_hook(const worker& me, const char* which, const std::function<void()>& hook);
   // With the lock, all of these.
   std::size_t refill(worker& me);
+  static std::size_t turn_of_kept(const worker& me);
+  static bool prefers_kept(const worker& me);
   std::size_t share(const worker& me) const;
+  static std::size_t close_up(worker& me);
   detail::task* steal();
+  [[nodiscard]] bool anything_to_steal() const;
   void look_around(std::unique_lock<std::mutex>& lock);
   void sleep(worker& me, std::unique_lock<std::mutex>& lock);
   worker& call_sleeper();
@@ -143,6 +164,7 @@ private:
   void give_back_bound(worker& w);
 
   void run_batch(worker& me, std::size_t count, std::vector<detail::task*>& finished);
+  bool run_entry(worker& me, std::size_t index, std::vector<detail::task*>& finished);
   void run_own(worker& me, std::unique_lock<std::mutex>& lock);  // all of its own; with the lock
   void set_state(worker& w, engine::worker_event event);
   void count_gone(const worker& w);  // what it did counts on
@@ -165,6 +187,8 @@ private:
   std::size_t busy_ = 0, peak_busy_ = 0;
   std::size_t done_before_ = 0;  // by workers that were replaced
   duration busy_before_{};       // the same
+
+  std::atomic<bool> keeps_ = false;  // a worker has kept a task, some time
 
   std::mutex bell_mutex_;
   std::condition_variable bell_;
