@@ -122,7 +122,8 @@ struct command {
   bool check = true;
 };
 
-/// The words that such a command runs for these inputs. `number` is what {#} stands for. Pure.
+/// The words that such a command runs for these inputs. `number` is what {#} stands for. Pure. Throws
+/// invalid_call where a word names an input that there is none of: {3} of two.
 std::vector<std::string> fill_in(const command& what, const std::vector<std::string>& inputs,
                                  std::uint64_t number);
 
@@ -281,7 +282,7 @@ public:
   /// request with these arguments. Throws what submit throws, and invalid_call for other pools. The future
   /// throws worker_error where the exit code is not 0 and `check` is on: its type() is "exit code 3" or
   /// "signal SIGSEGV", its text() the command and the last it wrote to standard error; and invalid_call where
-  /// the command cannot be started.
+  /// the command cannot be started, or one of its words names an input that there is none of.
   future<program_result> run(std::vector<std::string> inputs, const task_options& options = {});
 
   /// A function object: `auto add = pool.proxy<int(int, int)>("add"); add(1, 2)`. Where it names a module the

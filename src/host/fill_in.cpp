@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <string_view>
 
+#include <fmt/format.h>
+
+#include <muster/error.hpp>
 #include <muster/host.hpp>
 
 namespace muster::host {
@@ -68,7 +71,9 @@ struct filler {
       into += number;
     } else if (mark != 0) {
       const auto at = static_cast<std::size_t>(std::stoul(std::string(inside.substr(0, mark))));
-      if (at == 0 || at > inputs.size()) return true;  // nothing was given for it
+      if (at == 0 || at > inputs.size())  // an empty word may be another command: rm -r {1}/{2}
+        throw invalid_call(
+            fmt::format("{{{}}} stands for input {} of a call, which has {}", inside, at, inputs.size()));
       into += take(which, inputs[at - 1]);
     } else {
       for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -114,10 +114,24 @@ TEST(a_command, gets_its_inputs_at_the_end_where_no_word_wants_them) {
 }
 
 TEST(a_command, may_have_several_inputs) {
-  EXPECT_EQ(fill_in({"cp", "{1}", "{2//}/{1/}", "{3}"}, {"a/b", "c/d"}, 1), (words{"cp", "a/b", "c/b", ""}));
+  EXPECT_EQ(fill_in({"cp", "{1}", "{2//}/{1/}"}, {"a/b", "c/d"}, 1), (words{"cp", "a/b", "c/b"}));
   EXPECT_EQ(fill_in({"cat", "{}"}, {"a", "b"}, 1), (words{"cat", "a", "b"}));
   EXPECT_EQ(fill_in({"cat", "<{}>"}, {"a", "b"}, 1), (words{"cat", "<a b>"}));
   EXPECT_EQ(fill_in({"cat", "{}"}, {}, 1), (words{"cat"}));
+}
+
+TEST(a_command, is_not_made_of_inputs_that_there_are_none_of) {
+  const auto why_not = [](const std::string& word) {
+    try {
+      static_cast<void>(fill_in({"rm", word}, {"a", "b"}, 1));
+      return std::string();
+    } catch (const invalid_call& problem) {
+      return std::string(problem.what());
+    }
+  };
+  EXPECT_EQ(why_not("{1}/{2}"), "");
+  EXPECT_EQ(why_not("{1}/{3/}"), "{3/} stands for input 3 of a call, which has 2");
+  EXPECT_EQ(why_not("{0}"), "{0} stands for input 0 of a call, which has 2");
 }
 
 TEST(a_command, keeps_its_name_and_what_an_input_looks_like) {
