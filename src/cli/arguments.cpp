@@ -74,25 +74,33 @@ bool makes_calls(std::span<char* const> given) {
   return command == "run" || command == "tune";
 }
 
+bool begins_group(std::string_view word) { return word == ":::" || word == ":::+"; }
+
+// Each goes to the next mark. The first word is one.
+std::vector<word_group> groups_in(std::span<char* const> given) {
+  std::vector<word_group> groups;
+  for (const std::string_view each : given)
+    if (begins_group(each))
+      groups.push_back({.linked = each == ":::+"});
+    else
+      groups.back().words.emplace_back(each);
+  return groups;
+}
+
 // What stands behind `--` and `:::` is taken as it is: what CLI11 is to read comes before.
 std::span<char* const> without_tail(std::span<char* const> given, run_tail& tail) {
   if (!makes_calls(given)) return given;
-  const auto find = [&](const char* mark) {
-    return static_cast<std::size_t>(
-        std::ranges::find(given, std::string_view(mark),
-                          [](const char* each) { return std::string_view(each); }) -
-        given.begin());
+  // From the mark on; it is left out of what is given.
+  const auto take_from = [&given](const auto& is_mark) {
+    const auto at = static_cast<std::size_t>(std::ranges::find_if(given, is_mark) - given.begin());
+    const auto taken = given.subspan(at);
+    given = given.first(at);
+    return taken;
   };
-  if (const std::size_t at = find(":::"); at < given.size()) {
-    tail.has_inputs = true;
-    tail.inputs.assign(given.begin() + static_cast<std::ptrdiff_t>(at) + 1, given.end());
-    given = given.first(at);
-  }
-  if (const std::size_t at = find("--"); at < given.size()) {
-    tail.has_words = true;
-    tail.words.assign(given.begin() + static_cast<std::ptrdiff_t>(at) + 1, given.end());
-    given = given.first(at);
-  }
+  tail.groups = groups_in(take_from(begins_group));
+  const auto words = take_from([](std::string_view each) { return each == "--"; });
+  tail.has_words = !words.empty();
+  if (tail.has_words) tail.words.assign(words.begin() + 1, words.end());
   return given;
 }
 
@@ -178,11 +186,11 @@ struct other_commands {
 // What may be repeated, as it was written.
 void take_lists(const CLI::App& app, run_command& calls, run_texts& given) {
   unmark(given.target);
-  calls.words = app.get_option("words")->results();
+  given.words = app.get_option("words")->results();
   calls.directories = app.get_option("--files")->results();
   given.with = app.get_option("--with")->results();
   given.set = app.get_option("--set")->results();
-  for (auto* each : {&calls.words, &calls.directories, &given.with}) std::ranges::for_each(*each, unmark);
+  for (auto* each : {&given.words, &calls.directories, &given.with}) std::ranges::for_each(*each, unmark);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <muster/options.hpp>
 
 #include "cli/halt.hpp"
+#include "cli/source.hpp"
 
 namespace muster::cli {
 
@@ -40,7 +41,7 @@ struct run_command {
   std::vector<std::string> command;         // its words, with places for inputs
   std::size_t keep = std::size_t{1} << 20;  // bytes of each of its outputs
   input_from from = input_from::nothing;
-  std::vector<std::string> words;
+  std::vector<word_group> groups;  // of words: at least one
   std::vector<std::string> directories;
   std::vector<nlohmann::json> with;  // fixed arguments, after those of each call
   process_options pool{};            // close.patience: how long what runs may go on after Ctrl-C

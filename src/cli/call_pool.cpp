@@ -26,14 +26,17 @@ std::string functions_of(const std::vector<detail::export_text>& exports) {
 /// Why the calls of this command line are not calls of the function; empty: they are.
 std::string misfit(const run_command& asked, const call_shape& shape) {
   if (asked.from == input_from::json_lines) return {};
-  const std::size_t given = asked.from == input_from::nothing ? 0 : 1;
+  std::size_t given = asked.from == input_from::nothing ? 0 : 1;
+  if (asked.from == input_from::words) given = asked.groups.size();
   if (shape.own_parameters() == given) return {};
   const std::string title = shape.signature().title();
   if (given == 0)
     return fmt::format("{} needs arguments: give one for each call, or --jsonl and lines", title);
+  const std::string inputs =
+      given == 1 ? "an input is 1" : fmt::format("{0} groups of inputs are {0}", given);
   return fmt::format(
-      "{} takes {} arguments, an input is 1, and --with gives {}; give the others by --with, or use --jsonl",
-      title, shape.signature().parameters.size(), asked.with.size());
+      "{} takes {} arguments, {}, and --with gives {}; give as many by groups after :::, --with, or --jsonl",
+      title, shape.signature().parameters.size(), inputs, asked.with.size());
 }
 
 std::expected<callee, std::string> choose(const run_command& asked, const std::string& path,

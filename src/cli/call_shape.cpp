@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <muster/error.hpp>
+
 #include "cli/failure.hpp"
 
 namespace muster::cli {
@@ -103,7 +105,12 @@ call_shape::made call_shape::from_words(const std::vector<std::string>& words, s
   }
   if (!command_)
     return complete(encode_words(own_, words), with_text ? word_text(own_, words) : std::string());
-  call_data data{.words = fill_in(*command_, words, number)};
+  call_data data;
+  try {
+    data.words = fill_in(*command_, words, number);
+  } catch (const invalid_call& problem) {
+    return std::unexpected(problem.what());
+  }
   if (std::ranges::any_of(data.words, [](const auto& each) { return each.contains('\0'); }))
     return std::unexpected("a word of a command cannot hold a zero byte");
   if (with_text) data.text = shell_text(data.words);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <muster/error.hpp>
 #include <muster/option_text.hpp>
@@ -34,10 +35,17 @@ std::expected<muster::priority, std::string> priority_of(const json& value) {
   }
 }
 
+// No word of a command line has a zero byte in it: what is between them tells combinations apart whose texts
+// are the same.
+std::string key_of(const piece& got) {
+  if (got.values.empty()) return std::string(got.text);
+  return fmt::format("{}", fmt::join(got.values, std::string_view("\0", 1)));
+}
+
 std::unique_ptr<source> source_of(const run_command& asked, int descriptor) {
   switch (asked.from) {
     case input_from::nothing: return nullptr;
-    case input_from::words: return std::make_unique<word_source>(asked.words);
+    case input_from::words: return std::make_unique<word_source>(asked.groups);
     case input_from::json_lines:
     case input_from::lines: return std::make_unique<stream_source>(descriptor, '\n', "line");
     case input_from::zeros: return std::make_unique<stream_source>(descriptor, '\0', "input");
@@ -74,14 +82,14 @@ std::optional<call_request> input::next() {
 }
 
 call_request input::from(const piece& got) {
-  call_request made{.index = next_index_, .key = std::string(got.text)};
+  call_request made{.index = next_index_, .key = key_of(got)};
   if (got.too_long)
     made.data = std::unexpected(
         fmt::format("the {} is longer than 64 MiB", asked_.from == input_from::zeros ? "input" : "line"));
   else if (asked_.from == input_from::json_lines)
     from_line(got.text, made);
   else
-    from_word(got.text, made);
+    from_words(got, made);
   const std::string place = source_->place();
   made.name = made.id.empty() ? place : made.id;
   if (!made.data) {
@@ -93,9 +101,11 @@ call_request input::from(const piece& got) {
   return made;
 }
 
-void input::from_word(std::string_view word, call_request& into) {
-  into.id = word;
-  into.data = shape_.from_words({std::string(word)}, into.index + 1, asked_.dry_run);
+void input::from_words(const piece& got, call_request& into) {
+  into.id = got.text;
+  std::vector<std::string> words(got.values.begin(), got.values.end());
+  if (words.empty()) words.emplace_back(got.text);
+  into.data = shape_.from_words(words, into.index + 1, asked_.dry_run);
 }
 
 void input::from_line(std::string_view line, call_request& into) {

@@ -21,7 +21,7 @@ namespace muster::cli {
 /// A call, or why it cannot be made.
 struct call_request {
   std::uint64_t index = 0;
-  std::string id{};    // given, or the word; empty: none
+  std::string id{};    // given, or the word, or those of a combination; empty: none
   std::string name{};  // for messages: the id, or "line 7"
   std::string key{};   // by which a job log knows the call: its input as text
   call_shape::made data{};
@@ -57,7 +57,7 @@ public:
 private:
   [[nodiscard]] bool is_read() const noexcept { return source_ ? source_->ended() : next_index_ == 1; }
   call_request from(const piece& got);
-  void from_word(std::string_view word, call_request& into);
+  void from_words(const piece& got, call_request& into);
   void from_line(std::string_view line, call_request& into);
 
   const run_command& asked_;

@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include <muster/error.hpp>
+#include <muster/host.hpp>
 #include <muster/option_text.hpp>
 
 #include "cli/call_shape.hpp"
@@ -168,13 +169,52 @@ void take_target(const std::string& target, run_tail& tail, run_command& into, c
                     target));
   into.module = target.substr(0, colon);
   into.function = target.substr(colon + 1);
-  std::ranges::move(tail.words, std::back_inserter(into.words));
+  std::ranges::move(tail.words, std::back_inserter(into.groups.front().words));
+}
+
+void check_groups(const std::vector<word_group>& groups, complaints& bad) {
+  for (std::size_t i = 1; i < groups.size(); ++i) {
+    const std::size_t before = groups[i - 1].words.size(), own = groups[i].words.size();
+    if (groups[i].linked && own != before)
+      bad.add("", {},
+              fmt::format("after :::+ stand as many inputs as in the group before it: group {} has {}, and "
+                          "group {} has {}",
+                          i, before, i + 1, own));
+  }
+  if (!combinations(groups))
+    bad.add("", {}, "the groups of inputs have more combinations than can be counted");
+}
+
+// Words before the first ::: are inputs too, where it is the only one.
+void take_groups(std::vector<word_group> groups, run_command& into, complaints& bad) {
+  if (groups.empty()) return;
+  if (groups.front().linked)
+    bad.add("", {},
+            "a group after :::+ goes along with the one before it, and there is none; begin with :::");
+  std::vector<std::string>& words = into.groups.front().words;
+  if (groups.size() == 1) {
+    std::ranges::move(groups.front().words, std::back_inserter(words));
+  } else if (words.empty()) {
+    check_groups(groups, bad);
+    into.groups = std::move(groups);
+  } else {
+    bad.add(words.front(), {}, ": stands before several groups of inputs; give it a ::: of its own");
+  }
+}
+
+// A file of inputs, as parallel has it.
+void refuse_files(const run_command& run, complaints& bad) {
+  const auto has = [](const std::vector<std::string>& words) {
+    return std::ranges::any_of(words, [](const auto& each) { return each == "::::" || each == "::::+"; });
+  };
+  if (has(run.command) || std::ranges::any_of(run.groups, has, &word_group::words))
+    bad.add("", {}, "inputs out of a file, which parallel has after ::::, come by --lines < FILE");
 }
 
 void take_inputs(const run_texts& given, run_tail& tail, run_command& into, complaints& bad) {
-  if (std::ranges::find(tail.inputs, ":::") != tail.inputs.end())
-    bad.add(":::", {}, ": there is one group of inputs; several arguments for a call go into --jsonl lines");
-  std::ranges::move(tail.inputs, std::back_inserter(into.words));
+  const bool has_groups = !tail.groups.empty();
+  take_groups(std::move(tail.groups), into, bad);
+  refuse_files(into, bad);
   std::string named;
   int count = 0;
   const auto take = [&](bool is_given, const char* name, input_from from) {
@@ -183,7 +223,7 @@ void take_inputs(const run_texts& given, run_tail& tail, run_command& into, comp
     named += fmt::format("{}{}", named.empty() ? "" : ", ", name);
     ++count;
   };
-  take(tail.has_inputs || !into.words.empty(), "words", input_from::words);
+  take(has_groups || !into.groups.front().words.empty(), "words", input_from::words);
   take(given.json_lines, "--jsonl", input_from::json_lines);
   take(given.lines, "--lines", input_from::lines);
   take(given.zeros, "--null", input_from::zeros);
@@ -193,6 +233,17 @@ void take_inputs(const run_texts& given, run_tail& tail, run_command& into, comp
   for (const std::string& each : into.directories) {
     std::error_code wrong;
     if (!std::filesystem::is_directory(each, wrong)) bad.add("--files " + each, {}, ": is not a directory");
+  }
+}
+
+// That each {2} has an input. What a line of --jsonl gives is seen when it comes.
+void check_places(const run_command& run, complaints& bad) {
+  if (run.command.empty() || run.from == input_from::json_lines) return;
+  const std::size_t inputs = run.from == input_from::words ? run.groups.size() : 1;
+  try {
+    static_cast<void>(fill_in({.words = run.command}, std::vector<std::string>(inputs), 1));
+  } catch (const invalid_call& problem) {
+    bad.add(problem.what(), {}, "; each group of inputs, which a ::: begins, gives one");
   }
 }
 
@@ -284,9 +335,11 @@ std::string check_outer(outer_options outer, run_command& run) {
 }
 
 std::string complete_run(outer_options outer, const run_texts& given, run_tail tail, run_command& run) {
+  run.groups.assign(1, {.words = given.words});
   take_with(given, run, outer.bad);
   take_target(given.target, tail, run, outer.bad);
   take_inputs(given, tail, run, outer.bad);
+  check_places(run, outer.bad);
   add_assignments(given, {}, outer.assignments, outer.bad);
   if (!run.command.empty()) {
     run.pool.retry.on_error = true;                               // another exit code than 0 is one

@@ -34,6 +34,7 @@ struct run_texts {
   bool json_lines = false;
   bool lines = false;
   bool zeros = false;
+  std::vector<std::string> words;
   std::vector<std::string> set;
   std::vector<std::string> with;
 };
@@ -58,10 +59,9 @@ inline constexpr short_form short_forms[] = {
 
 /// What stands behind the options: the words after `--` and after `:::`.
 struct run_tail {
-  bool has_words = false;   // a --
-  bool has_inputs = false;  // a :::
+  bool has_words = false;  // a --
   std::vector<std::string> words;
-  std::vector<std::string> inputs;
+  std::vector<word_group> groups;  // one for each ::: and :::+
 };
 
 /// What is wrong, a line each.

@@ -20,6 +20,8 @@ constexpr const char* run_help = R"(Examples:
   muster run ./libphotos.so:shrink --files photos          one for each file below a directory
   muster run --jsonl --results done.jsonl ./libphotos.so:thumbnail < calls.jsonl
   muster run --raw -- gzip -9 {} ::: *.log                 a command, once for each input
+  muster run -- convert {1} -resize {2} out/{1/.}-{2}.png ::: *.png ::: 100 200    each file with each size
+  muster run ./libphotos.so:rename ::: a.jpg b.jpg :::+ cat.jpg dog.jpg    two arguments that go together
   find . -name '*.png' -print0 | muster run -0 -- optipng {}
   muster run --set workers.at_once=8 ./photos.js:shrink photos/*.jpg    a function of Node, 8 calls at once
   muster run --joblog jobs.log --resume --retries 1 --timeout 10s ./libphotos.so:shrink photos/*.jpg
@@ -27,7 +29,9 @@ constexpr const char* run_help = R"(Examples:
 
 Calls a FUNCTION of a module, or runs a COMMAND, once for each input, in worker processes. Inputs are the ARGs, the words after
 `:::`, the lines of standard input, or files. In a command {} becomes the input, {/} its file name, {.} the input without its
-ending, {/.} both, {//} its directory, {#} its number. Results are written as JSON lines in the order of the input.)";
+ending, {/.} both, {//} its directory, {#} its number. Several groups of inputs, each behind a `:::`, are combined each with
+each, the first varying slowest; behind `:::+` stands one that goes along with the group before it. {2}, {2/} and so on are the
+input of the second group; a function has them as its arguments. Results are written as JSON lines in the order of the input.)";
 
 constexpr const char* exit_codes = R"(Exit codes:
   0    every call succeeded
@@ -56,7 +60,7 @@ void describe_inputs(CLI::App& app, run_command& run, run_texts& given) {
   here(app.add_option("target", given.target,
                       "A module and one of its functions: ./libphotos.so:shrink, ./photos.js:shrink"))
       ->option_text("MODULE:FUNCTION");
-  here(app.add_option("words", run.words, "One call each"))->option_text("[ARG...]");
+  here(app.add_option("words", given.words, "One call each"))->option_text("[ARG...]");
   here(app.add_flag("--jsonl", given.json_lines, "Read calls from standard input, one JSON value a line"));
   here(app.add_flag("--lines", given.lines, "Read inputs from standard input, one a line"));
   here(app.add_flag("-0,--null", given.zeros,

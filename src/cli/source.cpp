@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace muster::cli {
 namespace {
@@ -20,9 +21,40 @@ constexpr std::size_t longest_piece = std::size_t{64} << 20;
 
 }  // namespace
 
+// -------------------------------------------------------------------------------------------------------
+// words
+
+std::optional<std::uint64_t> combinations(const std::vector<word_group>& groups) {
+  const auto is_empty = [](const word_group& each) { return each.words.empty(); };
+  if (std::ranges::any_of(groups, is_empty)) return 0;
+  std::uint64_t all = 1;
+  for (const word_group& each : groups)
+    if (!each.linked && __builtin_mul_overflow(all, each.words.size(), &all)) return std::nullopt;
+  return all;
+}
+
+word_source::word_source(const std::vector<word_group>& groups)
+    : groups_(groups),
+      strides_(groups.size()),
+      size_(combinations(groups).value_or(0)),
+      values_(groups.size()) {
+  std::uint64_t stride = 1;
+  for (std::size_t i = groups.size(); i-- > 0;) {
+    strides_[i] = stride;
+    if (!groups[i].linked) stride *= groups[i].words.size();
+  }
+}
+
 std::optional<piece> word_source::next() {
   if (ended()) return std::nullopt;
-  return piece{words_[next_++]};
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    const std::vector<std::string>& words = groups_[i].words;
+    values_[i] = words[(next_ / strides_[i]) % words.size()];
+  }
+  ++next_;
+  if (values_.size() == 1) return piece{values_.front()};
+  text_ = fmt::format("{}", fmt::join(values_, " "));
+  return piece{.text = text_, .values = values_};
 }
 
 // ------------------------------------------------------------------------------------------------------

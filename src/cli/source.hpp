@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,8 @@ namespace muster::cli {
 /// One input as text, valid until the next one is asked for.
 struct piece {
   std::string_view text;
-  bool too_long = false;  // for us; its text is left out
+  bool too_long = false;                       // for us; its text is left out
+  std::span<const std::string_view> values{};  // of a combination, whose text is all of them; else empty
 };
 
 class source {
@@ -46,17 +48,31 @@ protected:
   std::string problem_;
 };
 
-/// Words of the command line, which outlive it.
+/// Inputs among the words of the command line, behind a `:::`.
+struct word_group {
+  std::vector<std::string> words{};
+  bool linked = false;  // by `:::+`: it goes along with the group before it, and is as long
+};
+
+/// How many combinations of one word of each group there are; none: more than can be counted.
+std::optional<std::uint64_t> combinations(const std::vector<word_group>& groups);
+
+/// The words of one group, or each combination of several, the first group varying slowest. A combination is
+/// made when it is asked for. The groups outlive it.
 class word_source final : public source {
 public:
-  explicit word_source(const std::vector<std::string>& words) : words_(words) {}
+  explicit word_source(const std::vector<word_group>& groups);
   std::optional<piece> next() override;
-  [[nodiscard]] bool ended() const noexcept override { return next_ == words_.size(); }
-  [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override { return words_.size(); }
+  [[nodiscard]] bool ended() const noexcept override { return next_ == size_; }
+  [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override { return size_; }
 
 private:
-  const std::vector<std::string>& words_;
-  std::size_t next_ = 0;
+  const std::vector<word_group>& groups_;
+  std::vector<std::uint64_t> strides_;  // so many combinations in a row have the same word of a group
+  std::uint64_t size_;
+  std::uint64_t next_ = 0;
+  std::vector<std::string_view> values_;  // of the last one
+  std::string text_;
 };
 
 /// What comes from a descriptor, between separators. The last piece need not end in one.

@@ -117,6 +117,123 @@ TEST(command_of_programs, has_its_inputs_filled_in_as_users_of_parallel_expect) 
   EXPECT_EQ(done.results().at(1).at("value").at("out"), "-x -x -x -x . 2\n");
 }
 
+TEST(command_groups, are_combined_each_with_each_and_the_first_varies_slowest) {
+  const auto done = e2e::run({"run", "--raw", "--", "echo", "{1}", "{2/}", "{1.}-{2/.}", "{#}", "{}",
+                              ":::", "a.x", "b.x", ":::", "p/1.y", "p/2.y"});
+  EXPECT_EQ(done.exit_code, 0) << done.errors;
+  EXPECT_EQ(done.output,
+            "a.x 1.y a-1 1 a.x p/1.y\na.x 2.y a-2 2 a.x p/2.y\n"
+            "b.x 1.y b-1 3 b.x p/1.y\nb.x 2.y b-2 4 b.x p/2.y\n");
+  EXPECT_THAT(done.errors, HasSubstr("4 of 4 succeeded"));
+}
+
+TEST(command_groups, that_are_linked_go_along_with_the_one_before) {
+  const auto done = e2e::run({"run", "--raw", "--", "echo", ":::", "x", "y", ":::+", "1", "2", ":::", "a",
+                              "b", ":::+", "A", "B", ":::+", "AA", "BB"});
+  EXPECT_EQ(done.exit_code, 0) << done.errors;
+  EXPECT_EQ(done.output, "x 1 a A AA\nx 1 b B BB\ny 2 a A AA\ny 2 b B BB\n");
+}
+
+TEST(command_groups, are_the_arguments_of_a_function) {
+  const auto done = e2e::run({"run", chore("divide"), ":::", "12", "60", ":::", "2", "3"});
+  EXPECT_EQ(done.exit_code, 0) << done.errors;
+  EXPECT_THAT(ids_of(done), ElementsAre("12 2", "12 3", "60 2", "60 3"));
+  std::vector<int> values;
+  for (const json& each : done.results()) values.push_back(each.at("value"));
+  EXPECT_THAT(values, ElementsAre(6, 4, 30, 20));
+  const auto many = e2e::run({"run", chore("divide"), ":::", "1", ":::", "2", ":::", "3"});
+  EXPECT_EQ(many.exit_code, 2);
+  EXPECT_THAT(many.errors, HasSubstr("takes 2 arguments, 3 groups of inputs are 3, and --with gives 0"));
+}
+
+TEST(command_groups, that_are_empty_leave_nothing_to_call) {
+  const auto done = e2e::run({"run", "--", "echo", "{1}{2}", ":::", "a", "b", ":::"});
+  EXPECT_EQ(done.exit_code, 0) << done.errors;
+  EXPECT_EQ(done.output, "");
+}
+
+TEST(command_groups, with_more_combinations_than_fit_anywhere_are_made_as_they_are_called) {
+  e2e::words words = {"run", "--raw", "--workers", "1", "--halt", "soon,done=3", "--", "echo"};
+  for (int group = 0; group < 15; ++group) {
+    words.emplace_back(":::");
+    for (int i = 0; i < 10; ++i) words.push_back(std::to_string(i));
+  }
+  const auto done = e2e::run(words);
+  EXPECT_EQ(done.exit_code, 0) << done.errors;
+  EXPECT_THAT(done.output,
+              ::testing::StartsWith("0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0 0 0 0 0 0 1\n"));
+  for (int group = 0; group < 5; ++group)
+    words.insert(words.end(), {":::", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
+  const auto beyond = e2e::run(words);
+  EXPECT_EQ(beyond.exit_code, 2);
+  EXPECT_THAT(beyond.errors,
+              HasSubstr("muster: the groups of inputs have more combinations than can be counted"));
+}
+
+TEST(command_groups, that_do_not_fit_are_refused_with_all_that_is_wrong) {
+  const auto done = e2e::run({"run", "--", "touch", "{3/}", ":::", "a", "b", ":::+", "1"});
+  EXPECT_EQ(done.exit_code, 2);
+  EXPECT_EQ(done.output, "");
+  EXPECT_THAT(
+      done.errors,
+      AllOf(HasSubstr("before it: group 1 has 2, and group 2 has 1\n"),
+            HasSubstr("muster: {3/} stands for input 3 of a call, which has 2; each group of inputs")));
+  const auto refused = [](const e2e::words& words, const std::string& why) {
+    e2e::words all = {"run"};
+    all.insert(all.end(), words.begin(), words.end());
+    const auto ended = e2e::run(all);
+    EXPECT_EQ(ended.exit_code, 2);
+    EXPECT_THAT(ended.errors, HasSubstr(why));
+  };
+  refused({chore("echo"), ":::+", "a"}, "goes along with the one before it, and there is none");
+  refused({chore("divide"), "1", ":::", "2", ":::", "3"}, "1: stands before several groups of inputs");
+  refused({"--", "gzip", "::::", "names"},
+          "inputs out of a file, which parallel has after ::::, come by --lines < FILE");
+  refused({"--", "echo", "{2}", ":::", "a"}, "{2} stands for input 2 of a call, which has 1");
+}
+
+TEST(command_groups, are_named_by_their_inputs_and_known_to_a_job_log_by_each_of_them) {
+  const e2e::directory there;
+  const e2e::words words = {"run",
+                            "--tag",
+                            "--joblog",
+                            there.in("log"),
+                            "--resume",
+                            "--",
+                            "sh",
+                            "-c",
+                            "echo \"<$1><$2>\"; echo . >> \"$3\"",
+                            "sh",
+                            "{1}",
+                            "{2}",
+                            there.in("runs"),
+                            ":::",
+                            "a",
+                            "a b",
+                            ":::",
+                            "b c",
+                            "c"};
+  const std::string expected = "a b c\t<a><b c>\na c\t<a><c>\na b b c\t<a b><b c>\na b c\t<a b><c>\n";
+  EXPECT_EQ(e2e::run(words).output, expected);
+  // Only the last is done, and the first has the same text.
+  std::string log = e2e::text_of(there.in("log"));
+  const std::size_t head = log.find('\n') + 1;
+  log.erase(head, log.rfind('\n', log.size() - 2) + 1 - head);
+  std::ofstream(there.in("log")) << log;
+  const auto again = e2e::run(words);
+  EXPECT_EQ(again.output, expected);
+  EXPECT_THAT(again.errors, HasSubstr("1 more were done before, by the job log"));
+  EXPECT_EQ(e2e::text_of(there.in("runs")), ".\n.\n.\n.\n.\n.\n.\n");
+}
+
+TEST(command_groups, are_shown_by_a_dry_run) {
+  EXPECT_EQ(
+      e2e::run({"run", "--dry-run", "--", "cp", "{1}", "{2}/{1/}", ":::", "a b", ":::", "c", "d"}).output,
+      "cp 'a b' 'c/a b'\ncp 'a b' 'd/a b'\n");
+  EXPECT_EQ(e2e::run({"run", "--dry-run", chore("divide"), ":::", "8", ":::+", "2"}).output,
+            "divide(8, 2)\n");
+}
+
 TEST(command_of_programs, takes_lines_where_no_inputs_are_given_and_adds_them_where_nothing_is_to_be_filled) {
   const auto done = e2e::run({"run", "--raw", "--", "echo", "got"}, "one\ntwo words\n");
   EXPECT_EQ(done.output, "got one\ngot two words\n");
@@ -124,6 +241,9 @@ TEST(command_of_programs, takes_lines_where_no_inputs_are_given_and_adds_them_wh
       e2e::run({"run", "--jsonl", "--raw", "--", "echo", "{2}", "{1}"}, "[\"a\", 5]\n[null]\n");
   EXPECT_EQ(several.output, "5 a\n");
   EXPECT_THAT(several.errors, HasSubstr("line 2: expected a string or a number, was given null"));
+  const auto few = e2e::run({"run", "--jsonl", "--", "rm", "{1}/{2}"}, "[\"a\"]\n");
+  EXPECT_EQ(few.results().at(0).at("error").at("kind"), "invalid_call");
+  EXPECT_THAT(few.output, HasSubstr("line 1: {2} stands for input 2 of a call, which has 1"));
 }
 
 TEST(command_of_programs, names_how_it_ended_with_what_it_printed) {

@@ -88,6 +88,8 @@ TEST_P(command_script, can_be_shown_without_being_called_and_tuned) {
   const script module(GetParam());
   EXPECT_EQ(e2e::run({"run", "--dry-run", "--with", "1", module.function("join"), "a"}).output,
             "join(\"a\", 1)\n");
+  EXPECT_EQ(e2e::run({"run", "--dry-run", module.function("join"), ":::", "a", ":::", "1", "2"}).output,
+            "join(\"a\", \"1\")\njoin(\"a\", \"2\")\n");
   const auto tuned = e2e::run({"tune", "--json", "--max", "1", "--at-once", "2", "--seconds", "0.2",
                                "--rounds", "1", module.function("join"), "a"});
   EXPECT_EQ(tuned.exit_code, 0) << tuned.errors;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The command line of `muster`, a word on each line.
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -33,12 +34,14 @@ void hold_is_whole(const run_command& run, const std::vector<std::string>& words
   hold(!run.halt || !run.halt->reason().empty(), "a rule without a reason");
   hold(!run.failed_again || run.resume, "calls to be run again of no run");
   hold(!run.resume || !run.job_log_path.empty(), "resumed from nothing");
-  const auto mark = std::ranges::find(words, ":::");
-  const auto behind = static_cast<std::size_t>(words.end() - mark);
-  if (behind > 0)
-    hold(run.words.size() >= behind - 1 &&
-             std::equal(mark + 1, words.end(), run.words.end() - static_cast<std::ptrdiff_t>(behind - 1)),
-         "an input behind ::: was changed");
+  const auto is_mark = [](const std::string& each) { return each == ":::" || each == ":::+"; };
+  const auto mark = std::ranges::find_if(words, is_mark);
+  std::vector<std::string> behind, taken;
+  std::ranges::remove_copy_if(mark, words.end(), std::back_inserter(behind), is_mark);
+  for (const cli::word_group& each : run.groups) std::ranges::copy(each.words, std::back_inserter(taken));
+  hold(taken.size() >= behind.size() && std::equal(behind.rbegin(), behind.rend(), taken.rbegin()),
+       "an input behind ::: was changed");
+  hold(!run.groups.empty() && cli::combinations(run.groups).has_value(), "inputs that cannot be counted");
   const std::vector<std::string> options(words.begin(), std::ranges::find(words.begin(), mark, "--"));
   hold_is_taken(options, "--joblog=", run.job_log_path);
   hold_is_taken(options, "--results=", run.results_path);
