@@ -183,6 +183,20 @@ struct other_commands {
   completion_command completion{};
 };
 
+// CLI11 would say no more than that something is missing, or too much.
+void require_command(const CLI::App& app, std::span<char* const> given) {
+  const std::string named = given.empty() ? "" : given.front();
+  if (named.starts_with('-')) return;
+  std::string all;
+  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (each->get_name() == named) return;
+    all += (all.empty() ? "" : ", ") + each->get_name();
+  }
+  throw CLI::ValidationError(
+      (given.empty() ? "a command is missing" : fmt::format("there is no command '{}'", named)) +
+      "; there are " + all);
+}
+
 // What may be repeated, as it was written.
 void take_lists(const CLI::App& app, run_command& calls, run_texts& given) {
   unmark(given.target);
@@ -218,6 +232,7 @@ command_asked read_arguments(int argc, char** argv) {
   describe_tune(*tune_app, tune, tune_given);
   other_commands others(app);
   try {
+    require_command(app, head);
     app.parse(marked(head));
     if (!run_app->parsed() && !tune_app->parsed()) return others.asked();
     take_lists(tunes ? *tune_app : *run_app, calls, tunes ? tune_given : given);
@@ -230,8 +245,11 @@ command_asked read_arguments(int argc, char** argv) {
     return run;
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return answered{app.exit(problem, std::cout, std::cerr)};
-    fmt::print(stderr, "muster: {}\nmuster: `muster {}--help` shows examples and all options\n",
-               problem.what(), run_app->parsed() ? "run " : (tune_app->parsed() ? "tune " : others.name()));
+    const bool is_unknown = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr && makes_calls(head);
+    fmt::print(stderr, "muster: {}{}\nmuster: `muster {}--help` shows examples and all options\n",
+               problem.what(),
+               is_unknown ? "; a command goes after --, inputs that begin with a dash after :::" : "",
+               run_app->parsed() ? "run " : (tune_app->parsed() ? "tune " : others.name()));
     return answered{exit_code::usage};
   }
 }

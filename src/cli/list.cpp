@@ -14,6 +14,16 @@
 namespace muster::cli {
 
 int list(const list_command& asked) {
+  run_command called;
+  called.module = asked.module;
+  if (called.kind() != callee_kind::module) {
+    fmt::print(
+        stderr,
+        "muster: '{}' is a script, and functions of C++ modules are listed; a call of one that a script "
+        "does not have says which it has\n",
+        asked.module);
+    return exit_code::usage;
+  }
   try {
     process_pool pool({.workers = {1}, .env = {.pass = {"*"}}, .name = "list"});
     pool.start();

@@ -47,8 +47,8 @@ const option_description& description_of(std::string_view path, bool of_call = f
   return *std::ranges::find_if(all, [&](const auto& each) { return each.of == owner && each.path == path; });
 }
 
-std::string described(const option_description& option) {
-  return fmt::format("{} ({}; {})", option.about, option.range, option.initial);
+std::string described(const option_description& option, const std::string& initial) {
+  return fmt::format("{} ({}; {})", option.about, option.range, initial);
 }
 
 // Of one run alone: not in the file, not in the environment.
@@ -78,9 +78,11 @@ void describe_inputs(CLI::App& app, run_command& run, run_texts& given) {
 void describe_short_forms(CLI::App& app, run_texts& given) {
   for (const short_form& each : short_forms) {
     const option_description& about = description_of(each.path, each.of_call);
-    app.add_option(fmt::format("--{}", each.name), given.*each.text, each.before + described(about))
+    const bool is_rate = each.path == std::string_view("queue.rate.per_second");  // by itself there is none
+    const std::string initial = is_rate ? "none" : about.initial;
+    app.add_option(fmt::format("--{}", each.name), given.*each.text, each.before + described(about, initial))
         ->option_text(each.value)
-        ->default_str(each.path == std::string_view("queue.rate.per_second") ? "none" : about.initial);
+        ->default_str(initial);
   }
 }
 
@@ -107,13 +109,15 @@ void describe_run(CLI::App& app, run_command& run, run_texts& given) {
   app.footer(exit_codes);
   describe_inputs(app, run, given);
   app.add_option(
-         "--workers", given.workers,
+         "-j,--workers", given.workers,
          fmt::format("How many worker processes: N, MIN:MAX, or auto, which is 1 to the number of CPUs ({})",
                      description_of("workers.max").range))
       ->option_text("N|MIN:MAX|auto")
       ->default_str("auto");
-  app.add_option("--retries", given.retries,
-                 "One less than retry.attempts: " + described(description_of("retry.attempts")))
+  app.add_option(
+         "--retries", given.retries,
+         "Run a call so often again when its worker dies, a command also when it fails: one less than "
+         "retry.attempts (0..999; 0)")
       ->option_text("N")
       ->default_str("0");
   describe_short_forms(app, given);

@@ -96,8 +96,9 @@ TEST(command_help, takes_ranges_and_sentences_from_the_options_themselves) {
   std::string text;
   for (const char c : help.output)
     if (c != ' ' && c != '\n') text += c;
-  for (const char* part : {"out_of_memory.none:nolimit.(atleast16MiB;none)", "(pull,fewest,round_robin",
-                           "(0ormore;100ms)", "(0ormore;30s)", "(1..1000;1)", "OPTION=VALUE"})
+  for (const char* part :
+       {"out_of_memory.none:nolimit.(atleast16MiB;none)", "(pull,fewest,round_robin", "(0ormore;100ms)",
+        "(0ormore;30s)", "(0..999;0)", "(0.001..1000000000;none)", "OPTION=VALUE"})
     EXPECT_THAT(text, HasSubstr(part)) << help.output;
 }
 

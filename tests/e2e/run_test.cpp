@@ -275,6 +275,20 @@ TEST(command_usage, without_descriptors_no_worker_can_be_started) {
   EXPECT_THAT(done.errors, HasSubstr("Too many open files"));
 }
 
+TEST(command_usage, what_was_meant_is_said_to_who_left_something_out) {
+  const auto error = [](const e2e::words& words) {
+    const auto done = e2e::run(words);
+    EXPECT_EQ(done.exit_code, 2);
+    return done.errors;
+  };
+  EXPECT_THAT(error({}), StartsWith("muster: a command is missing; there are run, tune, list"));
+  EXPECT_THAT(error({"rnu", "--raw"}), StartsWith("muster: there is no command 'rnu'; there are run, tune"));
+  EXPECT_THAT(
+      error({"run", "gzip", "-k", "a"}),
+      AllOf(HasSubstr("-k"), HasSubstr("a command goes after --, inputs that begin with a dash after :::")));
+  EXPECT_THAT(error({"list", "./work.py"}), HasSubstr("'./work.py' is a script"));
+}
+
 TEST(command_usage, help_begins_with_examples) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"--help"}, {"run", "--help"}, {"list", "--help"}}) {
