@@ -51,6 +51,13 @@ TEST(commands, that_cannot_be_started_are_named) {
   EXPECT_THROW((void)pool.call<int>("add", 1), invalid_call);
 }
 
+TEST(commands, that_name_an_input_that_there_is_none_of_are_not_run) {
+  host_pool pool(command{{"echo", "{1}/{2}"}}, one_host());
+  expect_text(error_of<invalid_call>(pool.run({"x"}))->what(),
+              "{2} stands for input 2 of a call, which has 1");
+  EXPECT_EQ(pool.run({"x", "y"}).get().out, "x/y\n");
+}
+
 TEST(commands, keep_the_last_of_what_they_print_and_count_the_rest) {
   command what = shell("head -c 3000000 /dev/zero | tr '\\0' x; echo end; echo all >&2");
   what.keep = 1'000;
