@@ -56,43 +56,10 @@ void intake::lock_to_take(std::unique_lock<std::mutex>& again) {
 // ----------------------------------------------------------------------------------------------------------
 // the door
 
-bool intake::pass(task& t) {
-  const auto address = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&t));
-  if (t.priority != 0 || (address >> address_bits) != 0) return false;
-  std::uint64_t seen = door_.load(std::memory_order_relaxed);
-  for (;;) {
-    const std::uint64_t places = seen >> address_bits;
-    if (places == 0) return false;
-    number(t);
-    latest_[t.id % remembered].store(&t, std::memory_order_relaxed);
-    t.next = chain_of(seen);
-    if (door_.compare_exchange_weak(seen, (places - 1) << address_bits | address, std::memory_order_acq_rel,
-                                    std::memory_order_relaxed))
-      return true;
-  }
-}
+bool intake::pass(task& t) { return t.priority == 0 && door_.pass(t); }
 
 void intake::bring_in() {
-  std::uint64_t seen = door_.load(std::memory_order_acquire);
-  std::uint64_t places = 0;
-  do {
-    const std::uint64_t came = places_ - (seen >> address_bits);
-    places = held_ != 0 ? 0 : std::min<std::uint64_t>(room(came), most_places);
-    if (chain_of(seen) == nullptr && places == places_) return;
-  } while (!door_.compare_exchange_weak(seen, places << address_bits, std::memory_order_seq_cst,
-                                        std::memory_order_acquire));
-  const std::uint64_t came = places_ - (seen >> address_bits);
-  places_ = places;
-  if (task* const newest = chain_of(seen)) {
-    const std::uint64_t number = newest->id;
-    for (std::uint64_t back = 1; back < std::min<std::uint64_t>(came, remembered); ++back)
-      __builtin_prefetch(latest_[(number - back) % remembered].load(std::memory_order_relaxed), 1);
-  }
-  task* oldest = nullptr;  // the chain begins with the latest
-  for (task* t = chain_of(seen); t != nullptr;) {
-    task* const before = std::exchange(t->next, oldest);
-    oldest = std::exchange(t, before);
-  }
+  task* oldest = door_.take([this](std::uint64_t came) { return held_ != 0 ? 0 : room(came); });
   while (oldest != nullptr) queue(*std::exchange(oldest, oldest->next));
 }
 
@@ -271,7 +238,7 @@ void intake::put_back(task& t, bool began) {
   if (ready) lanes_.push_front(t);
   if (has_turns(t)) enter_lanes_late();
   mind_the_gate();
-  if (options_.capacity && places_ != 0) bring_in();  // a place fewer
+  if (options_.capacity && door_.places() != 0) bring_in();  // a place fewer
 }
 
 task* intake::take_limited() {

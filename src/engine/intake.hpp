@@ -6,13 +6,12 @@
 // it is held for a few dozen nanoseconds at a time. Any thread may call.
 //
 // Most tasks need none of that: they have the normal priority, there is room, all workers are awake. They go
-// through the *door*, one atomic word: a chain of tasks, the latest first, and how many more may follow.
-// Whoever takes the lock first brings in what came through the door, so under the lock the lanes are all
-// there is. The door is shut (nobody may follow) while a task could need more than to be queued: see `hold`.
+// through the *door* (engine/door.hpp) without the lock. Whoever takes the lock first brings in what came
+// through the door, so under the lock the lanes are all there is. The door is shut (nobody may follow) while
+// a task could need more than to be queued: see `hold`.
 //
 // docs/internals/queue.md says how the parts fit.
 
-#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -29,6 +28,7 @@
 #include <muster/task.hpp>
 
 #include "base/clock.hpp"
+#include "engine/door.hpp"
 #include "engine/lifecycle.hpp"
 #include "policy/forecast.hpp"
 #include "policy/token_bucket.hpp"
@@ -69,12 +69,9 @@ public:
   bool pass(task& t);
   // Without the lock: nobody has to hear of a task that comes now, and the queue is not nearly full.
   // Sequentially consistent, as is what shuts the door.
-  [[nodiscard]] bool is_open() const { return door_.load() >> address_bits > nearly_full; }
+  [[nodiscard]] bool is_open() const { return door_.has_places_beyond(nearly_full); }
   // Without the lock: something seems to wait. For those who look for a while before they sleep.
-  [[nodiscard]] bool hint() const {
-    return hint_.load(std::memory_order_relaxed) ||
-           chain_of(door_.load(std::memory_order_relaxed)) != nullptr;
-  }
+  [[nodiscard]] bool hint() const { return hint_.load(std::memory_order_relaxed) || !door_.is_empty(); }
   // For key_options::at_once: no limit.
   static constexpr std::uint32_t any_number = ~std::uint32_t{0};
   // Without the lock: this task waits for its turn among those of its key.
@@ -126,13 +123,9 @@ public:
   // After admission, under the same lock.
   void push(task& t);
   // Gives it a number, larger than those of all that were submitted before. Without the lock.
-  void number(task& t) {
-    if (t.id == 0) t.set_id(numbers_.fetch_add(1, std::memory_order_relaxed) + 1);
-  }
+  void number(task& t) { door_.number(t); }
   // So many numbers for tasks that are not queued: those behind the one that it returns.
-  std::uint64_t draw_numbers(std::uint64_t count) {
-    return numbers_.fetch_add(count, std::memory_order_relaxed);
-  }
+  std::uint64_t draw_numbers(std::uint64_t count) { return door_.draw_numbers(count); }
   // It was admitted, but not to be queued: its submitter runs it, or nobody does.
   void count() {
     ++admitted_;
@@ -215,7 +208,7 @@ public:
   [[nodiscard]] std::size_t waiting_before(int priority) const;  // of at least this priority
   // The number of the task that would be taken next (0: none), and of the newest there is.
   [[nodiscard]] std::uint64_t next_number() const { return next() != nullptr ? next()->id : 0; }
-  [[nodiscard]] std::uint64_t newest_number() const { return numbers_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t newest_number() const { return door_.newest_number(); }
   [[nodiscard]] std::size_t peak() const { return peak_; }
   [[nodiscard]] bool closed() const { return closed_; }
   // Submitters that wait for room.
@@ -226,18 +219,13 @@ public:
   policy::forecast& runs() { return runs_; }
 
 private:
+  using door = basic_door<task>;
+
   static const base::steady_clock steady;
-  // The door's word: places in the upper bits, an address in the lower.
-  static constexpr int address_bits = 48;
-  static constexpr std::uint64_t most_places = 0xffff;
   static constexpr std::uint64_t nearly_full = 64;
-  static task* chain_of(std::uint64_t door) {
-    return reinterpret_cast<task*>(
-        static_cast<std::uintptr_t>(door & ((std::uint64_t{1} << address_bits) - 1)));
-  }
   // How many more the capacity allows when `more` are on their way in.
   [[nodiscard]] std::size_t room(std::size_t more = 0) const {
-    if (!options_.capacity) return most_places;
+    if (!options_.capacity) return door::most_places;
     const std::size_t taken = waiting() + reserved_ + more;
     return taken < *options_.capacity ? *options_.capacity - taken : 0;
   }
@@ -256,18 +244,10 @@ private:
   const queue_options options_;
   const base::clock& time_;
   const base::time_point began_;  // stamps count from here
-  // Pushed to by submitters (acq_rel, which the plan's look for a backlog relies on); taken whole, and given
-  // its places, with the lock (seq_cst, see is_open).
-  alignas(64) std::atomic<std::uint64_t> door_{0};
-  std::atomic<std::uint64_t> numbers_{0};  // relaxed: only its own order counts
-  // Where the latest of them are, by number, so that whoever takes the chain can ask for its tasks before he
-  // follows it: their memory is in the cache of who submitted them. Relaxed, and never followed.
-  static constexpr std::size_t remembered = 128;
-  alignas(64) std::array<std::atomic<const task*>, remembered> latest_{};
+  door door_;
   alignas(64) std::atomic<bool> hint_{false};  // written with the lock (relaxed): it decides nothing
   alignas(64) std::mutex mutex_;
   // All below: guarded by mutex_.
-  std::uint64_t places_ = 0;  // that the door had when its chain was last taken
   std::uint16_t held_ = static_cast<std::uint16_t>(hold::closed) | static_cast<std::uint16_t>(hold::crew);
   bool limited_ = false;  // taking a task takes more than that
   bool gated_ = false;    // there is no token

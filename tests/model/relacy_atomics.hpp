@@ -55,8 +55,10 @@ enum class bug {
   weak_store,      // a release store is relaxed
   weak_load,       // an acquire load is relaxed
   torn_exchange,   // a compare-exchange is a look and a later store
+  weak_exchange,   // an exchange, also one that compares, is relaxed
   bump_overtakes,  // the owner's asleep=0 lands after its bump of the bell, as a relaxed bump would allow
   own,             // one that the model itself seeds
+  own_too,         // another one
 };
 
 inline const char* name_of(bug b) {
@@ -66,8 +68,10 @@ inline const char* name_of(bug b) {
     case bug::weak_store: return "weak store";
     case bug::weak_load: return "weak load";
     case bug::torn_exchange: return "torn compare-exchange";
+    case bug::weak_exchange: return "weak exchange";
     case bug::bump_overtakes: return "bump overtakes";
     case bug::own: return "bug of the model's own";
+    case bug::own_too: return "another bug of the model's own";
   }
   return "?";
 }
@@ -134,6 +138,7 @@ struct relacy_atomics {
   template <class T>
   static T exchange(atomic<T>& word, T value, std::memory_order order) {
     step();
+    if (seeded == bug::weak_exchange) order = std::memory_order_relaxed;
     return word.rmw(rl::rmw_type_t<rl::rmw_type_swap>(), value, order_of(order), RL_INFO);
   }
   template <class T>
@@ -155,8 +160,10 @@ struct relacy_atomics {
       word.store(desired, rl::mo_release, RL_INFO);
       return true;
     }
-    return word.compare_exchange(rl::bool_t<false>(), expected, desired, order_of(order), rl::mo_acquire,
-                                 RL_INFO);
+    const bool weak = seeded == bug::weak_exchange;
+    return word.compare_exchange(rl::bool_t<false>(), expected, desired,
+                                 weak ? rl::mo_relaxed : order_of(order),
+                                 weak ? rl::mo_relaxed : rl::mo_acquire, RL_INFO);
   }
 
   static void fence_seq_cst() {
@@ -217,6 +224,49 @@ struct relacy_atomics {
   };
 
   inline static rl::atomic<std::uint32_t>* late_ = nullptr;
+};
+
+// A plain member, for code that knows nothing of cells: relacy reports two accesses that nothing orders.
+template <class T>
+class plain {
+public:
+  plain() : value_(T{}) {}
+  plain& operator=(T value) {
+    value_(RL_INFO).store(value);
+    return *this;
+  }
+  operator T() const { return value_(RL_INFO).load(); }
+
+private:
+  rl::var<T> value_;
+};
+
+// For std::lock_guard and its kind.
+class mutex {
+public:
+  void lock() { mutex_.lock(RL_INFO); }
+  void unlock() { mutex_.unlock(RL_INFO); }
+
+private:
+  rl::mutex mutex_;
+};
+
+// Wakes for no reason now and then, as the machine's does.
+class condition {
+public:
+  void wait(mutex& held) {
+    lockable of{held};
+    condition_.wait(of, RL_INFO);
+  }
+  void notify_one() { condition_.notify_one(RL_INFO); }
+
+private:
+  struct lockable {
+    mutex& held;
+    void lock(rl::debug_info_param) { held.lock(); }
+    void unlock(rl::debug_info_param) { held.unlock(); }
+  };
+  rl::condition_variable condition_;
 };
 
 // Rings that wrap after a few steps. A payload of two bytes goes into the slot, one of three or four into the
