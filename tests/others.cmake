@@ -39,6 +39,20 @@ foreach(source IN LISTS models)
   muster_test(model.${name} model model_${name})
 endforeach()
 
+find_program(MUSTER_SPIN spin)
+find_program(MUSTER_C_COMPILER NAMES gcc cc)  # Spin writes C
+mark_as_advanced(MUSTER_SPIN MUSTER_C_COMPILER)
+if(MUSTER_SPIN AND MUSTER_C_COMPILER)
+  file(GLOB models CONFIGURE_DEPENDS model/*.pml)
+  foreach(source IN LISTS models)
+    cmake_path(GET source STEM name)
+    muster_test(model.spin_${name} model Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_spin.py
+                --spin ${MUSTER_SPIN} --compiler ${MUSTER_C_COMPILER} ${source})
+  endforeach()
+else()
+  message(STATUS "models of Spin are not checked: there is no spin, or no C compiler")
+endif()
+
 # ---- a user's project ----
 function(muster_consumer way label)
   muster_test(consumer.${way} ${label} Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/consumer/check.py ${way}
