@@ -82,6 +82,11 @@ bench-record: needs-build-bench  ## the same, kept in bench/results/; MACHINE=na
 	@$(MAKE) built-bench
 	@python3 bench/run.py build/bench $(BENCH_OPTIONS) --record "$(MACHINE)"
 
+.PHONY: instructions
+instructions: needs-build-bench  ## count the instructions of a task, and compare with those that are kept; RECORD=1: keep them
+	@$(MAKE) built-bench BUILD_OPTIONS="--target thread_muster"
+	@python3 bench/instructions.py build/bench $(if $(RECORD),--record)
+
 .PHONY: deb
 deb: needs-build-deb  ## build the Debian packages, in build/package: apt install build/package/*.deb
 	@$(MAKE) built-package

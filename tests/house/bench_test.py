@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(BENCH))
 import compare  # noqa: E402
 import goals    # noqa: E402
+import instructions  # noqa: E402
 import results  # noqa: E402
 import run      # noqa: E402
 import sides    # noqa: E402
@@ -160,7 +161,7 @@ class reading(files):
         self.assertEqual(results.read(path), ({"cpu": "fast", "muster": "a"}, [one, other]))
 
     def test_the_recorded_results_can_be_read(self):
-        for path in (BENCH / "results").glob("*.json"):
+        for path in (BENCH / "results").glob("*-*-*.json"):
             with self.subTest(path.name):
                 self.assertTrue(results.read(path)[1])
 
@@ -303,6 +304,35 @@ class drawing(files):
     def test_noise_and_direction_are_said(self):
         noisy = {**result("w", 10.0, unit="MB/s"), "noisy": True}
         self.assertIn("MB/s, more is better; noisy", self.texts(self.draw(noisy)))
+
+
+
+class instructions_of_a_task(unittest.TestCase):
+    def test_what_start_and_end_of_a_pool_take_is_not_in_them(self):
+        self.assertEqual(instructions.per_task((100, 5_000 + 100 * 40), (300, 5_000 + 300 * 40)), 40)
+
+    def test_tasks_that_run_before_are_counted_too(self):
+        self.assertEqual(instructions.with_warm_up(20_000), 22_001)
+
+    def test_more_than_the_bound_above_the_kept_are_found_and_no_others(self):
+        found = [{"task": name, "instructions": count} for name, count in
+                 (("same", 1_000), ("within", 1_049), ("worse", 1_051), ("better", 500), ("new", 9_000))]
+        kept = {"same": 1_000, "within": 1_000, "worse": 1_000, "better": 1_000}
+        self.assertEqual(instructions.judge(found, kept, 1.05), ["worse"])
+        self.assertEqual(found[2]["ratio"], 1.051)
+        self.assertNotIn("ratio", found[4])
+
+    def test_what_is_written_is_read_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "instructions.json"
+            self.assertEqual(instructions.read_kept(path), ({}, {}))
+            instructions.write_kept(path, {"compiler": "c++ 1"}, [{"task": "post", "instructions": 7}])
+            self.assertEqual(instructions.read_kept(path), ({"compiler": "c++ 1"}, {"post": 7}))
+
+    def test_every_task_that_is_counted_is_in_the_kept_table(self):
+        made_by, kept = instructions.read_kept(instructions.KEPT)
+        self.assertEqual(kept.keys(), instructions.WORKLOADS.keys())
+        self.assertIn("compiler", made_by)
 
 
 if __name__ == "__main__":
