@@ -105,7 +105,7 @@ void engine::perform(const todo::quarantine_task& a) {
 // admission and what became of it
 
 engine::guarded_entry::guarded_entry(engine& home, task& t)
-    : home_(home), exceptions_(std::uncaught_exceptions()) {
+    : home_(home), exceptions_(home.safeguards_ ? std::uncaught_exceptions() : 0) {
   if (!home.safeguards_) return;
   home.enter_guarded(t);
   task_ = task_ref<>::share(t);
