@@ -52,7 +52,8 @@ void thread_crew::keep_none() {
 bool thread_crew::anything_to_steal() const {
   if (!keeps_.load()) return false;
   return std::ranges::any_of(workers_, [](const auto& w) {
-    return w && std::ranges::any_of(w->batch, [](const auto& entry) { return entry.load() != nullptr; });
+    return w && w->state != worker_state::dead &&
+           std::ranges::any_of(w->batch, [](const auto& entry) { return entry.load() != nullptr; });
   });
 }
 
