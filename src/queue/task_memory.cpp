@@ -85,7 +85,7 @@ private:
   static constexpr std::size_t mapping_bytes = 64 * slab_bytes;  // 4 MiB; begins at a multiple of it
   static constexpr std::uint64_t all = ~std::uint64_t{1};
   static constexpr std::size_t most_kept = 256;  // slabs: 16 MiB
-  static constexpr std::size_t few = 4;          // mappings: the same
+  static constexpr std::size_t few = 8;          // mappings: 32 MiB
 
   bool map() {
     bool from_heap = false;
