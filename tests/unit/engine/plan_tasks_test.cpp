@@ -153,9 +153,7 @@ TEST_F(plan_tasks, a_pool_that_drains_still_retries_and_one_that_ends_does_not) 
   EXPECT_EQ(s.tell(happened::attempt_failed{8, 1, again(2), policy::failure::error}), (lines{"fail 8"}));
 }
 
-TEST(plan_tasks, that_are_not_known_end_without_a_trace) {
-  story s({.min = 1, .max = 1});
-  s.serving(1);
+TEST_F(plan_tasks, that_are_not_known_end_without_a_trace) {
   EXPECT_EQ(s.tell(happened::task_over{99}), lines{});
   EXPECT_FALSE(s.has_timer());
 }
