@@ -43,6 +43,11 @@ TEST(a_tracestate, is_a_list_of_entries) {
   EXPECT_FALSE(is_tracestate("a=\n"));
 }
 
+TEST(a_tracestate, is_read_beyond_an_empty_entry) {
+  EXPECT_TRUE(is_tracestate("a=1,,b=2"));
+  EXPECT_FALSE(is_tracestate("a=1,,=2"));
+}
+
 TEST(a_tracestate, has_its_bounds) {
   std::string many = "k0=v";
   for (int i = 1; i < 32; ++i) many += ",k" + std::to_string(i) + "=v";
