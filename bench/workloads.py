@@ -20,7 +20,8 @@ class Workload:
     runs: int = 0           # 0: as asked for; otherwise the result is the same each time
 
 
-THREAD_PEERS = ("onetbb", "openmp", "asio", "mutex_queue", "bs_thread_pool", "taskflow")
+THREAD_PEERS = ("onetbb", "openmp", "asio", "mutex_queue", "bs_thread_pool", "taskflow", "concurrencpp", "dispenso",
+                "libfork", "stdexec", "toomanycooks")
 # The module that a pool of Python comes with; and the packages of npm, as node_pools.mjs calls them.
 PYTHON_PEERS = {"python_executor": "concurrent.futures", "python_pool": "multiprocessing", "pebble": "pebble"}
 NODE_PEERS = ("node_worker_pool", "workerpool", "tinypool", "poolifier", "jest_worker", "piscina_threads")

@@ -9,9 +9,9 @@
 // and is used by the main thread, but in thread_producers (post by several threads) and thread_inside (post
 // by tasks). It may also have
 //     void post_with_options(F);                post with a priority, a deadline and a stop token
-//     static constexpr bool works_here = true;  a long queue is worked on by the submitting thread, and only
-//     that
-//                                               thread, or a task, may post
+//     static constexpr bool works_here = true;       the submitting thread works on a long queue, and only it
+//                                                    or a task may post
+//     static constexpr bool only_main_posts = true;  neither another thread nor a task may post
 #pragma once
 
 #include <sys/resource.h>
@@ -32,6 +32,11 @@ inline constexpr unsigned producers = 4;
 template <class Side>
 constexpr bool works_here() {
   if constexpr (requires { Side::works_here; }) return Side::works_here;
+  return false;
+}
+template <class Side>
+constexpr bool only_main_posts() {
+  if constexpr (requires { Side::only_main_posts; }) return Side::only_main_posts;
   return false;
 }
 
@@ -110,6 +115,8 @@ double post_from_producers(std::size_t count) {
 class countdown {
 public:
   explicit countdown(std::size_t from) : left_(from) {}
+  /// One more; never after the end, if somebody waits for it.
+  void add() { left_.fetch_add(1, std::memory_order_relaxed); }
   void arrive() {
     if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_one();
   }
@@ -290,15 +297,19 @@ int run_threads(int argc, char** argv) {
   if (what.workload == "thread_post_48") return report(post_48<Side>(what.count));
   if (what.workload == "thread_options") return report(post_with_options<Side>(what.count));
   if (what.workload == "thread_submit") return report(submit_all<Side>(what.count));
-  if (what.workload == "thread_inside") return report(post_inside<Side>(what.count));
   if (what.workload == "thread_1us") return report(part_of_ideal<Side>(what.count, 1));
   if (what.workload == "thread_10us") return report(part_of_ideal<Side>(what.count, 10));
   if (what.workload == "thread_wake") return report(wake<Side>(what.count, 50));
   if (what.workload == "thread_wake_p99") return report(wake<Side>(what.count, 99));
   if (what.workload == "thread_idle") return report(idle<Side>(what.count, cpu_time));
   if (what.workload == "thread_idle_wakes") return report(idle<Side>(what.count, wakes));
-  if constexpr (!works_here<Side>()) {
+  if constexpr (!only_main_posts<Side>()) {
+    if (what.workload == "thread_inside") return report(post_inside<Side>(what.count));
+  }
+  if constexpr (!works_here<Side>() && !only_main_posts<Side>()) {
     if (what.workload == "thread_producers") return report(post_from_producers<Side>(what.count));
+  }
+  if constexpr (!works_here<Side>()) {
     if (what.workload == "thread_memory") return report(memory<Side>(what.count));
   }
   if (const unsigned at = workers_asked_for(what.workload); at != 0)
