@@ -19,8 +19,8 @@
 namespace muster::host {
 namespace {
 
-// In the new process, where nothing may be called that is not safe there: the worker may have threads. Ends
-// in the program, or tells `report` why not.
+// In the new process, where nothing may be called that is not safe there: it has the worker's memory, and the
+// worker may have threads. Ends in the program, or tells `report` why not.
 [[noreturn]] void become(char* const* words, const std::vector<placement>& placements, bool own_group,
                          pid_t parent, int report) {
   const auto fail = [report](int code) {
@@ -42,6 +42,23 @@ namespace {
   ::execvp(words[0], words);
   fail(errno);
   ::_exit(127);
+}
+
+// The new process borrows our memory until it becomes the program: to copy the tables of a worker's memory
+// costs as much as the start of a small program. No handler of ours may run in it, so no signal comes
+// meanwhile.
+[[gnu::noinline]] pid_t become_in_child(char* const* words, const std::vector<placement>& placements,
+                                        bool own_group, int report) {
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::vfork();  // NOLINT(clang-analyzer-security.insecureAPI.vfork)
+  if (pid == 0) become(words, placements, own_group, parent, report);
+  const int code = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = code;
+  return pid;
 }
 
 int most_target(const std::vector<placement>& placements) {
@@ -74,10 +91,8 @@ std::expected<child, std::string> start(const std::vector<std::string>& command,
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
 
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) return failed("fork");
-  if (pid == 0) become(words.data(), placed, own_group, parent, writes.get());
+  const pid_t pid = become_in_child(words.data(), placed, own_group, writes.get());
+  if (pid < 0) return failed("vfork");
   writes.reset();
   int code = 0;
   ssize_t got = 0;
