@@ -89,9 +89,11 @@ public:
   // queued: that worker may keep it for itself, to run it next. True: it is the crew's, and counted
   // (engine::count_kept). Called by that worker's thread, without a lock. For crews that run tasks in
   // threads.
-  virtual bool keep(detail::task& /*t*/) { return false; }
+  virtual bool keep_task(detail::task& /*t*/) { return false; }
   // They keep none from here on (engine::may_keep), and those that they have not begun go back to the queue.
-  virtual void keep_none() {}
+  virtual void keep_no_tasks() {}
+  // How many are kept and not begun. With the intake's lock.
+  [[nodiscard]] virtual std::size_t kept() const { return 0; }
   // A task was queued. Called with the intake's lock, which it may release.
   virtual void queued(std::unique_lock<std::mutex>& intake_lock) = 0;
   // The worker in this slot is about to block: what it has taken and not begun goes back. With the intake's

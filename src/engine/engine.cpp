@@ -363,19 +363,20 @@ stats engine::snapshot() {
   stats s;
   crew_->describe(s);
   {
+    // From the end of a task's way to its beginning, so that one that goes on meanwhile is not counted twice.
     const auto lock = intake_.lock();
-    s.submitted = submitted();
-    const std::size_t kept = std::exchange(s.queued, 0);
+    s.succeeded = total(&tally::succeeded, std::memory_order_acquire);
+    s.failed = total(&tally::failed, std::memory_order_acquire);
+    s.cancelled = total(&tally::cancelled, std::memory_order_acquire);
+    const std::size_t kept = crew_->kept();
     s.queued = intake_.waiting() + kept;
     s.queued_by_priority = intake_.by_priority(kept);
+    s.waiting = waiting_.load();
+    s.submitted = submitted();
     s.peak_queued = intake_.peak();
     s.paused = intake_.is_paused();
     s.workers_min = settings_.plan.min;
     s.workers_max = settings_.plan.max;
-    s.succeeded = total(&tally::succeeded, std::memory_order_relaxed);
-    s.failed = total(&tally::failed, std::memory_order_relaxed);
-    s.cancelled = total(&tally::cancelled, std::memory_order_relaxed);
-    s.waiting = waiting_.load();
     const std::size_t elsewhere = s.queued + s.succeeded + s.failed + s.cancelled + s.waiting;
     s.running = s.submitted > elsewhere ? s.submitted - elsewhere : 0;
   }

@@ -177,16 +177,16 @@ bool may_still_run(const task& t, const std::exception_ptr& error) {
 
 void engine::keep_letter(task& t) {
   const bool is_stream = t.extras && t.extras->chunks != nullptr;
-  kept_task letter{.about = {.task = t.id,
-                             .id = t.extras ? t.extras->id : std::string(),
-                             .label = t.extras ? t.extras->label : std::string(),
-                             .why = error_kind(error_code::quarantined).matches(t.error)
-                                        ? dead_letter::reason::quarantined
-                                        : dead_letter::reason::failed,
-                             .attempts = t.attempt(),
-                             .text = text_of(t.error),
-                             .error = t.error,
-                             .time = time_->now()}};
+  kept_letter letter{.about = {.task = t.id,
+                               .id = t.extras ? t.extras->id : std::string(),
+                               .label = t.extras ? t.extras->label : std::string(),
+                               .why = error_kind(error_code::quarantined).matches(t.error)
+                                          ? dead_letter::reason::quarantined
+                                          : dead_letter::reason::failed,
+                               .attempts = t.attempt(),
+                               .text = text_of(t.error),
+                               .error = t.error,
+                               .time = time_->now()}};
   letter.about.can_resubmit = t.ops->again != nullptr && !t.is(task::has_handles) && !is_stream &&
                               !(t.ops->call != nullptr && t.ops->call(t).blocks) &&
                               !may_still_run(t, t.error);

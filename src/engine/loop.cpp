@@ -115,7 +115,7 @@ void engine::look_for_backlog(base::time_point now) {
   const bool may_grow = plan_.may_grow();
   if (may_keep_.load(std::memory_order_relaxed) == may_grow) {
     may_keep_.store(!may_grow);
-    if (may_grow) crew_->keep_none();
+    if (may_grow) crew_->keep_no_tasks();
   }
   const auto signal = plan_.listens_for();
   const bool wanted = may_grow && !signal.deaf();

@@ -217,8 +217,8 @@ void safeguards::forgive(const std::string& id) {
 // -----------------------------------------------------------------------------------------------------------
 // dead letters
 
-void safeguards::keep(kept_task letter) {
-  std::list<kept_task> made, gone;  // destroyed without the lock: arguments may do anything at their end
+void safeguards::keep(kept_letter letter) {
+  std::list<kept_letter> made, gone;  // destroyed without the lock: arguments may do anything at their end
   made.push_back(std::move(letter));
   const std::lock_guard lock(mutex_);
   by_number_[made.front().about.task] = made.begin();
@@ -232,15 +232,15 @@ std::vector<dead_letter> safeguards::letters() const {
   const std::lock_guard lock(mutex_);
   std::vector<dead_letter> all;
   all.reserve(letters_.size());
-  for (const kept_task& each : letters_) all.push_back(each.about);
+  for (const kept_letter& each : letters_) all.push_back(each.about);
   return all;
 }
 
-std::optional<kept_task> safeguards::take(std::uint64_t number) {
+std::optional<kept_letter> safeguards::take(std::uint64_t number) {
   const std::lock_guard lock(mutex_);
   const auto found = by_number_.find(number);
   if (found == by_number_.end()) return std::nullopt;
-  std::optional<kept_task> taken(std::move(*found->second));
+  std::optional<kept_letter> taken(std::move(*found->second));
   letters_.erase(found->second);
   by_number_.erase(found);
   return taken;

@@ -36,7 +36,7 @@ struct safeguard_settings {
 };
 
 // A dead letter with its task, which has settled and which nobody runs.
-struct kept_task {
+struct kept_letter {
   dead_letter about;
   detail::task_ref<> task{};
 };
@@ -64,10 +64,10 @@ public:
   void forgive(const std::string& id);
 
   [[nodiscard]] bool keeps_letters() const { return chosen_.dead_letters > 0; }
-  void keep(kept_task letter);
+  void keep(kept_letter letter);
   [[nodiscard]] std::vector<dead_letter> letters() const;
   // None: there is none of this number.
-  [[nodiscard]] std::optional<kept_task> take(std::uint64_t task);
+  [[nodiscard]] std::optional<kept_letter> take(std::uint64_t task);
 
   void describe(stats& into) const;
 
@@ -103,8 +103,8 @@ private:
   std::uint64_t next_period_ = 1;  // so that a breaker never takes the ticket of one that was forgotten
   std::unordered_map<std::string, set_aside_task> set_aside_;
   std::list<std::string> aside_order_;  // the oldest first
-  std::list<kept_task> letters_;        // the oldest first
-  std::unordered_map<std::uint64_t, std::list<kept_task>::iterator> by_number_;
+  std::list<kept_letter> letters_;      // the oldest first
+  std::unordered_map<std::uint64_t, std::list<kept_letter>::iterator> by_number_;
 };
 
 }  // namespace muster::engine

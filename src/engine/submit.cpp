@@ -20,7 +20,7 @@ void engine::submit(task_ref<> t) {
   const bool plain = !t->is(task::watched) && !intake_.has_turns(*t);
   const inside* const at = here();
   const bool posted_inside = at != nullptr && at->home == this;
-  if (plain && posted_inside && may_keep() && crew_->keep(*t)) return static_cast<void>(t.release());
+  if (plain && posted_inside && may_keep() && crew_->keep_task(*t)) return static_cast<void>(t.release());
   if (plain && intake_.pass(*t)) return static_cast<void>(t.release());
   try {
     submit_with_lock(std::move(t));

@@ -14,7 +14,7 @@ namespace muster::thread {
 
 using detail::task;
 
-bool thread_crew::keep(task& t) {
+bool thread_crew::keep_task(task& t) {
   worker* const me = here_.crew == this ? here_.me : nullptr;
   if (me == nullptr || me->kept == most_kept || t.priority != 0 || queue().one_at_a_time()) return false;
   if (!keeps_.load(std::memory_order_relaxed)) keeps_.store(true);
@@ -33,19 +33,26 @@ bool thread_crew::keep(task& t) {
 
 // Its turn: as many as fit into a moment, before the queue has its own.
 std::size_t thread_crew::turn_of_kept(const worker& me) {
-  constexpr duration target = std::chrono::milliseconds(1);
-  if (me.per_task == duration::zero()) return 1;
-  return std::clamp(static_cast<std::size_t>(target / me.per_task), std::size_t{1}, longest_turn);
+  return std::clamp(me.fits(std::chrono::milliseconds(1)), std::size_t{1}, longest_turn);
 }
 
 // Whatever comes from the queue may post more than there is room for: it comes now and then.
 bool thread_crew::prefers_kept(const worker& me) {
-  return me.kept >= most_kept / 2 && (me.turns + 1) % now_and_then != 0;
+  return me.kept >= most_kept / 2 && me.turns % now_and_then != 0;
 }
 
-void thread_crew::keep_none() {
+void thread_crew::keep_no_tasks() {
   const auto lock = queue().lock();
   recall();
+}
+
+std::size_t thread_crew::kept() const {
+  std::ptrdiff_t count = 0;
+  for (const auto& w : workers_)
+    if (w)
+      count += std::count_if(w->batch.begin() + longest_batch, w->batch.end(),
+                             [](const auto& entry) { return entry.load() != nullptr; });
+  return static_cast<std::size_t>(count);
 }
 
 // After the door was shut, it is sure to see what a worker has kept before.

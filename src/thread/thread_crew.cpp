@@ -33,8 +33,8 @@ void thread_crew::set_state(worker& w, worker_event event) {
   if (w.state == worker_state::busy) peak_busy_ = std::max(peak_busy_, ++busy_);
 }
 
-// ------------------------------------------------------------------------------------------------------ the
-// worker
+// --------------------------------------------------------------------------------------------------
+// the worker
 
 void thread_crew::work(worker& me) {
   pthread_setname_np(pthread_self(),
@@ -144,101 +144,6 @@ void thread_crew::serve(worker& me) {
   if (manner_.hooks.close) run_hook(me, "close", manner_.hooks.close);
 }
 
-// How many tasks to take at once: as many as fit into a few microseconds, and no more than a fair share of
-// what waits.
-std::size_t thread_crew::share(const worker& me) const {
-  constexpr duration target = std::chrono::microseconds(10);
-  if (me.per_task == duration::zero() || !pulls() || queue().one_at_a_time()) return 1;
-  const auto fits = static_cast<std::size_t>(target / me.per_task);
-  return std::clamp(fits, std::size_t{1}, std::min(longest_batch, 1 + queue().size() / workers_.size()));
-}
-
-std::size_t thread_crew::refill(worker& me) {
-  me.running.store(nullptr, std::memory_order_relaxed);
-  if (const std::size_t left = close_up(me); left > 0) return left;  // or it was handed one
-  if (take_bound(me)) return 1;
-  if (me.retiring && std::exchange(me.kept, 0) > 0) surrender(me.id.slot);
-  if (me.retiring || binds() || prefers_kept(me)) return 0;
-  engine::intake& intake = queue();
-  const std::size_t wanted = intake.size() == 0 ? 0 : share(me);
-  std::size_t count = 0;
-  while (count < wanted) {
-    task* t = intake.take();
-    if (t == nullptr) break;
-    t->set_worker(me.id.slot);
-    if (count > 0) lowest_in_batches_ = std::min(lowest_in_batches_, static_cast<int>(t->priority));
-    me.batch[count++].store(t, std::memory_order_relaxed);
-  }
-  if (count > 0 || me.kept > 0) return count;
-  if (task* t = steal()) {
-    t->set_worker(me.id.slot);
-    me.batch[0].store(t, std::memory_order_relaxed);
-    return 1;
-  }
-  return 0;
-}
-
-// What is left of its batch goes to the front of it.
-std::size_t thread_crew::close_up(worker& me) {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < longest_batch; ++i) {
-    if (me.batch[i].load(std::memory_order_relaxed) == nullptr) continue;
-    if (i > count) me.batch[count].store(me.batch[i].exchange(nullptr, std::memory_order_relaxed));
-    ++count;
-  }
-  return count;
-}
-
-// The first task that some worker has taken or kept and not begun.
-task* thread_crew::steal() {
-  for (const auto& w : workers_) {
-    if (!w || w->state == worker_state::dead) continue;
-    for (auto& entry : w->batch)
-      if (entry.load(std::memory_order_relaxed) != nullptr)
-        if (task* t = entry.exchange(nullptr, std::memory_order_acq_rel)) return t;
-  }
-  return nullptr;
-}
-
-// What a task has posted comes before the next one of the batch, the latest first. What a turn does not come
-// to is left for the next one.
-void thread_crew::run_batch(worker& me, std::size_t count, std::vector<task*>& finished) {
-  const std::size_t most = count + turn_of_kept(me);
-  const auto begin = owner_->time().now();
-  std::size_t ran = 0;
-  const auto run = [&](std::size_t index) { ran += run_entry(me, index, finished) ? 1 : 0; };
-  const auto run_latest = [&] {
-    while (me.kept > 0 && ran < most) run(longest_batch + --me.kept);
-  };
-  if (prefers_kept(me)) run_latest();
-  if ((me.turns + 1) % now_and_then == 0)
-    for (std::size_t i = 0; i < me.kept && ran == 0; ++i) run(longest_batch + i);  // the oldest
-  for (std::size_t i = 0; i < count && ran < most; ++i) {
-    run(i);
-    run_latest();
-  }
-  run_latest();
-  ++me.turns;
-  if (ran == 0) return;
-  const duration took = owner_->time().now() - begin;
-  me.busy_time.store(me.busy_time.load(std::memory_order_relaxed) + took.count(), std::memory_order_relaxed);
-  me.keep_alive.worked();
-  const duration latest = took / static_cast<duration::rep>(ran) + duration(1);
-  me.per_task = me.per_task == duration::zero() ? latest : (me.per_task + latest) / 2;
-}
-
-// False: somebody was faster.
-bool thread_crew::run_entry(worker& me, std::size_t index, std::vector<task*>& finished) {
-  task* t = me.batch[index].load(std::memory_order_relaxed);
-  if (t != nullptr) t = me.batch[index].exchange(nullptr, std::memory_order_acq_rel);
-  if (t == nullptr) return false;
-  move(*t, task_event::begin);
-  me.running.store(t, std::memory_order_relaxed);
-  if (owner_->run(*t, me.id)) finished.push_back(t);
-  me.done.store(me.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  return true;
-}
-
 // Each is seen to run as soon as it is out of the list.
 void thread_crew::run_own(worker& me, std::unique_lock<std::mutex>& lock) {
   if (me.state == worker_state::idle) set_state(me, worker_event::begin);
@@ -284,41 +189,6 @@ task* thread_crew::take_own(std::uint32_t slot) {
   task* t = workers_[slot]->own.front();
   workers_[slot]->own.pop_front();
   return t;
-}
-
-// Gives tasks that were placed back to the queue, before their equals and in their order; their waiters may
-// look again.
-void thread_crew::give_back(std::vector<task*>& tasks) {
-  std::sort(tasks.begin(), tasks.end(), [](const task* a, const task* b) { return a->id > b->id; });
-  for (task* t : tasks) {
-    owner_->put_back(*t);
-    detail::nudge(*t);
-  }
-}
-
-void thread_crew::recall() {
-  std::vector<task*> back;
-  for (const auto& w : workers_) {
-    if (!w || w->state == worker_state::dead) continue;
-    for (auto& entry : w->batch) {
-      task* t = entry.load(std::memory_order_relaxed);
-      // An entry that is loaded with the lock is changed by its worker alone, and only to null.
-      if (t == nullptr || !entry.compare_exchange_strong(t, nullptr, std::memory_order_acq_rel)) continue;
-      back.push_back(t);
-    }
-  }
-  give_back(back);
-  lowest_in_batches_ = std::numeric_limits<int>::max();
-}
-
-void thread_crew::surrender(std::uint32_t slot) {
-  if (slot >= workers_.size()) return;
-  std::vector<task*> back;
-  for (auto& entry : workers_[slot]->batch)
-    if (task* t = entry.exchange(nullptr, std::memory_order_acq_rel)) back.push_back(t);
-  if (back.empty()) return;
-  give_back(back);
-  if (!sleeping_.empty() && !binds()) call_sleeper().wake.notify_one();
 }
 
 // Waking a worker costs the submitter several microseconds; so a worker that had work looks on for about as
@@ -423,7 +293,7 @@ void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
   wake_one(lock);
 }
 
-// --------------------------------------------------------------------------------------------------------
+// --------------------------------------------------------------------------------------------------
 // the loop
 
 void thread_crew::start(worker_id id) {
@@ -562,11 +432,6 @@ void thread_crew::begin_again() {
 
 void thread_crew::describe(stats& into) {
   const auto lock = queue().lock();
-  for (const auto& w : workers_)
-    if (w)
-      into.queued +=
-          static_cast<std::size_t>(std::count_if(w->batch.begin() + longest_batch, w->batch.end(),
-                                                 [](const auto& entry) { return entry.load() != nullptr; }));
   for (const auto& w : workers_)
     if (w)
       into.workers.push_back(

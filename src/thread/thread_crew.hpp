@@ -78,8 +78,9 @@ public:
   void call_back() override;
   void resumed(std::unique_lock<std::mutex>& intake_lock) override;
   void surrender(std::uint32_t slot) override;
-  bool keep(detail::task& t) override;
-  void keep_none() override;
+  bool keep_task(detail::task& t) override;
+  void keep_no_tasks() override;
+  [[nodiscard]] std::size_t kept() const override;
   [[nodiscard]] int free_workers() const override;
   [[nodiscard]] std::vector<worker_id> everyone() override;
   [[nodiscard]] bool give(detail::task& t, worker_id to) override;
@@ -102,15 +103,20 @@ private:
     // kept, written without the lock. Each entry is taken by exchange (acq_rel), by the worker without the
     // lock or by others with it. Null: taken.
     std::array<std::atomic<detail::task*>, longest_batch + most_kept> batch{};
-    std::size_t kept = 0;  // the worker's own: no entry so far behind the batch is in use
-    unsigned turns = 0;    // the worker's own
+    std::size_t kept = 0;        // the worker's own: no entry so far behind the batch is in use
+    unsigned turns = 1;          // the worker's own: this is its so-manyth
+    bool has_left_some = false;  // the worker's own: of its batch, in its last turn
     // The task it runs, written by the worker (relaxed); others read it with the lock. It stays valid so long
     // because the worker drops its reference only after it has had the lock once more.
     std::atomic<detail::task*> running{nullptr};
     std::atomic<std::size_t> done{0};         // written by the worker alone
     std::atomic<duration::rep> busy_time{0};  // relaxed: written by the worker alone
     duration per_task{};                      // the worker's own: smoothed, 0: unknown
-    policy::keep_alive keep_alive{};          // the worker's own
+    // So many of its tasks; 0: unknown.
+    [[nodiscard]] std::size_t fits(duration moment) const {
+      return per_task == duration::zero() ? 0 : static_cast<std::size_t>(moment / per_task);
+    }
+    policy::keep_alive keep_alive{};  // the worker's own
     // All below: guarded by the intake's lock.
     worker_state state = worker_state::starting;
     bool retiring = false;

@@ -11,11 +11,8 @@ namespace {
 
 using policy = model::relacy_atomics;
 
-struct task {
-  model::plain<task*> next;
-  model::plain<std::uint64_t> id;
+struct task : model::linked<task> {
   model::plain<unsigned> content;
-  void set_id(std::uint64_t number) { id = number; }
 };
 
 constexpr std::uint64_t each = 3;

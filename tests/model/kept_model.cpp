@@ -3,8 +3,8 @@
 // sleeper sees it, or the keeper sees that somebody sleeps and queues it; and it is run once. The worker that
 // keeps it does not run it here, so a task that nobody sees is a run that never ends.
 //
-// The door is the real one. The rest is a mirror, written by hand, of `keep` and `anything_to_steal` in
-// thread/kept.cpp and of `sleep`, `steal` and `queued` in thread/thread_crew.cpp (they have its names here).
+// The door is the real one. The rest is a mirror, written by hand, of `keep_task` and `anything_to_steal`
+// in thread/kept.cpp, of `steal` in thread/batch.cpp and of `sleep` and `queued` in thread/thread_crew.cpp.
 #include "relacy_atomics.hpp"
 
 #include "engine/door.hpp"
@@ -13,11 +13,7 @@ namespace {
 
 using policy = model::relacy_atomics;
 
-struct task {
-  model::plain<task*> next;
-  model::plain<std::uint64_t> id;
-  void set_id(std::uint64_t number) { id = number; }
-};
+using model::task;
 
 struct kept : rl::test_suite<kept, 2> {
   static constexpr unsigned places = 4;
@@ -43,14 +39,14 @@ struct kept : rl::test_suite<kept, 2> {
   // ---- the worker whose task posts
 
   void post() {
-    if (!is_open() || !keep(posted)) submit(posted);
+    if (!is_open() || !keep_task(posted)) submit(posted);
     rl::backoff pause;
     while (policy::load(begun, std::memory_order_acquire) == 0) pause.yield(RL_INFO);
   }
 
   bool is_open() const { return door.has_places_beyond(0); }
 
-  bool keep(task& t) {
+  bool keep_task(task& t) {
     t.id = 1;
     policy::store(entry, &t, std::memory_order_seq_cst);
     if (model::seeded == model::bug::own_too || is_open()) {

@@ -5,7 +5,8 @@
 // worker that sleeps too long is a run that never ends.
 //
 // The door is the real one. The rest is a mirror, written by hand, of a few functions of
-// thread/thread_crew.cpp (they have its names here), whose other halves are strategies, hooks and retiring.
+// thread/thread_crew.cpp and thread/batch.cpp (they have their names here), whose other halves are
+// strategies, hooks and retiring.
 #include "relacy_atomics.hpp"
 
 #include "engine/door.hpp"
@@ -14,11 +15,7 @@ namespace {
 
 using policy = model::relacy_atomics;
 
-struct task {
-  model::plain<task*> next;
-  model::plain<std::uint64_t> id;
-  void set_id(std::uint64_t number) { id = number; }
-};
+using model::task;
 
 constexpr unsigned workers = 2;
 constexpr std::size_t all_tasks = 3;

@@ -241,6 +241,15 @@ private:
   rl::var<T> value_;
 };
 
+// What the door asks of a task.
+template <class T>
+struct linked {
+  plain<T*> next;
+  plain<std::uint64_t> id;
+  void set_id(std::uint64_t number) { id = number; }
+};
+struct task : linked<task> {};
+
 // For std::lock_guard and its kind.
 class mutex {
 public:

@@ -137,6 +137,33 @@ TEST(kept_tasks, are_counted_as_queued) {
   EXPECT_EQ(pool.stats().succeeded, 6u);
 }
 
+TEST(kept_tasks, are_counted_once_at_any_moment) {
+  thread_pool pool({.workers = {2}, .queue = {.capacity = std::nullopt}});
+  constexpr std::size_t alive =
+      40;  // so many at any time: each posts its successor as the last thing it does
+  std::atomic<bool> enough{false};
+  std::function<void()> again = [&] {
+    if (!enough) pool.post([&] { again(); });
+  };
+  for (std::size_t i = 0; i < alive; ++i) pool.post([&] { again(); });
+  for (int look = 0; look < 2'000; ++look) {
+    const stats s = pool.stats();
+    ASSERT_EQ(s.queued + s.running + s.succeeded, s.submitted) << "look " << look;
+  }
+  enough = true;
+  pool.wait_idle();
+  EXPECT_EQ(pool.stats().succeeded, pool.stats().submitted);
+}
+
+TEST(kept_tasks, are_seen_by_a_pool_that_may_grow_from_now_on) {
+  thread_pool pool({.workers = {1}});
+  std::atomic<bool> ran{false};
+  held_task holds(pool, [&] { pool.post([&] { ran = true; }); });
+  pool.resize(1, 2);
+  EXPECT_TRUE(eventually([&] { return ran.load(); })) << "by a second worker, while the first goes on";
+  holds.let_go();
+}
+
 TEST(kept_tasks, can_be_cancelled_by_name_and_all_together) {
   thread_pool pool({.workers = {1}});
   std::vector<future<int>> results;
@@ -205,6 +232,19 @@ TEST(kept_tasks, are_refused_like_others_where_the_queue_is_small) {
       .get();
   pool.wait_idle();
   EXPECT_EQ(refused, 2);
+}
+
+TEST(kept_tasks, that_go_on_for_ever_do_not_hold_a_worker_that_is_to_leave) {
+  thread_pool pool({.workers = {2}});
+  std::atomic<bool> enough{false};
+  std::function<void()> again = [&] {
+    if (!enough) pool.post([&] { again(); });
+  };
+  for (int i = 0; i < 2; ++i) pool.post([&] { again(); });
+  pool.resize(1, 1);
+  EXPECT_TRUE(eventually([&] { return pool.stats().workers_ended == 1; }));
+  enough = true;
+  pool.wait_idle();
 }
 
 TEST(kept_tasks, of_a_worker_that_leaves_go_to_the_others) {
