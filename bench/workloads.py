@@ -96,7 +96,7 @@ WORKLOADS = {
     "process_burst": processes("% apart", *[(200, 200)] * 3),
     "process_payload_64k": payload("64k", 5_000, 50, 1_000),
     "process_payload_1m": payload("1m", 1_000, 10, 100),
-    "process_payload_64m": payload("64m", 16, 1, 4),
+    "process_payload_64m": payload("64m", 100, 1, 4),
     "process_lease_64m": Workload("us", Side(sides.program("process_muster"), 5_000, 500), {
         "no_op": Side(sides.program("process_muster", "process_latency"), 5_000, 500)}),
     "process_start": processes("ms"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Large data without copies: an image is filled here, blurred in place by a worker process, and read here
 // again; then several workers read it at the same time.
+#include <cstdint>
 #include <cstdio>
 #include <numeric>
 #include <span>
@@ -31,6 +32,11 @@ double brightness(muster::shared_buffer part) {
   return std::accumulate(pixels.begin(), pixels.end(), 0.0) / static_cast<double>(pixels.size());
 }
 
+// Reads its argument where it arrived.
+std::uint64_t checksum(std::span<const unsigned char> file) {
+  return std::accumulate(file.begin(), file.end(), std::uint64_t{0});
+}
+
 int main(int argc, char** argv) {
   muster::init(argc, argv);
   muster::process_pool pool(2);
@@ -46,9 +52,12 @@ int main(int argc, char** argv) {
   std::vector<muster::future<double>> parts;
   for (std::size_t at = 0; at < all.size(); at += all.size() / 4)
     parts.push_back(pool.submit(brightness, all.part(at, all.size() / 4)));
-  double sum = 0;
-  for (auto& part : parts) sum += part.get();
-  std::printf("its brightness is %.2f\n", sum / static_cast<double>(parts.size()));
+  double total = 0;
+  for (auto& part : parts) total += part.get();
+  std::printf("its brightness is %.2f\n", total / static_cast<double>(parts.size()));
+
+  auto sum = pool.submit(checksum, std::vector<unsigned char>(64_MiB, 1));
+  std::printf("64 MiB are summed up: %llu\n", static_cast<unsigned long long>(sum.get()));
 
   muster::process_pool roomy({.workers = {4}, .arena = {.bytes = 1_GiB, .blocks = 128}});
   muster::buffer next = roomy.lease(64_MiB, 5s);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <numeric>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -27,7 +28,8 @@ using bench::require;
 
 int increment(int value) { return value + 1; }
 int own_pid() { return static_cast<int>(getpid()); }
-int size_of(const std::vector<char>& payload) { return static_cast<int>(payload.size()); }
+// Read where it arrives, as a std::string_view would be.
+int size_of(std::span<const char> payload) { return static_cast<int>(payload.size()); }
 void sleep_for_milliseconds(int time) { std::this_thread::sleep_for(std::chrono::milliseconds(time)); }
 
 // ---- what the owner does ----

@@ -24,6 +24,9 @@ struct arena_stats {
   std::size_t leased = 0;  ///< Of these, bytes that somebody has: a caller, a task, or a worker.
   std::size_t blocks = 0;  ///< Buffers there are.
   std::size_t copied = 0;  ///< Buffers that had to be copied so that no other worker can write them.
+  /// Bytes of the memory in which large arguments travel (process_options::argument_memory): in use, or kept
+  /// to be used again. Not among those above.
+  std::size_t arguments = 0;
 };
 
 }  // namespace muster

@@ -37,6 +37,18 @@ struct archive_slot;  // <muster/cereal.hpp>
 struct memory_block;  // <muster/buffer.hpp>
 using block_ref = std::shared_ptr<memory_block>;
 
+/// Arguments of up to so many bytes go through a ring of the process they are for.
+inline constexpr std::size_t largest_in_ring = 65'536;
+
+/// Where a writer may put a long row of bytes, so that a worker process can be shown it as it is.
+struct block_source {
+  /// A block with `room` for at least `size` bytes; null: there is none, and `room` is left alone.
+  virtual block_ref lease(std::size_t size, std::span<std::byte>& room) noexcept = 0;
+
+protected:
+  ~block_source() = default;
+};
+
 [[noreturn]] inline void refuse_bytes(const char* why) { throw decode_error(why); }
 [[noreturn]] inline void refuse_value(const char* why) { throw encode_error(why); }
 
@@ -48,17 +60,20 @@ public:
   static constexpr std::size_t inline_capacity = 96;
 
   writer() noexcept = default;
+  /// A row of more than `large` bytes, most of which come in one piece, goes into a block of `source`, where
+  /// that has one. It outlives the writer.
+  writer(detail::block_source& source, std::size_t large) noexcept : source_(&source), large_(large) {}
   writer(const writer&) = delete;
   writer& operator=(const writer&) = delete;
   writer(writer&& other) noexcept { take(other); }
   writer& operator=(writer&& other) noexcept {
     if (this != &other) {
-      std::free(heap_);
+      let_go();
       take(other);
     }
     return *this;
   }
-  ~writer() { std::free(heap_); }
+  ~writer() { let_go(); }
 
   /// Appends `count` bytes. Throws std::bad_alloc; the bytes so far are then unchanged.
   void write(const void* from, std::size_t count) {
@@ -93,6 +108,18 @@ public:
 
   std::span<const std::byte> bytes() const noexcept { return {data(), size_}; }
   std::size_t size() const noexcept { return size_; }
+  /// The block in which they lie; null: in none.
+  const detail::block_ref& home() const noexcept { return home_; }
+  /// Gives up a row that is too long to lie in the object, and lies in no block: memory of std::malloc, the
+  /// caller's.
+  std::byte* release() noexcept {
+    // What is left over goes back, where it is much.
+    if (capacity_ > size_ + size_ / 8)
+      if (void* const fitting = std::realloc(heap_, size_)) heap_ = static_cast<std::byte*>(fitting);
+    size_ = 0;
+    capacity_ = inline_capacity;
+    return std::exchange(heap_, nullptr);
+  }
   /// What goes beside the bytes, in order.
   std::vector<unique_fd>& handles() noexcept { return handles_; }
 
@@ -155,15 +182,35 @@ private:
     if (more > limit || size_ > limit) throw std::bad_alloc();
     std::size_t wanted = capacity_ * 2;
     if (wanted < size_ + more) wanted = size_ + more;
+    if (size_ + more > large_ && more >= large_ / 2 && move_to_block(size_ + more)) return;
     // realloc can move large rows by remapping pages instead of copying them.
-    auto* bigger = static_cast<std::byte*>(std::realloc(heap_, wanted));
+    auto* bigger = static_cast<std::byte*>(std::realloc(home_ ? nullptr : heap_, wanted));
     if (bigger == nullptr) throw std::bad_alloc();
-    if (heap_ == nullptr) std::memcpy(bigger, inline_, size_);
+    if (heap_ == nullptr || home_) std::memcpy(bigger, data(), size_);
+    home_.reset();
     heap_ = bigger;
     capacity_ = wanted;
   }
+  bool move_to_block(std::size_t wanted) {
+    std::span<std::byte> room;
+    detail::block_ref block = source_->lease(wanted, room);
+    if (block == nullptr) return false;
+    std::memcpy(room.data(), data(), size_);
+    let_go();
+    home_ = std::move(block);
+    heap_ = room.data();
+    capacity_ = room.size();
+    return true;
+  }
+  void let_go() noexcept {
+    if (!home_) std::free(heap_);
+    home_.reset();
+  }
 
   void take(writer& other) noexcept {
+    source_ = other.source_;
+    large_ = other.large_;
+    home_ = std::move(other.home_);
     heap_ = std::exchange(other.heap_, nullptr);
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, inline_capacity);
@@ -174,6 +221,9 @@ private:
     if (heap_ == nullptr) std::memcpy(inline_, other.inline_, size_);
   }
 
+  detail::block_source* source_ = nullptr;
+  std::size_t large_ = static_cast<std::size_t>(-1);
+  detail::block_ref home_{};  // where heap_ points into; null: it is of std::malloc
   std::byte* heap_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = inline_capacity;

@@ -15,6 +15,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <muster/codec.hpp>
 
@@ -174,6 +175,56 @@ consteval bool is_lambda() {
   return rest.find("<lambda") != std::string_view::npos || rest.find("(lambda at") != std::string_view::npos;
 }
 
+/// A row of characters or bytes that a parameter of type View sees where it arrived, for as long as the call
+/// lasts. It travels as an Owner does.
+template <class Owner, class View>
+struct in_place {
+  View view;
+
+  explicit in_place(View seen) noexcept : view(seen) {}
+  template <class Row>
+    requires(!std::same_as<std::remove_cvref_t<Row>, in_place> && std::is_convertible_v<Row, View>)
+  explicit in_place(Row&& row) : view(static_cast<Row&&>(row)) {}
+  operator View() const noexcept { return view; }  // NOLINT: it is what the function takes
+};
+
+}  // namespace detail
+
+template <class Owner, class View>
+struct codec<detail::in_place<Owner, View>> {
+  using row = detail::in_place<Owner, View>;
+  static void encode(writer& out, const row& value) {
+    out.write_size(value.view.size());
+    out.write(value.view.data(), value.view.size());
+  }
+  static row decode(reader& in) {
+    const std::size_t count = in.read_size();
+    return row(View(reinterpret_cast<typename View::const_pointer>(in.skip(count)), count));
+  }
+};
+
+namespace detail {
+
+template <class T>
+struct owner_of_row {
+  using type = void;
+};
+template <class Owner, class View>
+struct owner_of_row<in_place<Owner, View>> {
+  using type = Owner;
+};
+/// As what it travels; void: it is no in_place.
+template <class T>
+using owner_of = typename owner_of_row<T>::type;
+
+template <class T>
+inline constexpr bool is_small_element =
+    sizeof(T) == 1 && !std::same_as<T, bool> && (std::is_integral_v<T> || std::same_as<T, std::byte>);
+template <class T>
+inline constexpr bool is_span_in_place = false;
+template <class T>
+inline constexpr bool is_span_in_place<std::span<const T>> = is_small_element<T>;
+
 /// In which type a parameter or argument travels.
 template <class T>
 struct stored_type {
@@ -182,6 +233,19 @@ struct stored_type {
 template <class C, class Traits>
 struct stored_type<std::basic_string_view<C, Traits>> {
   using type = std::basic_string<C, Traits>;
+};
+
+/// The same for a parameter.
+template <class T>
+struct stored_parameter : stored_type<T> {};
+template <>
+struct stored_parameter<std::string_view> {
+  using type = in_place<std::string, std::string_view>;
+};
+template <class T>
+  requires is_small_element<T>
+struct stored_parameter<std::span<const T>> {
+  using type = in_place<std::vector<T>, std::span<const T>>;
 };
 
 /// The same for an argument to a generic callable, whose decayed type decides. A character array is a string.
@@ -199,7 +263,7 @@ struct stored_argument<C*> {
 };
 
 template <class P>
-using stored_parameter_t = typename stored_type<std::remove_cvref_t<P>>::type;
+using stored_parameter_t = typename stored_parameter<std::remove_cvref_t<P>>::type;
 template <class A>
 using stored_argument_t = typename stored_argument<std::decay_t<A>>::type;
 
@@ -212,7 +276,7 @@ consteval refusal judge_parameter() {
     return refusal::pointer_parameter;
   } else if constexpr (is_wrapped_function<plain>()) {
     return refusal::wrapped_function;
-  } else if constexpr (is_span<plain> || is_reference_wrapper<plain>) {
+  } else if constexpr ((is_span<plain> && !is_span_in_place<plain>) || is_reference_wrapper<plain>) {
     return refusal::view_parameter;
   } else if constexpr (std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>) {
     return refusal::reference_parameter;
@@ -385,7 +449,9 @@ struct generic_call {
     }
   }
   static consteval refusal judge() {
-    constexpr refusal arguments = first_refusal(judge_parameter<stored_argument_t<Args>>()...);
+    constexpr refusal arguments =
+        first_refusal((is_span<stored_argument_t<Args>> ? refusal::view_parameter
+                                                        : judge_parameter<stored_argument_t<Args>>())...);
     if constexpr (arguments != refusal::none) {
       return arguments;
     } else if constexpr (std::is_void_v<decltype(find())>) {

@@ -178,7 +178,7 @@ R call_host_as(context& about, const std::string& module, const std::string& fun
 
 /// Never runs: it stands for the functions that a native program has itself.
 std::vector<std::byte> call_native(context& about, std::uint64_t mark, const std::string& function,
-                                   const std::vector<std::byte>& input);
+                                   std::span<const std::byte> input);
 
 /// Runs this worker's command, or asks its program in Bazel's protocol.
 program_result run_program(context& about, const std::vector<std::string>& inputs);

@@ -45,7 +45,7 @@ struct export_text {
 /// through. `path` is absolute.
 std::vector<std::byte> call_module(context& about, const std::string& path, const std::string& function,
                                    const std::string& expected_signature,
-                                   const std::vector<std::byte>& arguments);
+                                   std::span<const std::byte> arguments);
 /// The same for arguments and results with descriptors beside their bytes.
 void run_export(context& about, const std::string& path, const std::string& function,
                 const std::string& expected_signature, reader& arguments, writer& result);
@@ -57,7 +57,7 @@ std::vector<export_text> list_exports(const std::string& path);
 /// call_module for a caller that knows the result's type. `handles` are the descriptors beside `arguments`.
 template <class R>
 R call_module_as(context& about, const std::string& path, const std::string& function,
-                 const std::string& expected_signature, const std::vector<std::byte>& arguments,
+                 const std::string& expected_signature, std::span<const std::byte> arguments,
                  std::vector<unique_fd> handles = {}) {
   reader given(arguments, handles);
   writer result;

@@ -382,6 +382,10 @@ struct process_options {
   muster::worker_stderr worker_stderr = muster::worker_stderr::forward;
   /// What shall go wrong in workers, for tests: see muster/fault.hpp. At most 64.
   std::vector<fault> faults{};
+  /// Bytes of memory in which arguments of more than 64 KiB travel to workers, kept to be used again: each is
+  /// copied once, into it. What finds no room travels in a file of its own, which costs several times as
+  /// much. 0: all do. Nothing is taken before the first. Range 0..1 TiB.
+  std::size_t argument_memory = std::size_t{256} << 20U;
   close_options close{};
   muster::on_post_error on_post_error = muster::on_post_error::report;
   /// Where continuations and event handlers run. Default: one thread of the pool's own.

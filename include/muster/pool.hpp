@@ -542,12 +542,14 @@ private:
                                  const recycle_options& options);
   // Finds the names by which workers know this code; throws invalid_call where it has none.
   void name_code(detail::crossing_call& call, const void* thunk, const void* target);
+  static void take_over(detail::bytes& to, writer& arguments);
 
   module::module_table* names_ = nullptr;  // lives with the engine
   process::process_crew* crew_ = nullptr;  // the same
-  change_adapter adapt_;                   // may be empty
-  std::mutex recycling_;                   // held while settings change
-  process_options settings_{};             // as the last recycle left them; guarded by recycling_
+  std::shared_ptr<detail::block_source> arguments_{};
+  change_adapter adapt_;        // may be empty
+  std::mutex recycling_;        // held while settings change
+  process_options settings_{};  // as the last recycle left them; guarded by recycling_
 };
 
 // ------------------------------------------------------------------------------------------------
@@ -569,13 +571,13 @@ auto process_pool::make_task(process_pool& pool, F&& f, Args&&... args) {
   detail::check_call<function, Args...>();
   using signature = detail::signature<function, Args...>;
   using result = typename signature::result;
-  writer arguments;
+  writer arguments(*pool.arguments_, detail::largest_in_ring);
   detail::crossing_call crossing;
   if constexpr (signature::why == detail::refusal::none) {
     detail::encode_arguments<function>(arguments, std::forward<Args>(args)...);
     pool.name_code(crossing, reinterpret_cast<const void*>(&detail::thunk<function, Args...>::run),
                    detail::target_of<function>(f));
-    crossing.data.assign(arguments.bytes());
+    take_over(crossing.data, arguments);
     if (!arguments.handles().empty())
       crossing.handles = std::make_unique<std::vector<unique_fd>>(std::move(arguments.handles()));
     if (!arguments.blocks().empty()) {

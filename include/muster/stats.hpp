@@ -128,7 +128,7 @@ struct stats {
   std::map<std::string, std::size_t> errors_by_code{};
   int workers_wanted = 0;  ///< As many there are to be; more or fewer may live while some start or end.
   int workers_min = 0, workers_max = 0;  ///< As in the options, or as resize() has set them.
-  arena_stats arena{};                   ///< What pool.lease has lent.
+  arena_stats arena{};                   ///< What pool.lease has lent, and large arguments.
 
   /// How many workers are in this state now.
   [[nodiscard]] std::size_t count(worker_state state) const {

@@ -23,6 +23,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -56,12 +57,13 @@ class progress_desk;  // engine/progress_desk.hpp
 class chunk_line;     // muster/detail/chunk_line.hpp
 struct memory_block;  // muster/buffer.hpp
 
-/// Bytes owned by a task: an encoded call, later its encoded result. Short ones are stored in place.
+/// Bytes owned by a task: an encoded call, later its encoded result. Short ones are stored in place, long
+/// ones in memory of std::malloc or in a block that worker processes can be shown.
 class bytes {
 public:
-  bytes() = default;
-  explicit bytes(std::span<const std::byte> content) { assign(content); }
-  bytes(bytes&& other) noexcept { steal(other); }
+  bytes() noexcept : in_place_{} {}
+  explicit bytes(std::span<const std::byte> content) : bytes() { assign(content); }
+  bytes(bytes&& other) noexcept : bytes() { steal(other); }
   bytes& operator=(bytes&& other) noexcept {
     if (this != &other) {
       reset();
@@ -79,33 +81,69 @@ public:
   }
   /// Room for `size` bytes, with whatever is in it. At most 4 GiB - 1.
   std::byte* resize(std::size_t size) {
+    if (size <= sizeof(in_place_)) {
+      reset();
+      size_ = static_cast<std::uint32_t>(size);
+      return in_place_;
+    }
+    auto* const memory = static_cast<std::byte*>(std::malloc(size));
+    if (memory == nullptr) throw std::bad_alloc();
+    adopt(memory, size);
+    return memory;
+  }
+  /// Takes over `size` bytes, more than fit in place, of memory from std::malloc.
+  void adopt(std::byte* memory, std::size_t size) noexcept {
     reset();
-    if (size > sizeof(in_place_)) heap_ = new std::byte[size];
+    heap_ = memory;
     size_ = static_cast<std::uint32_t>(size);
-    return data();
+  }
+  /// Shares a block with so many bytes, more than fit in place, that begin at `at`.
+  void share(std::shared_ptr<memory_block> block, const std::byte* at, std::size_t size) noexcept {
+    reset();
+    std::construct_at(&shared_, shared{std::move(block), at});
+    size_ = static_cast<std::uint32_t>(size);
+    is_shared_ = true;
   }
   [[nodiscard]] std::span<const std::byte> view() const noexcept {
-    return {size_ > sizeof(in_place_) ? heap_ : in_place_, size_};
+    return {is_shared_ ? shared_.at : size_ > sizeof(in_place_) ? heap_ : in_place_, size_};
+  }
+  /// Where they lie; null: in no block.
+  [[nodiscard]] const std::shared_ptr<memory_block>* block() const noexcept {
+    return is_shared_ ? &shared_.block : nullptr;
   }
 
 private:
-  std::byte* data() noexcept { return size_ > sizeof(in_place_) ? heap_ : in_place_; }
+  struct shared {
+    std::shared_ptr<memory_block> block;
+    const std::byte* at;
+  };
   void reset() noexcept {
-    if (size_ > sizeof(in_place_)) delete[] heap_;
+    if (is_shared_)
+      std::destroy_at(&shared_);
+    else if (size_ > sizeof(in_place_))
+      std::free(heap_);
+    is_shared_ = false;
     size_ = 0;
   }
   void steal(bytes& other) noexcept {
-    size_ = std::exchange(other.size_, 0U);
-    if (size_ > sizeof(in_place_))
+    if (other.is_shared_) {
+      std::construct_at(&shared_, std::move(other.shared_));
+      std::destroy_at(&other.shared_);
+    } else if (other.size_ > sizeof(in_place_)) {
       heap_ = other.heap_;
-    else
+    } else {
       std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
+    }
+    size_ = std::exchange(other.size_, 0U);
+    is_shared_ = std::exchange(other.is_shared_, false);
   }
   union {
-    std::byte in_place_[24] = {};
+    std::byte in_place_[24];
     std::byte* heap_;
+    shared shared_;
   };
   std::uint32_t size_ = 0;
+  bool is_shared_ = false;
 };
 
 /// A call as it crosses to another process: the keys of its code there, and the encoded arguments.

@@ -213,8 +213,12 @@ bool engine::settle(task& t, outcome as, std::exception_ptr error) {
   if (!t.claim()) return false;
   t.error = std::move(error);
   if (t.is(task::has_handles)) t.ops->call(t).handles.reset();  // nobody needs them any more
-  if (t.ops->call != nullptr)
-    if (auto& lent = t.ops->call(t).blocks) lent->clear();  // who runs it still holds them
+  if (t.ops->call != nullptr) {
+    auto& call = t.ops->call(t);
+    if (call.blocks) call.blocks->clear();  // who runs it still holds them
+    const bool may_run_again = as == outcome::failed && safeguards_ && safeguards_->keeps_letters();
+    if (call.data.block() != nullptr && !may_run_again) call.data = {};  // the same
+  }
   count_and_publish(t, as);
   return true;
 }

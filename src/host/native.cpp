@@ -27,7 +27,7 @@
 namespace muster {
 
 std::vector<std::byte> detail::call_native(context&, std::uint64_t, const std::string& function,
-                                           const std::vector<std::byte>&) {
+                                           std::span<const std::byte>) {
   throw invalid_call("'" + function + "' is a function of a native program, which this worker is not");
 }
 

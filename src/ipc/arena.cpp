@@ -141,6 +141,7 @@ bool arena::make_room(std::size_t size, std::vector<owned>& gone) {
 }
 
 void arena::trim() {
+  arguments_->trim();
   given_up gone;
   const std::lock_guard lock(mutex_);
   for (const owned& each : free_) forget(*each);
@@ -149,6 +150,7 @@ void arena::trim() {
 }
 
 void arena::close() {
+  arguments_->close();
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
@@ -161,7 +163,8 @@ arena_stats arena::stats() const {
   return {.bytes = bytes_,
           .leased = leased_,
           .blocks = blocks_,
-          .copied = copied_.load(std::memory_order_relaxed)};
+          .copied = copied_.load(std::memory_order_relaxed),
+          .arguments = arguments_->bytes()};
 }
 
 std::string arena::too_little(std::size_t room, std::size_t size) const {

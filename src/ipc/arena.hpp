@@ -8,6 +8,7 @@
 #include <muster/arena_options.hpp>
 #include <muster/queue_options.hpp>
 
+#include "ipc/argument_memory.hpp"
 #include "ipc/block.hpp"
 
 #include <atomic>
@@ -22,8 +23,11 @@ namespace muster::ipc {
 
 class arena : public std::enable_shared_from_this<arena> {
 public:
-  // `name`: of the pool, for errors.
-  arena(const arena_options& limits, std::string name) : limits_(limits), name_(std::move(name)) {}
+  // `name`: of the pool, for errors. `for_arguments`: bytes of the memory in which large ones travel.
+  arena(const arena_options& limits, std::string name, std::size_t for_arguments = 0)
+      : limits_(limits),
+        name_(std::move(name)),
+        arguments_(std::make_shared<argument_memory>(for_arguments)) {}
 
   // Throws arena_full, std::system_error.
   [[nodiscard]] block_ref lease(std::size_t room, duration patience);
@@ -34,6 +38,7 @@ public:
   void note_copied(std::size_t blocks) { copied_.fetch_add(blocks, std::memory_order_relaxed); }
   [[nodiscard]] arena_stats stats() const;
   [[nodiscard]] bool touches() const { return limits_.touch; }
+  [[nodiscard]] const std::shared_ptr<argument_memory>& arguments() const { return arguments_; }
 
 private:
   using owned = std::unique_ptr<memory_block>;
@@ -52,6 +57,7 @@ private:
 
   const arena_options limits_;
   const std::string name_;
+  const std::shared_ptr<argument_memory> arguments_;
   mutable std::mutex mutex_;
   std::condition_variable given_back_;
   std::vector<owned> free_;   // those that came back last are at the end; guarded by mutex_, as are these

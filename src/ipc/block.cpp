@@ -128,6 +128,12 @@ std::expected<void, system_failure> seal(memory_block& block) {
   return {};
 }
 
+std::expected<void, system_failure> seal_for_arguments(memory_block& block) {
+  if (auto sealed = add_seals(block.file.get(), future_write_seal | F_SEAL_SEAL); !sealed) return sealed;
+  block.for_arguments = block.shown = true;
+  return {};
+}
+
 std::expected<block_ref, system_failure> copy_of(const memory_block& block) {
   auto made = make_block(block.room, true);
   if (!made) return std::unexpected(made.error());

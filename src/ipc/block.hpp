@@ -49,6 +49,9 @@ std::expected<void, system_failure> prepare_to_show(memory_block& block);
 // From now on only its owner can write it. Only for a block that was not shown.
 std::expected<void, system_failure> seal(memory_block& block);
 
+// From now on only its owner can write it, and one process may see it at a time. Only for a fresh one.
+std::expected<void, system_failure> seal_for_arguments(memory_block& block);
+
 // Another block with the same bytes, sealed where the original is; of no arena.
 std::expected<block_ref, system_failure> copy_of(const memory_block& block);
 

@@ -16,7 +16,8 @@
 namespace muster::ipc {
 
 struct lent_block {
-  static constexpr std::uint32_t is_kept = 1, is_writable = 2;
+  // The last of a list may hold the arguments, which then do not follow the list.
+  static constexpr std::uint32_t is_kept = 1, is_writable = 2, holds_arguments = 4;
   std::uint64_t id = 0;
   std::uint64_t room = 0;  // bytes that may be named
   std::uint64_t size = 0;  // bytes to map
@@ -38,7 +39,7 @@ inline std::optional<std::vector<lent_block>> take_list(std::span<const std::byt
   std::vector<lent_block> blocks(static_cast<std::size_t>(payload[0]));
   payload = payload.subspan(1);
   const std::size_t bytes = blocks.size() * sizeof(lent_block);
-  if (blocks.size() > detail::max_handles || bytes > payload.size()) return std::nullopt;
+  if (blocks.size() > detail::max_handles + 1 || bytes > payload.size()) return std::nullopt;
   if (bytes > 0) std::memcpy(blocks.data(), payload.data(), bytes);
   payload = payload.subspan(bytes);
   return blocks;

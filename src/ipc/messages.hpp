@@ -47,12 +47,13 @@ struct log_head {
   std::uint64_t dropped = 0;  // lines before this one that could not be sent
   std::int64_t time = 0;      // nanoseconds of the system's clock
 };
-// A block that was sent to be kept: its place says which one it replaces.
+// A block that was sent to be kept, and one that need not be kept any more; 0: none.
 struct kept_block {
+  static constexpr std::uint32_t touch = 1, is_writable = 2;
   std::uint64_t id = 0;
+  std::uint64_t forgotten = 0;
   std::uint64_t size = 0;
-  std::uint32_t place = 0;
-  std::uint32_t touch = 0;
+  std::uint64_t flags = 0;
 };
 inline constexpr std::uint64_t no_position = ~std::uint64_t{0};
 inline constexpr std::size_t longest_control_text = sizeof(log_head) + 4'096;

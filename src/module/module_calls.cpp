@@ -95,7 +95,7 @@ void run_export(context& about, const std::string& path, const std::string& func
 
 std::vector<std::byte> call_module(context& about, const std::string& path, const std::string& function,
                                    const std::string& expected_signature,
-                                   const std::vector<std::byte>& arguments) {
+                                   std::span<const std::byte> arguments) {
   reader in(arguments);
   writer out;
   run_export(about, path, function, expected_signature, in, out);

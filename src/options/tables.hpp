@@ -235,6 +235,9 @@ struct described<process_options> {
           option("worker_stderr", &o::worker_stderr, any,
                  "Whether a worker's standard error also goes to the owner's."),
           option("faults", &o::faults, between(0, 64), "What shall go wrong in workers, for tests."),
+          option("argument_memory", &o::argument_memory,
+                 interval{.least = 0, .most = 1'048'576.0L * 1_MiB, .bytes = true},
+                 "Bytes of memory in which arguments of more than 64 KiB travel to workers."),
       },
       middle_options<o>());
 };

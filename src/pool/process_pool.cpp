@@ -4,6 +4,7 @@
 
 #include "engine/engine.hpp"
 #include "ipc/arena.hpp"
+#include "ipc/layout.hpp"
 #include "pool/check_options.hpp"
 #include "process/memory_limit.hpp"
 #include "process/process_crew.hpp"
@@ -39,8 +40,9 @@ process_pool::process_pool(process_options options, change_adapter adapt) : adap
   crew_ = crew.get();
   names_ = &crew->names();
   settings_ = options;
-  auto memory = std::make_shared<ipc::arena>(options.arena, options.name);
+  auto memory = std::make_shared<ipc::arena>(options.arena, options.name, options.argument_memory);
   crew->lend_from(memory);
+  arguments_ = memory->arguments();
   adopt(std::make_unique<engine::engine>(chosen, std::move(crew), std::make_shared<base::steady_clock>()),
         options.close, options.ready_timeout, options.name, std::move(memory));
   if (options.start) start_now();
@@ -54,6 +56,19 @@ void process_pool::name_code(detail::crossing_call& call, const void* thunk, con
                        (thunk_key ? target_key.error() : thunk_key.error()));
   call.thunk = thunk_key->value;
   call.target = target_key->value;
+}
+
+static_assert(detail::largest_in_ring == ipc::ring_payload_limit<ipc::standard_sizes>);
+
+// Without a copy where they are large.
+void process_pool::take_over(detail::bytes& to, writer& arguments) {
+  const auto content = arguments.bytes();
+  if (content.size() <= detail::largest_in_ring)
+    to.assign(content);
+  else if (arguments.home())
+    to.share(arguments.home(), content.data(), content.size());
+  else
+    to.adopt(arguments.release(), content.size());
 }
 
 namespace {

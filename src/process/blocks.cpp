@@ -3,6 +3,7 @@
 // has the rules.
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include <muster/error.hpp>
@@ -37,15 +38,22 @@ bool process_crew::is_kept(const memory_block& block) const {
   return arena_ && block.home == arena_.get() && !block.sealed;
 }
 
-std::vector<std::byte> process_crew::with_blocks(std::span<const block_ref> blocks,
+std::vector<std::byte> process_crew::with_blocks(const std::vector<block_ref>* lent,
+                                                 const memory_block* arguments, std::size_t argument_bytes,
                                                  std::span<const std::byte> payload) const {
   std::vector<ipc::lent_block> list;
-  for (const block_ref& each : blocks)
-    list.push_back({.id = each->id,
-                    .room = each->room,
-                    .size = each->size,
-                    .flags = (is_kept(*each) ? ipc::lent_block::is_kept : 0U) |
-                             (each->sealed ? 0U : ipc::lent_block::is_writable)});
+  if (lent != nullptr)
+    for (const block_ref& each : *lent)
+      list.push_back({.id = each->id,
+                      .room = each->room,
+                      .size = each->size,
+                      .flags = (is_kept(*each) ? ipc::lent_block::is_kept : 0U) |
+                               (each->sealed ? 0U : ipc::lent_block::is_writable)});
+  if (arguments != nullptr)
+    list.push_back({.id = arguments->id,
+                    .room = argument_bytes,
+                    .size = arguments->size,
+                    .flags = ipc::lent_block::is_kept | ipc::lent_block::holds_arguments});
   return ipc::with_list(list, payload);
 }
 
@@ -67,17 +75,26 @@ bool process_crew::make_exclusive(worker_process& w, std::span<block_ref> blocks
   return true;
 }
 
+bool process_crew::send_block(worker_process& w, const ipc::control_message& message, std::string_view text,
+                              std::span<const int> files, std::string& problem) {
+  const auto sent = base::send_message(w.control.get(), ipc::encode(message, text), files, base::wait::no);
+  if (sent || is_for_later(w, sent.error().code)) return sent.has_value();
+  note_broken(w, sent.error().code);
+  problem = "the memory that is lent to it could not be sent: " + sent.error().text();
+  return false;
+}
+
+bool process_crew::send_kept(worker_process& w, std::uint64_t position, const ipc::kept_block& about,
+                             const memory_block* block, std::string& problem) {
+  const int file = block != nullptr ? block->file.get() : -1;
+  return send_block(w, {.kind = ipc::control_kind::keep, .position = position},
+                    {reinterpret_cast<const char*>(&about), sizeof about},
+                    {&file, block != nullptr ? std::size_t{1} : std::size_t{0}}, problem);
+}
+
 // What the worker has to have before it looks at the call. Kept ones go once, whatever becomes of this call.
 bool process_crew::show(worker_process& w, std::uint64_t position, std::span<const block_ref> blocks,
                         std::string& problem) {
-  const auto send = [&](const ipc::control_message& message, std::string_view text,
-                        std::span<const int> files) {
-    const auto sent = base::send_message(w.control.get(), ipc::encode(message, text), files, base::wait::no);
-    if (sent || is_for_later(w, sent.error().code)) return sent.has_value();
-    note_broken(w, sent.error().code);
-    problem = "the memory that is lent to it could not be sent: " + sent.error().text();
-    return false;
-  };
   std::vector<int> lent;
   for (const block_ref& each : blocks) {
     if (auto ready = ipc::prepare_to_show(*each); !ready) {
@@ -86,21 +103,57 @@ bool process_crew::show(worker_process& w, std::uint64_t position, std::span<con
       return false;
     }
     if (!each->sealed) each->seen_by = w.token;
-    const int file = each->file.get();
     if (!is_kept(*each)) {
-      lent.push_back(file);
+      lent.push_back(each->file.get());
       continue;
     }
     if (w.keeps.size() <= each->place) w.keeps.resize(each->place + std::size_t{1});
-    if (w.keeps[each->place] == each->id) continue;
+    std::uint64_t& kept = w.keeps[each->place];
+    if (kept == each->id) continue;
     const ipc::kept_block about{
-        .id = each->id, .size = each->size, .place = each->place, .touch = arena_->touches() ? 1U : 0U};
-    if (!send({.kind = ipc::control_kind::keep, .position = position},
-              {reinterpret_cast<const char*>(&about), sizeof about}, {&file, 1}))
-      return false;
-    w.keeps[each->place] = each->id;
+        .id = each->id,
+        .forgotten = kept,  // its place was given to this one
+        .size = each->size,
+        .flags = (arena_->touches() ? ipc::kept_block::touch : 0U) | ipc::kept_block::is_writable};
+    if (!send_kept(w, position, about, each.get(), problem)) return false;
+    kept = each->id;
   }
-  return lent.empty() || send({.kind = ipc::control_kind::lend, .position = position}, {}, lent);
+  return lent.empty() ||
+         send_block(w, {.kind = ipc::control_kind::lend, .position = position}, {}, lent, problem);
+}
+
+// --------------------------------------------------------------------------------------------------------
+// arguments that are too large for the ring
+
+// Null: they go through the ring, or in a file of their own.
+block_ref process_crew::block_for(worker_process& w, const detail::bytes& arguments) {
+  const auto content = arguments.view();
+  if (content.size() <= ipc::ring_payload_limit<ipc::standard_sizes>) return nullptr;
+  if (const block_ref* const home = arguments.block()) {
+    const auto seen_by = (*home)->seen_by.lock();
+    if (!seen_by || seen_by == w.token) return *home;
+  }
+  auto other = arena_->arguments()->lease_for(*w.token, content.size(), w.to_forget);
+  if (other) std::memcpy(other->address, content.data(), content.size());
+  return other;
+}
+
+bool process_crew::show_arguments(worker_process& w, std::uint64_t position, memory_block* block,
+                                  std::string& problem) {
+  for (; !w.to_forget.empty(); w.to_forget.pop_back()) {
+    const std::uint64_t id = w.to_forget.back();
+    if (std::ranges::find(w.keeps_arguments, id) == w.keeps_arguments.end()) continue;
+    if (!send_kept(w, position, {.forgotten = id}, nullptr, problem)) return false;
+    std::erase(w.keeps_arguments, id);
+  }
+  if (block == nullptr) return true;
+  block->seen_by = w.token;
+  if (std::ranges::find(w.keeps_arguments, block->id) != w.keeps_arguments.end()) return true;
+  if (!send_kept(w, position, {.id = block->id, .size = block->size, .flags = ipc::kept_block::touch}, block,
+                 problem))
+    return false;
+  w.keeps_arguments.push_back(block->id);
+  return true;
 }
 
 }  // namespace muster::process

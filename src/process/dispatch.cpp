@@ -131,7 +131,10 @@ void process_crew::fill() {
       }
       if (chooses_.how == strategy::key)
         chooses_.key = batch[i]->extras ? policy::key_of(batch[i]->extras->key) : 0;
-      const auto chosen = policy::choose(loads, chooses_);
+      auto chosen = policy::choose(loads, chooses_);
+      if (const auto seer = seer_of(*batch[i]);
+          chosen && seer && loads[*seer].open && loads[*seer].in_flight <= loads[*chosen].in_flight)
+        chosen = seer;
       if (!chosen) {
         batch[left_over++] = batch[i];
         continue;
@@ -203,6 +206,16 @@ void process_crew::fill_as_told(std::unique_lock<std::mutex>& lock) {
 std::optional<std::size_t> process_crew::waits_for(const task& t) const {
   if (chooses_.is_hard()) return std::nullopt;
   const auto token = bound_to(t);
+  return token ? slot_of(*token) : std::nullopt;
+}
+
+// The worker that alone has seen the block where its arguments lie, where tasks may go anywhere: any other
+// gets a copy.
+std::optional<std::size_t> process_crew::seer_of(const task& t) const {
+  if (chooses_.how != strategy::pull) return std::nullopt;
+  const detail::block_ref* const home = t.ops->call(const_cast<task&>(t)).data.block();
+  if (home == nullptr) return std::nullopt;
+  const auto token = (*home)->seen_by.lock();
   return token ? slot_of(*token) : std::nullopt;
 }
 

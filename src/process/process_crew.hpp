@@ -169,13 +169,23 @@ private:
   [[nodiscard]] static std::shared_ptr<const detail::worker_token> bound_to(const detail::task& t);
   [[nodiscard]] std::optional<std::size_t> slot_of(const detail::worker_token& token) const;
   [[nodiscard]] bool is_kept(const detail::memory_block& block) const;
-  [[nodiscard]] std::vector<std::byte> with_blocks(std::span<const detail::block_ref> blocks,
+  [[nodiscard]] std::vector<std::byte> with_blocks(const std::vector<detail::block_ref>* lent,
+                                                   const detail::memory_block* arguments,
+                                                   std::size_t argument_bytes,
                                                    std::span<const std::byte> payload) const;
   // False: why is in `problem`.
   bool make_exclusive(worker_process& w, std::span<detail::block_ref> blocks, std::string& problem);
   // The same; where nothing is there, its socket is full, and it has to read first.
   bool show(worker_process& w, std::uint64_t position, std::span<const detail::block_ref> blocks,
             std::string& problem);
+  [[nodiscard]] std::optional<std::size_t> seer_of(const detail::task& t) const;
+  detail::block_ref block_for(worker_process& w, const detail::bytes& arguments);
+  bool show_arguments(worker_process& w, std::uint64_t position, detail::memory_block* block,
+                      std::string& problem);
+  bool send_kept(worker_process& w, std::uint64_t position, const ipc::kept_block& about,
+                 const detail::memory_block* block, std::string& problem);
+  bool send_block(worker_process& w, const ipc::control_message& message, std::string_view text,
+                  std::span<const int> files, std::string& problem);
 
   // --- replies.cpp
   bool drain(worker_process& w);  // takes all replies; true: there were some

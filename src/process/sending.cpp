@@ -18,6 +18,7 @@
 
 namespace muster::process {
 
+using detail::block_ref;
 using detail::task;
 using use = engine::happened::worker_used::use;
 
@@ -31,9 +32,8 @@ bool has_about(task& t) {
 }
 
 std::uint32_t flags_of(task& t) {
-  return (t.ops->call(t).blocks ? ipc::has_blocks : 0) | (has_about(t) ? ipc::has_about : 0) |
-         (t.is(task::wants_stop) ? ipc::wants_stop : 0) | (t.is(task::has_handles) ? ipc::has_handles : 0) |
-         (t.is(task::captured) ? ipc::is_captured : 0) |
+  return (has_about(t) ? ipc::has_about : 0) | (t.is(task::wants_stop) ? ipc::wants_stop : 0) |
+         (t.is(task::has_handles) ? ipc::has_handles : 0) | (t.is(task::captured) ? ipc::is_captured : 0) |
          (t.is(task::tells_progress) ? ipc::tells_progress : 0) |
          (t.extras && t.extras->chunks ? ipc::ahead_flag(t.extras->chunks->ahead()) : 0);
 }
@@ -49,24 +49,26 @@ bool process_crew::place(worker_process& w, task& t) {
     return false;
   };
   if (call.blocks && !make_exclusive(w, *call.blocks, problem)) return refuse();
+  const block_ref carrier = block_for(w, call.data);
+  // What goes through the ring: the list of blocks, what is to be known of it, the arguments.
+  std::span<const std::byte> payload = carrier ? std::span<const std::byte>() : call.data.view();
+  std::vector<std::byte> told;
+  if (has_about(t))
+    payload = told = ipc::with_about(t.extras->id, t.extras->label, t.extras->trace.traceparent,
+                                     t.extras->trace.tracestate, payload);
+  if (call.blocks || carrier)
+    payload = told = with_blocks(call.blocks.get(), carrier.get(), call.data.view().size(), payload);
   const ipc::call_header header{.task = t.id,
                                 .thunk = call.thunk,
                                 .target = call.target,
                                 .attempt = static_cast<std::uint32_t>(t.attempt() + 1),
-                                .flags = flags_of(t)};
-  std::vector<std::byte> told;
-  if (has_about(t))
-    told = ipc::with_about(t.extras->id, t.extras->label, t.extras->trace.traceparent,
-                           t.extras->trace.tracestate, call.data.view());
-  if (call.blocks)
-    told = with_blocks(*call.blocks, has_about(t) ? std::span<const std::byte>(told) : call.data.view());
-  const std::span<const std::byte> payload =
-      has_about(t) || call.blocks ? std::span<const std::byte>(told) : call.data.view();
+                                .flags = flags_of(t) | (call.blocks || carrier ? ipc::has_blocks : 0)};
   const auto prepared = w.sender.prepare(header, payload);
   MUSTER_ASSERT(prepared.has_value());
   t.set_worker(w.id.slot);
   if ((prepared->payload == ipc::carrier::parcel && !send_parcel(w, prepared->position, payload, problem)) ||
-      (call.blocks && !show(w, prepared->position, *call.blocks, problem))) {
+      (call.blocks && !show(w, prepared->position, *call.blocks, problem)) ||
+      !show_arguments(w, prepared->position, carrier.get(), problem)) {
     w.sender.abandon(prepared->position);
     if (!problem.empty()) return refuse();
     w.is_clogged = true;  // until it answers, for which it reads, or is gone
@@ -74,7 +76,7 @@ bool process_crew::place(worker_process& w, task& t) {
     return false;
   }
   t.count_attempt();
-  w.at(prepared->position) = {.task = &t};
+  w.at(prepared->position) = {.task = &t, .arguments = carrier};
   if (call.blocks)
     w.at(prepared->position).blocks = std::make_unique<std::vector<detail::block_ref>>(*call.blocks);
   w.had_tasks = true;

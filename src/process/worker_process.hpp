@@ -53,6 +53,7 @@ struct worker_process {
     bool handles_asked = false;  // which a worker does once
     // What is lent to it: the worker may touch it until it has answered, whatever becomes of the task.
     std::unique_ptr<std::vector<detail::block_ref>> blocks{};
+    detail::block_ref arguments{};  // the same of the block where they lie; null: in none
   };
   // What came for a reply ahead of it.
   struct arrived {
@@ -136,6 +137,8 @@ struct worker_process {
   // Gone when the process surely is: see memory_block::seen_by.
   std::shared_ptr<detail::worker_token> token = std::make_shared<detail::worker_token>();
   std::vector<std::uint64_t> keeps{};  // the blocks of the pool's arena that it was sent, by their place
+  std::vector<std::uint64_t> keeps_arguments{};  // and those of the memory for arguments
+  std::vector<std::uint64_t> to_forget{};        // of these: it is to be told to unmap them
 
   ipc::region requests, replies;
   ipc::request_sender sender;

@@ -51,6 +51,16 @@ void inbox::fetch(arrived_call& into) {
       into.refusal = "the memory that is lent to it could not be mapped: " + taken.error();
       return;
     }
+  into.told = {};
+  if ((call.header.flags & ipc::has_about) != 0) {
+    auto taken = ipc::take_about(into.arguments);
+    if (!taken) {
+      into.refusal = "what is to be known about the call is not whole";
+      return;
+    }
+    into.told = std::move(*taken);
+  }
+  if (into.argument_block) into.arguments = {into.argument_block->address, into.argument_block->room};
   if ((call.header.flags & (ipc::has_handles | ipc::is_captured)) != 0) {
     auto received = mail_.ask_handles(call.position);
     if (!received) return into.refusal.swap(received.error());
@@ -97,7 +107,10 @@ std::expected<void, std::string> inbox::take_blocks(arrived_call& into) {
       auto kept = mail_.kept(each.id, into.call.position);
       if (!kept) return std::unexpected(kept.error());
       (*kept)->room = each.room;
-      into.blocks.push_back(std::move(*kept));
+      if ((each.flags & ipc::lent_block::holds_arguments) != 0)
+        into.argument_block = std::move(*kept);
+      else
+        into.blocks.push_back(std::move(*kept));
       continue;
     }
     if (next == files.size()) return std::unexpected("a descriptor is missing");

@@ -15,6 +15,7 @@
 #include <muster/call.hpp>
 
 #include "base/file_descriptor.hpp"
+#include "ipc/call_about.hpp"
 #include "ipc/request_ring.hpp"
 #include "ipc/vital_signs.hpp"
 #include "module/function_key.hpp"
@@ -29,7 +30,9 @@ namespace muster::worker {
 struct arrived_call {
   ipc::request_receiver::call call;
   std::vector<std::byte> parcel;
+  ipc::block_ref argument_block;         // where they lie; null: elsewhere
   std::span<const std::byte> arguments;  // good until its reply is published
+  ipc::call_about told;
   std::vector<base::file_descriptor> handles;
   std::vector<ipc::block_ref> blocks;  // the memory that is lent to it
   const void* thunk = nullptr;
@@ -39,6 +42,7 @@ struct arrived_call {
   // It is over: nothing of it is kept.
   void let_go() {
     std::vector<std::byte>().swap(parcel);
+    argument_block.reset();
     handles.clear();
     blocks.clear();
     refusal.clear();

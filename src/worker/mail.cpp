@@ -43,18 +43,22 @@ std::expected<void, std::string> mail::read_one(std::uint64_t position) {
   return {};
 }
 
-// It takes the place of another one, which the owner has given up. The call that needs it hears of a problem.
+// The call that needs it hears of a problem.
 void mail::keep(std::string_view about, const std::vector<base::file_descriptor>& files) {
   ipc::kept_block head;
-  if (about.size() != sizeof head || files.size() != 1) return;
+  if (about.size() != sizeof head) return;
   std::memcpy(&head, about.data(), sizeof head);
-  if (kept_.size() <= head.place) kept_.resize(head.place + std::size_t{1});
-  kept_[head.place] = {.id = head.id};
-  auto mapped = ipc::map_lent(files[0].get(), head.size, head.size, true, head.touch != 0);
+  if (files.size() != (head.id == 0 ? 0U : 1U)) return;
+  std::erase_if(kept_, [&](const kept_block& each) { return each.id == head.forgotten; });
+  if (head.id == 0) return;
+  auto mapped = ipc::map_lent(files[0].get(), head.size, head.size, (head.flags & head.is_writable) != 0,
+                              (head.flags & head.touch) != 0);
+  kept_block& fresh = kept_.emplace_back();
+  fresh.id = head.id;
   if (mapped)
-    kept_[head.place].block = std::move(*mapped);
+    fresh.block = std::move(*mapped);
   else
-    kept_[head.place].problem = std::string(mapped.error().call) + ": " + mapped.error().code.message();
+    fresh.problem = std::string(mapped.error().call) + ": " + mapped.error().code.message();
 }
 
 std::expected<ipc::block_ref, std::string> mail::kept(std::uint64_t id, std::uint64_t position) {

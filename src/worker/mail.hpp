@@ -56,7 +56,7 @@ private:
   };
 
   const int socket_;
-  std::vector<kept_block> kept_;  // by place
+  std::vector<kept_block> kept_;
   // By position, then kind. Bounded by the calls that the owner may have under way.
   std::map<std::pair<std::uint64_t, ipc::control_kind>, letter> early_;
 };

@@ -10,7 +10,6 @@
 
 #include "base/socket.hpp"
 #include "base/trace_here.hpp"
-#include "ipc/call_about.hpp"
 #include "module/exception_codec.hpp"
 #include "module/throw_trace.hpp"
 #include "worker/faults.hpp"
@@ -43,12 +42,7 @@ void runner::execute() {
   const std::uint64_t position = arrived_.call.position;
   result_.clear();
   if (!arrived_.refusal.empty()) return refuse(arrived_.refusal);
-  ipc::call_about told;
-  if ((header.flags & ipc::has_about) != 0) {
-    auto taken = ipc::take_about(arrived_.arguments);
-    if (!taken) return refuse("what is to be known about the call is not whole");
-    told = std::move(*taken);
-  }
+  ipc::call_about& told = arrived_.told;
   if ((header.flags & ipc::is_captured) != 0 && !capture_.begin(arrived_.handles))
     return refuse("what it prints cannot be kept: no descriptor is left");
 

@@ -69,8 +69,9 @@ consteval void check_call() {
       "it by value or const reference, and return the changed value.");
   static_assert(
       why != refusal::view_parameter,
-      "muster: a span or reference wrapper refers to memory that another process does not have. Pass a "
-      "container that owns its elements, such as std::vector.");
+      "muster: a span or reference wrapper refers to memory that another process does not have. Take a "
+      "container that owns its elements, such as std::vector; bytes and characters may be taken as a span of "
+      "const ones.");
   static_assert(
       why != refusal::unsendable_parameter,
       "muster: a parameter's type cannot cross into another process. List its fields with muster::fields "

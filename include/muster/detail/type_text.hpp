@@ -225,7 +225,9 @@ void append_units(std::string& out, const open_type* open) {
 /// What T is, in the order in which the codecs decide it.
 template <class T>
 void append_class(std::string& out, const open_type* open) {
-  if constexpr (opted_in<T>) {
+  if constexpr (!std::is_void_v<owner_of<T>>) {
+    append_type<owner_of<T>>(out, open);
+  } else if constexpr (opted_in<T>) {
     append_opaque<T>(out);
   } else if constexpr (listed<T>) {
     append_fields<T>(out, open);

@@ -3,7 +3,9 @@
 // A call, packed and unpacked in one process: what a worker does with it.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include <muster/call.hpp>
@@ -13,12 +15,15 @@ namespace {
 
 using namespace std::string_literals;
 
+std::span<const std::byte> carried;  // the bytes of the call that runs
+
 template <class F, class... Args>
 auto call(F&& function, Args&&... arguments) {
   muster::detail::check_call<F, Args...>();
   muster::writer packed;
   muster::detail::encode_arguments<F>(packed, std::forward<Args>(arguments)...);
-  muster::reader in(packed.bytes());
+  carried = packed.bytes();
+  muster::reader in(carried);
   muster::writer out;
   std::stop_source source;
   source.request_stop();
@@ -81,7 +86,21 @@ TEST(call, arguments_are_converted_to_the_parameters_first) {
   static_assert(
       std::same_as<
           muster::detail::signature<decltype(count), const char(&)[4], std::vector<std::string>>::stored,
-          std::tuple<std::string, std::vector<std::string>>>);
+          std::tuple<muster::detail::in_place<std::string, std::string_view>, std::vector<std::string>>>);
+}
+
+bool arrived(const void* at) { return at >= carried.data() && at < carried.data() + carried.size(); }
+std::pair<std::size_t, bool> read_text(std::string_view text) { return {text.size(), arrived(text.data())}; }
+std::pair<int, bool> sum_up(int first, std::span<const unsigned char> bytes) {
+  return {std::accumulate(bytes.begin(), bytes.end(), first), arrived(bytes.data())};
+}
+
+TEST(call, rows_of_bytes_and_characters_are_read_where_they_arrived) {
+  EXPECT_EQ(call(read_text, "in place"), std::pair(std::size_t{8}, true));
+  EXPECT_EQ(call(read_text, "in place"s), std::pair(std::size_t{8}, true));
+  EXPECT_EQ(call(read_text, "").first, 0u);
+  EXPECT_EQ(call(sum_up, 1, std::vector<unsigned char>{2, 3, 4}), std::pair(10, true));
+  EXPECT_EQ(call(sum_up, 5, std::array<unsigned char, 2>{250, 251}), std::pair(506, true));
 }
 
 TEST(call, lambdas_and_empty_function_objects) {
