@@ -12,17 +12,21 @@
 /// host has at a time. What hosts are told and answer is in docs/guide/hosts.md. Every member function may be
 /// called from any thread.
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include <muster/buffer.hpp>
 #include <muster/context.hpp>
 #include <muster/fields.hpp>
 #include <muster/future.hpp>
@@ -157,22 +161,55 @@ struct host_function {
 };
 
 namespace detail {
+struct lent_buffer;
 
 /// Calls a function of this worker's host. `arguments` is an array. Throws worker_error with what the host
 /// threw, invalid_call where it has no such function.
 json call_host(context& about, const std::string& module, const std::string& function, const json& arguments);
+
+template <class R>
+R host_result(const std::string& function, const json& got) {
+  try {
+    return from_json<R>(got);
+  } catch (const decode_error& e) {
+    throw decode_error("the result of '" + function + "' is not what the caller expects: " + e.what());
+  }
+}
 
 /// The same for a caller that knows the result's type. Runs in the worker.
 template <class R>
 R call_host_as(context& about, const std::string& module, const std::string& function,
                const json& arguments) {
   const json got = call_host(about, module, function, arguments);
-  if constexpr (!std::is_void_v<R>) {
-    try {
-      return from_json<R>(got);
-    } catch (const decode_error& e) {
-      throw decode_error("the result of '" + function + "' is not what the caller expects: " + e.what());
-    }
+  if constexpr (!std::is_void_v<R>) return host_result<R>(function, got);
+}
+
+/// A buffer that goes with a call, and which of its attachments stands for it.
+struct lent_buffer {
+  std::variant<std::monostate, buffer, shared_buffer> memory{};
+  std::uint32_t place = 0;
+
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept;
+};
+template <class T>
+inline constexpr bool is_buffer = std::same_as<T, buffer> || std::same_as<T, shared_buffer>;
+
+/// The same with buffers, for which `arguments` has attachments without bytes. Where the result is nothing
+/// but one of them, that one; where it is other bytes, those in a buffer; else nothing is in it.
+json call_host_lending(context& about, const std::string& module, const std::string& function,
+                       const json& arguments, std::vector<lent_buffer>& lent, lent_buffer* result);
+
+template <class R>
+R call_host_lending_as(context& about, const std::string& module, const std::string& function,
+                       const json& arguments, std::vector<lent_buffer> lent) {
+  lent_buffer result;
+  const json got =
+      call_host_lending(about, module, function, arguments, lent, is_buffer<R> ? &result : nullptr);
+  if constexpr (is_buffer<R>) {
+    if (R* const found = std::get_if<R>(&result.memory)) return std::move(*found);
+    throw decode_error("the result of '" + function + "' is no buffer of the kind that the caller expects");
+  } else if constexpr (!std::is_void_v<R>) {
+    return host_result<R>(function, got);
   }
 }
 
@@ -183,12 +220,24 @@ std::vector<std::byte> call_native(context& about, std::uint64_t mark, const std
 /// Runs this worker's command, or asks its program in Bazel's protocol.
 program_result run_program(context& about, const std::vector<std::string>& inputs);
 
+/// The arguments as an array, and the buffers among them, which are given up.
 template <class... Args>
-json host_arguments(const Args&... args) {
+json host_arguments(std::vector<lent_buffer>& lent, Args&&... args) {
   json_writer out;
   out.raw("[");
+  [[maybe_unused]] const auto one = [&]<class Arg>(Arg&& arg) {
+    using plain = std::remove_cvref_t<Arg>;
+    if constexpr (is_buffer<plain>) {
+      static_assert(std::same_as<plain, shared_buffer> || !std::is_lvalue_reference_v<Arg>,
+                    "muster: a buffer is handed over, so pass std::move(it).");
+      lent.push_back({static_cast<Arg&&>(arg), static_cast<std::uint32_t>(out.value.attachments.size())});
+      out.bytes({});
+    } else {
+      write_json(out, arg);
+    }
+  };
   [[maybe_unused]] bool first = true;
-  ((out.raw(std::exchange(first, false) ? "" : ","), write_json(out, args)), ...);
+  ((out.raw(std::exchange(first, false) ? "" : ","), one(static_cast<Args&&>(args))), ...);
   out.raw("]");
   return std::move(out.value);
 }
@@ -229,6 +278,12 @@ struct host_base {
 
 }  // namespace detail
 
+template <>
+struct fields<detail::lent_buffer> {
+  static constexpr auto list = std::make_tuple(field("memory", &detail::lent_buffer::memory),
+                                               field("place", &detail::lent_buffer::place));
+};
+
 template <class Function>
 class host_proxy;
 
@@ -254,18 +309,21 @@ public:
   /// - invalid_call where there is no such module or function;
   /// - decode_error where the result is no R;
   /// - unexpected_exit where the host ended, protocol_violation where it said what no host says.
+  ///
+  /// Arguments that are buffers are lent (see buffer.hpp): a function in Python gets a memoryview of the
+  /// memory itself, of a shared_buffer one to read, and where it returns that view as its result, R is
+  /// muster::buffer or shared_buffer again, and the same memory. Other hosts get and return them as bytes.
   template <class R, class... Args>
-  future<R> call(const host_function& function, const Args&... args) {
-    host_.check_call(function);
-    return submit(&detail::call_host_as<R>, host_.find(function.module), function.name,
-                  detail::host_arguments(args...));
+  future<R> call(const host_function& function, Args&&... args) {
+    return call_by<R>([this](auto&&... all) { return submit(std::forward<decltype(all)>(all)...); }, function,
+                      std::forward<Args>(args)...);
   }
   /// The same with options.
   template <class R, class... Args>
-  future<R> call(const task_options& options, const host_function& function, const Args&... args) {
-    host_.check_call(function);
-    return submit(options, &detail::call_host_as<R>, host_.find(function.module), function.name,
-                  detail::host_arguments(args...));
+  future<R> call(const task_options& options, const host_function& function, Args&&... args) {
+    return call_by<R>(
+        [this, &options](auto&&... all) { return submit(options, std::forward<decltype(all)>(all)...); },
+        function, std::forward<Args>(args)...);
   }
 
   /// Text in, text out: `arguments` is an array of JSON. Throws encode_error where it is not.
@@ -296,6 +354,18 @@ public:
 
 private:
   host_pool(detail::host_settings settings, process_options options);
+
+  template <class R, class Submit, class... Args>
+  future<R> call_by(Submit by, const host_function& function, Args&&... args) {
+    host_.check_call(function);
+    std::vector<detail::lent_buffer> lent;
+    json arguments = detail::host_arguments(lent, std::forward<Args>(args)...);
+    if constexpr (detail::is_buffer<R> || (detail::is_buffer<std::remove_cvref_t<Args>> || ...))
+      return by(&detail::call_host_lending_as<R>, host_.find(function.module), function.name,
+                std::move(arguments), std::move(lent));
+    else
+      return by(&detail::call_host_as<R>, host_.find(function.module), function.name, std::move(arguments));
+  }
 };
 
 /// What host_pool::proxy gives. Any thread may call it.
@@ -306,8 +376,9 @@ public:
   host_proxy(host_pool& pool, host_function function, std::optional<task_options> options)
       : pool_(&pool), function_(std::move(function)), options_(std::move(options)) {}
 
-  future<R> operator()(const Ps&... args) const {
-    return options_ ? pool_->call<R>(*options_, function_, args...) : pool_->call<R>(function_, args...);
+  future<R> operator()(Ps... args) const {
+    return options_ ? pool_->call<R>(*options_, function_, std::forward<Ps>(args)...)
+                    : pool_->call<R>(function_, std::forward<Ps>(args)...);
   }
 
 private:

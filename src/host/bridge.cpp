@@ -2,16 +2,39 @@
 // The calls of a host. How it begins and ends is in bridge_life.cpp.
 #include "host/bridge.hpp"
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include <muster/error.hpp>
 #include <muster/this_worker.hpp>
 
+#include "ipc/block.hpp"
+#include "ipc/buffer_access.hpp"
+
 namespace muster::host {
+namespace {
+
+ssize_t send_with(int socket, std::span<iovec> pieces, std::span<const int> descriptors) {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(detail::max_handles * sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = pieces.size();
+  message.msg_control = control.data();
+  message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+  cmsghdr* const head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+  std::memcpy(CMSG_DATA(head), descriptors.data(), descriptors.size_bytes());
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+}  // namespace
 
 std::uint64_t bridge::open(open_call& entry) {
   const std::lock_guard lock(mutex_);
@@ -24,20 +47,70 @@ std::uint64_t bridge::open(open_call& entry) {
 
 json bridge::call(context& about, const std::string& module, const std::string& function,
                   const json& arguments) {
+  std::vector<std::pair<std::size_t, std::size_t>> none;
+  return call(about, module, function, arguments, {}, none);
+}
+
+json bridge::call(context& about, const std::string& module, const std::string& function,
+                  const json& arguments, std::span<const detail::lent_buffer> lent,
+                  std::vector<std::pair<std::size_t, std::size_t>>& returned) {
+  std::vector<attachment> beside;
+  for (const auto& each : arguments.attachments) beside.push_back({.bytes = each});
+  for (const auto& each : lent) beside.at(each.place).bytes = each.bytes();
   open_call entry;
   const std::uint64_t id = open(entry);
-  return exchange(about, id, entry, call_line(id, module, function, arguments), arguments.attachments);
+  {
+    const std::lock_guard one_message(sending_);
+    std::vector<int> descriptors;
+    for (const auto& each : lent)
+      if (auto memory = memory_of(each, descriptors)) {
+        beside[each.place].memory = memory;
+        entry.lent.push_back(each.place);
+      }
+    send(call_line(id, module, function, arguments.text, beside), beside, descriptors);
+  }
+  json got = wait_for_answer(about, id, entry);
+  for (std::size_t i = 0; i < entry.answer.attachments.size(); ++i)
+    if (const auto place = entry.answer.attachments[i].lent) returned.emplace_back(i, *place);
+  return got;
 }
 
 json bridge::work(context& about, const std::vector<std::string>& arguments) {
   open_call entry;
   const std::uint64_t id = open(entry);
-  return exchange(about, id, entry, bazel_line(id, arguments), {});
+  {
+    const std::lock_guard one_message(sending_);
+    send(bazel_line(id, arguments));
+  }
+  return wait_for_answer(about, id, entry);
 }
 
-json bridge::exchange(context& about, std::uint64_t id, open_call& entry, std::string_view line,
-                      std::span<const std::vector<std::byte>> attachments) {
-  send(line, attachments);
+// What cannot be mapped goes as bytes.
+std::optional<attachment::mapping> bridge::memory_of(const detail::lent_buffer& lent,
+                                                     std::vector<int>& descriptors) {
+  constexpr std::size_t most_mapped = 64;
+  const auto* const unique = std::get_if<buffer>(&lent.memory);
+  const auto* const shared = std::get_if<shared_buffer>(&lent.memory);
+  const ipc::block_ref& block =
+      unique != nullptr ? detail::buffer_access::block(*unique) : detail::buffer_access::block(*shared);
+  if (plan_.kind != kind::python || !block || !block->for_host || lent.bytes().empty()) return std::nullopt;
+  attachment::mapping memory{.block = block->id,
+                             .size = block->size,
+                             .offset = static_cast<std::uint64_t>(lent.bytes().data() - block->address),
+                             .is_writable = unique != nullptr};
+  if (block->id == 0 || std::ranges::find(mapped_, block->id) == mapped_.end()) {
+    memory.is_sent = true;
+    descriptors.push_back(block->for_host.get());
+    if (block->id != 0) mapped_.push_back(block->id);
+  }
+  if (mapped_.size() > most_mapped) {
+    memory.forgotten = mapped_.front();
+    mapped_.pop_front();
+  }
+  return memory;
+}
+
+json bridge::wait_for_answer(context& about, std::uint64_t id, open_call& entry) {
   std::unique_lock lock(mutex_);
   bool is_cancelled = false;
   while (!entry.is_done || entry.progress) {
@@ -54,7 +127,10 @@ json bridge::exchange(context& about, std::uint64_t id, open_call& entry, std::s
     } else if (!entry.is_done && !is_cancelled && about.stop_requested()) {
       is_cancelled = true;
       lock.unlock();
-      send(cancel_line(plan_.protocol, id), {});
+      {
+        const std::lock_guard one_message(sending_);
+        send(cancel_line(plan_.protocol, id));
+      }
       lock.lock();
     }
   }
@@ -66,23 +142,27 @@ json bridge::exchange(context& about, std::uint64_t id, open_call& entry, std::s
   throw worker_error(what.type, what.message, what.stack);
 }
 
-// A host that has ended is the listener's matter: then this returns, and nobody waits for long.
-void bridge::send(std::string_view line, std::span<const std::vector<std::byte>> attachments) {
+// With sending_. A host that has ended is the listener's matter: then this returns, and nobody waits for
+// long. Descriptors go with the first byte.
+void bridge::send(std::string_view line, std::span<const attachment> beside,
+                  std::span<const int> descriptors) {
   std::vector<iovec> pieces;
   pieces.push_back({.iov_base = const_cast<char*>(line.data()), .iov_len = line.size()});
-  for (const auto& each : attachments)
-    pieces.push_back({.iov_base = const_cast<std::byte*>(each.data()), .iov_len = each.size()});
+  for (const attachment& each : beside)
+    if (!each.memory)
+      pieces.push_back({.iov_base = const_cast<std::byte*>(each.bytes.data()), .iov_len = each.bytes.size()});
   constexpr std::size_t most_pieces = 64;
-  const std::lock_guard one_message(sending_);
   for (std::size_t at = 0; at < pieces.size();) {
     if (pieces[at].iov_len == 0) {
       ++at;
       continue;
     }
-    const auto count = static_cast<int>(std::min(most_pieces, pieces.size() - at));
-    const ssize_t sent = ::writev(to_.get(), &pieces[at], count);
+    const std::span<iovec> now = std::span(pieces).subspan(at, std::min(most_pieces, pieces.size() - at));
+    const ssize_t sent = descriptors.empty() ? ::writev(to_.get(), now.data(), static_cast<int>(now.size()))
+                                             : send_with(to_.get(), now, descriptors);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return;
+    descriptors = {};
     auto left = static_cast<std::size_t>(sent);
     for (; left > 0 && left >= pieces[at].iov_len; ++at) left -= pieces[at].iov_len;
     if (left > 0) {
@@ -106,6 +186,9 @@ void bridge::take(message said) {
   if (said.kind == message_kind::progress) {
     entry.progress.emplace(said.fraction, std::move(said.text));
   } else {
+    for (const auto& each : said.attachments)
+      if (each.lent && std::ranges::find(entry.lent, *each.lent) == entry.lent.end())
+        broke_protocol("its result is memory that it was not lent");
     entry.answer = std::move(said);
     entry.attachments = std::move(attachments);
     entry.is_done = true;

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <map>
 #include <mutex>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include <muster/context.hpp>
+#include <muster/host.hpp>
 #include <muster/json.hpp>
 
 #include "base/file_descriptor.hpp"
@@ -43,6 +45,11 @@ public:
 
   // Blocks until the answer is there. Throws what the program threw.
   json call(context& about, const std::string& module, const std::string& function, const json& arguments);
+  // The same with buffers, see detail::call_host_lending. What the program was lent and gives back as it was
+  // is in `returned`: which attachment of the result, and which of the arguments.
+  json call(context& about, const std::string& module, const std::string& function, const json& arguments,
+            std::span<const detail::lent_buffer> lent,
+            std::vector<std::pair<std::size_t, std::size_t>>& returned);
   json work(context& about, const std::vector<std::string>& arguments);
 
 private:
@@ -50,6 +57,7 @@ private:
     bool is_done = false;
     message answer;
     std::vector<std::vector<std::byte>> attachments;
+    std::vector<std::size_t> lent;  // which attachments are in memory that the host has mapped
     std::optional<std::pair<double, std::string>> progress;
     std::condition_variable_any news;
   };
@@ -61,9 +69,12 @@ private:
   void take(message said);
   message read_message();
   std::vector<std::vector<std::byte>> read_attachments(const message& said);
-  void send(std::string_view line, std::span<const std::vector<std::byte>> attachments);
-  json exchange(context& about, std::uint64_t id, open_call& entry, std::string_view line,
-                std::span<const std::vector<std::byte>> attachments);
+  // Memory that Python is to map, and its descriptor where that is to be sent. With sending_.
+  std::optional<attachment::mapping> memory_of(const detail::lent_buffer& lent,
+                                               std::vector<int>& descriptors);
+  void send(std::string_view line, std::span<const attachment> beside = {},
+            std::span<const int> descriptors = {});
+  json wait_for_answer(context& about, std::uint64_t id, open_call& entry);
   std::uint64_t open(open_call& entry);
   void report_memory();
 
@@ -83,6 +94,7 @@ private:
       false};  // main thread: it was told to end; relaxed, a close or a signal follows
 
   std::mutex sending_;  // held while a message is written: others wait behind a host that does not read
+  std::deque<std::uint64_t> mapped_;  // blocks that Python keeps; guarded by sending_
   std::mutex mutex_;
   std::uint64_t last_id_ = 0;                  // guarded by mutex_
   std::map<std::uint64_t, open_call*> calls_;  // guarded by mutex_, as is what they point to

@@ -171,8 +171,8 @@ message bridge::read_message() {
 
 std::vector<std::vector<std::byte>> bridge::read_attachments(const message& said) {
   std::vector<std::vector<std::byte>> all;
-  for (const std::size_t size : said.attachments) {
-    auto bytes = in_->bytes(size);
+  for (const message::announced& each : said.attachments) {
+    auto bytes = in_->bytes(each.size);
     if (!bytes) on_end_of_input(bytes.error());
     all.push_back(*std::move(bytes));
   }

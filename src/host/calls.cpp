@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "host/calls.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "host/fill_in.hpp"
 #include "host/native.hpp"
 #include "host/one_shot.hpp"
+#include "worker/mail.hpp"
 
 namespace muster {
 namespace host {
@@ -31,6 +33,7 @@ void begin_host() {
   present_plan = new plan(from_bytes(worker_arguments().front()));
   if (present_plan->kind == kind::command) return;
   if (present_plan->kind == kind::native) become_native(*present_plan);
+  if (present_plan->kind == kind::python) worker::keep_files_of_blocks();
   present_bridge = new bridge(*present_plan);
   present_bridge->begin();
 }
@@ -47,6 +50,43 @@ json call_host(context& about, const std::string& module, const std::string& fun
                const json& arguments) {
   if (host::present_bridge == nullptr) host::refuse_stranger();
   return host::present_bridge->call(about, module, function, arguments);
+}
+
+std::span<const std::byte> lent_buffer::bytes() const noexcept {
+  if (const auto* const unique = std::get_if<buffer>(&memory)) return unique->bytes();
+  if (const auto* const shared = std::get_if<shared_buffer>(&memory)) return shared->bytes();
+  return {};
+}
+
+json call_host_lending(context& about, const std::string& module, const std::string& function,
+                       const json& arguments, std::vector<lent_buffer>& lent, lent_buffer* result) {
+  if (host::present_bridge == nullptr) host::refuse_stranger();
+  std::vector<std::pair<std::size_t, std::size_t>> returned;
+  json got = host::present_bridge->call(about, module, function, arguments, lent, returned);
+  const auto lent_at = [&](std::size_t place) -> lent_buffer& {
+    return *std::ranges::find(lent, place, &lent_buffer::place);
+  };
+  if (result != nullptr) {
+    if (json_reader(got).kind() != json_kind::object || got.attachments.empty()) return got;
+    json_reader in(got);
+    const std::vector<std::byte>& bytes = in.attachment();
+    in.finish();
+    const auto index = static_cast<std::size_t>(&bytes - got.attachments.data());
+    const auto found = std::ranges::find(returned, index, &std::pair<std::size_t, std::size_t>::first);
+    if (found != returned.end()) {
+      result->memory = std::move(lent_at(found->second).memory);
+    } else {
+      buffer copy(bytes.size());
+      std::ranges::copy(bytes, copy.bytes().begin());
+      result->memory = std::move(copy);
+    }
+    return {};
+  }
+  for (const auto& [index, place] : returned) {
+    const auto bytes = lent_at(place).bytes();
+    got.attachments[index].assign(bytes.begin(), bytes.end());
+  }
+  return got;
 }
 
 program_result run_program(context& about, const std::vector<std::string>& inputs) {

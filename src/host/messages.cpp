@@ -29,17 +29,26 @@ thrown read_thrown(json_reader& in) {
   return result;
 }
 
-std::vector<std::size_t> read_sizes(json_reader& in) {
-  std::vector<std::size_t> sizes;
+std::vector<message::announced> read_announced(json_reader& in) {
+  std::vector<message::announced> all;
   std::size_t sum = 0;
   in.array([&] {
-    sizes.push_back(read_size(in));
-    if (sizes.back() > most_attached - sum) in.refuse("announces more bytes than 1 GiB");
-    sum += sizes.back();
-    if (sizes.size() > most_attachments)
+    message::announced& one = all.emplace_back();
+    if (in.kind() == json_kind::object)
+      in.object([&](const std::string& key) {
+        if (key == "lent")
+          one.lent = read_size(in);
+        else
+          in.skip();
+      });
+    else
+      one.size = read_size(in);
+    if (one.size > most_attached - sum) in.refuse("announces more bytes than 1 GiB");
+    sum += one.size;
+    if (all.size() > most_attachments)
       in.refuse("announces more than " + std::to_string(most_attachments) + " pieces of bytes");
   });
-  return sizes;
+  return all;
 }
 
 message read_ours(json_reader& in) {
@@ -57,7 +66,7 @@ message read_ours(json_reader& in) {
     } else if (key == "error") {
       result.error = read_thrown(in);
     } else if (key == "bytes") {
-      result.attachments = read_sizes(in);
+      result.attachments = read_announced(in);
     } else if (key == "ready") {
       ready = in.boolean();
     } else if (key == "progress") {
@@ -112,12 +121,28 @@ message read_bazel(json_reader& in) {
   return result;
 }
 
+void write_mapping(json_writer& out, const attachment& what) {
+  const auto one = [&out](const char* before, std::uint64_t number) {
+    out.raw(before);
+    out.number(number);
+  };
+  const attachment::mapping& memory = *what.memory;
+  one("{\"block\":", memory.block);
+  one(",\"map\":", memory.size);
+  one(",\"offset\":", memory.offset);
+  one(",\"size\":", what.bytes.size());
+  if (memory.forgotten != 0) one(",\"forget\":", memory.forgotten);
+  if (memory.is_writable) out.raw(",\"writable\":true");
+  if (memory.is_sent) out.raw(",\"sent\":true");
+  out.raw("}");
+}
+
 }  // namespace
 
 std::string call_line(std::uint64_t id, const std::string& module, const std::string& function,
-                      const json& arguments) {
+                      std::string_view arguments, std::span<const attachment> beside) {
   json_writer out;
-  out.value.text.reserve(arguments.text.size() + function.size() + module.size() + 64);
+  out.value.text.reserve(arguments.size() + function.size() + module.size() + 64);
   out.raw("{\"id\":");
   out.number(id);
   out.raw(",\"call\":");
@@ -127,11 +152,15 @@ std::string call_line(std::uint64_t id, const std::string& module, const std::st
     out.string(module);
   }
   out.raw(",\"args\":");
-  out.raw(arguments.text);
-  if (!arguments.attachments.empty()) {
+  out.raw(arguments);
+  if (!beside.empty()) {
     out.raw(",\"bytes\":");
-    detail::write_list(out, '[', ']', arguments.attachments,
-                       [&](const auto& each) { out.number(each.size()); });
+    detail::write_list(out, '[', ']', beside, [&](const attachment& each) {
+      if (each.memory)
+        write_mapping(out, each);
+      else
+        out.number(each.bytes.size());
+    });
   }
   out.raw("}\n");
   return std::move(out.value.text);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,9 +18,23 @@
 
 namespace muster::host {
 
-// Calls, with the end of the line; the bytes of `arguments` follow it.
+// What goes beside a call: bytes that follow the line, or memory that the host maps, in which they lie.
+struct attachment {
+  std::span<const std::byte> bytes;
+  struct mapping {
+    std::uint64_t block = 0;  // by which the host keeps it mapped; 0: for this call
+    std::uint64_t size = 0;   // to map
+    std::uint64_t offset = 0;
+    bool is_writable = false;
+    bool is_sent = false;         // its descriptor comes with the line
+    std::uint64_t forgotten = 0;  // a block that need not be kept any more; 0: none
+  };
+  std::optional<mapping> memory{};
+};
+
+// Calls, with the end of the line; the bytes of those `beside` that are in no memory follow it.
 std::string call_line(std::uint64_t id, const std::string& module, const std::string& function,
-                      const json& arguments);
+                      std::string_view arguments, std::span<const attachment> beside);
 std::string bazel_line(std::uint64_t id, const std::vector<std::string>& arguments);
 std::string cancel_line(host_protocol protocol, std::uint64_t id);
 
@@ -39,7 +54,11 @@ struct message {
   std::uint64_t id = 0;
   std::string value = "null";  // JSON, checked to be
   std::optional<thrown> error;
-  std::vector<std::size_t> attachments;  // sizes of the bytes that follow the line
+  struct announced {
+    std::size_t size = 0;               // of the bytes that follow the line
+    std::optional<std::size_t> lent{};  // none follow: it is this attachment of the call
+  };
+  std::vector<announced> attachments;
   double fraction = 0;
   std::string text;
 };

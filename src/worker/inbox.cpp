@@ -114,10 +114,11 @@ std::expected<void, std::string> inbox::take_blocks(arrived_call& into) {
       continue;
     }
     if (next == files.size()) return std::unexpected("a descriptor is missing");
-    auto mapped = ipc::map_lent(files[next++].get(), each.size, each.room,
+    auto mapped = ipc::map_lent(files[next].get(), each.size, each.room,
                                 (each.flags & ipc::lent_block::is_writable) != 0, false);
     if (!mapped)
       return std::unexpected(std::string(mapped.error().call) + ": " + mapped.error().code.message());
+    keep_file(**mapped, std::move(files[next++]));
     into.blocks.push_back(std::move(*mapped));
   }
   return {};

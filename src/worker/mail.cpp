@@ -10,6 +10,16 @@
 
 namespace muster::worker {
 
+namespace {
+bool keeps_files = false;  // written before there are calls
+}
+
+void keep_files_of_blocks() { keeps_files = true; }
+
+void keep_file(ipc::memory_block& block, base::file_descriptor file) {
+  if (keeps_files) block.for_host.reset(file.release());
+}
+
 void tell_owner(int socket, const ipc::control_message& message, std::string_view text,
                 std::span<const int> descriptors) {
   (void)base::send_message(socket, ipc::encode(message, text), descriptors);
@@ -44,7 +54,7 @@ std::expected<void, std::string> mail::read_one(std::uint64_t position) {
 }
 
 // The call that needs it hears of a problem.
-void mail::keep(std::string_view about, const std::vector<base::file_descriptor>& files) {
+void mail::keep(std::string_view about, std::vector<base::file_descriptor>& files) {
   ipc::kept_block head;
   if (about.size() != sizeof head) return;
   std::memcpy(&head, about.data(), sizeof head);
@@ -55,10 +65,13 @@ void mail::keep(std::string_view about, const std::vector<base::file_descriptor>
                               (head.flags & head.touch) != 0);
   kept_block& fresh = kept_.emplace_back();
   fresh.id = head.id;
-  if (mapped)
+  if (mapped) {
+    (*mapped)->id = head.id;
+    keep_file(**mapped, std::move(files[0]));
     fresh.block = std::move(*mapped);
-  else
+  } else {
     fresh.problem = std::string(mapped.error().call) + ": " + mapped.error().code.message();
+  }
 }
 
 std::expected<ipc::block_ref, std::string> mail::kept(std::uint64_t id, std::uint64_t position) {

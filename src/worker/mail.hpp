@@ -25,6 +25,10 @@ namespace muster::worker {
 void tell_owner(int socket, const ipc::control_message& message, std::string_view text = {},
                 std::span<const int> descriptors = {});
 
+// Before there are calls: descriptors of blocks are kept with them (memory_block::for_host).
+void keep_files_of_blocks();
+void keep_file(ipc::memory_block& block, base::file_descriptor file);
+
 class mail {
 public:
   explicit mail(int socket) : socket_(socket) {}
@@ -47,7 +51,7 @@ private:
 
   // Reads one message. An error: it did not arrive, and no other will.
   std::expected<void, std::string> read_one(std::uint64_t position);
-  void keep(std::string_view about, const std::vector<base::file_descriptor>& files);
+  void keep(std::string_view about, std::vector<base::file_descriptor>& files);
 
   struct kept_block {
     std::uint64_t id = 0;

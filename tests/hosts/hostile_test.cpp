@@ -45,6 +45,7 @@ INSTANTIATE_TEST_SUITE_P(
                     bad_manners{"nothing said", "neither \"value\" nor \"error\""},
                     bad_manners{"too many bytes", "more bytes than 1 GiB"},
                     bad_manners{"negative bytes", "no integer"},
+                    bad_manners{"memory of others", "memory that it was not lent"},
                     bad_manners{"huge", "a line longer than max_line, 100000 bytes"},
                     bad_manners{"endless", "a line longer than max_line, 100000 bytes"},
                     bad_manners{"nan", "this is not JSON"}, bad_manners{"not utf-8", "not UTF-8"},

@@ -97,6 +97,16 @@ TEST(node_hosts, that_are_given_what_nests_very_deep_live_on) {
   EXPECT_EQ(pool.call<int>("pid").get(), pid);
 }
 
+TEST(node_hosts, get_buffers_as_bytes_and_return_bytes_as_buffers) {
+  host_pool pool(tasks(), one_host());
+  buffer given = pool.lease(100'000);
+  std::ranges::fill(given.bytes(), std::byte{7});
+  const buffer back = pool.call<buffer>("echo", std::move(given)).get();
+  EXPECT_EQ(back.size(), 100'000U);
+  EXPECT_TRUE(std::ranges::all_of(back.bytes(), [](std::byte b) { return b == std::byte{7}; }));
+  EXPECT_TRUE(eventually([&] { return pool.stats().arena.leased == 0; }));
+}
+
 TEST(node_hosts, carry_bytes_without_base64) {
   host_pool pool(tasks(), one_host());
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{3'000'000}}) {

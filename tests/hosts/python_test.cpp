@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Functions of Python modules, in a real Python.
+#include <algorithm>
+#include <tuple>
+
 #include "hosts/kit.hpp"
 
 namespace muster::test {
@@ -87,6 +90,80 @@ TEST(python_hosts, that_cannot_read_a_call_fail_that_call_and_live_on) {
   const auto code = outcome_of(large);
   EXPECT_TRUE(!code || code == error_code::worker_error);
   EXPECT_EQ(pool.call<int>("pid").get(), pid);
+}
+
+buffer filled(host_pool& pool, std::size_t size, int value) {
+  buffer made = pool.lease(size);
+  std::ranges::fill(made.bytes(), static_cast<std::byte>(value));
+  return made;
+}
+
+TEST(python_hosts, see_buffers_as_they_lie_in_memory_and_give_them_back) {
+  host_pool pool(tasks(), one_host());
+  for (int round = 0; round < 3; ++round) {
+    buffer given = filled(pool, 100'000, 21);
+    const std::byte* const at = given.bytes().data();
+    buffer back = pool.call<buffer>("double_each", std::move(given)).get();
+    EXPECT_EQ(back.bytes().data(), at) << "the same memory";
+    EXPECT_TRUE(std::ranges::all_of(back.bytes(), [](std::byte b) { return b == std::byte{42}; }));
+    EXPECT_EQ(pool.call<int>("maps", std::move(back)).get(), 1) << "it is mapped once";
+  }
+  EXPECT_TRUE(eventually([&] { return pool.stats().arena.leased == 0; }));
+}
+
+TEST(python_hosts, may_read_shared_buffers_and_not_write_them) {
+  host_pool pool(tasks(), one_host());
+  const shared_buffer all = filled(pool, 100'000, 1).share();
+  buffer own = filled(pool, 5'000, 2).part(1'000, 3'000);
+  const auto seen = pool.call<std::vector<std::tuple<std::string, bool, int, int>>>(
+                            "describe", all, std::move(own), all.part(10, 20))
+                        .get();
+  using row = std::tuple<std::string, bool, int, int>;
+  EXPECT_EQ(seen, (std::vector{row("memoryview", true, 100'000, 100'000),
+                               row("memoryview", false, 3'000, 6'000), row("memoryview", true, 20, 20)}));
+  expect_text(error_of<worker_error>(pool.call<buffer>("double_each", all))->what(),
+              "TypeError: cannot modify");
+  EXPECT_EQ(pool.call<int>("maps", all).get(), 2) << "one for the call, and one that was leased";
+}
+
+TEST(python_hosts, give_back_parts_of_a_buffer_and_other_bytes_as_fresh_ones) {
+  host_pool pool(tasks(), one_host());
+  const buffer part = pool.call<buffer>("front", filled(pool, 100'000, 7), 50).get();
+  EXPECT_EQ(part.size(), 50U);
+  EXPECT_EQ(part.bytes()[49], std::byte{7});
+  EXPECT_EQ(pool.call<buffer>("reverse", std::vector(3, std::byte{5})).get().size(), 3U);
+  EXPECT_EQ(pool.call<std::vector<std::byte>>("double_each", filled(pool, 70'000, 4)).get(),
+            std::vector(70'000, std::byte{8}))
+      << "where the caller wants bytes it gets bytes";
+  expect_text(error_of<decode_error>(pool.call<buffer>("add", 1, 2))->what(),
+              "the result of 'add' is no buffer");
+}
+
+TEST(python_hosts, have_more_buffers_than_they_keep_mapped) {
+  process_options options = one_host();
+  options.arena = {.bytes = 64_MiB, .blocks = 100};
+  host_pool pool(tasks(), options);
+  std::vector<buffer> held;
+  for (int i = 0; i < 80; ++i) held.push_back(filled(pool, 64_KiB, i));
+  for (auto& each : held) each = pool.call<buffer>("front", std::move(each), 1 << 20).get();
+  for (auto& each : held) each = pool.call<buffer>("double_each", std::move(each).part(0, 3)).get();
+  for (std::size_t i = 0; i < held.size(); ++i)
+    EXPECT_EQ(held[i].bytes()[0], static_cast<std::byte>(2 * i)) << i;
+  EXPECT_LE(pool.call<int>("maps", std::move(held.back())).get(), 65);
+}
+
+TEST(python_hosts, that_fail_a_call_with_buffers_give_their_memory_back_and_live_on) {
+  host_pool pool(tasks(), one_host());
+  const int pid = pool.call<int>("pid").get();
+  EXPECT_EQ(error_of<worker_error>(pool.call<int>("fail", filled(pool, 100'000, 1)))->type(), "TypeError");
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  expect_text(error_of<worker_error>(
+                  pool.call<json>("echo", filled(pool, 100'000, 1), json{.text = deep, .attachments = {}}))
+                  ->what(),
+              "RecursionError: its arguments: ");
+  EXPECT_EQ(pool.call<int>("maps", filled(pool, 100'000, 1)).get(), 1);
+  EXPECT_EQ(pool.call<int>("pid").get(), pid);
+  EXPECT_TRUE(eventually([&] { return pool.stats().arena.leased == 0; }));
 }
 
 TEST(python_hosts, carry_bytes_without_base64) {

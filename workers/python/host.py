@@ -5,13 +5,17 @@ as text and is given to `python3 -c`, with what it has to know as the first argu
 
 Threads: one reads the channel; the main one runs an asyncio loop, and in it coroutines and, where a worker has one call
 at a time, plain functions; where it may have several, plain functions run on threads of a pool."""
+import array
 import asyncio
+import collections
 import concurrent.futures
 import contextvars
 import importlib
 import importlib.util
 import inspect
+import io
 import json
+import mmap
 import os
 import re
 import socket
@@ -32,18 +36,55 @@ class InvalidCall(Exception):
 # ---- the channel
 
 channel = socket.socket(fileno=3)
-reads = channel.makefile("rb", buffering=1 << 20)
+descriptors = collections.deque()  # of memory that calls are lent, in the order in which they name it
 sending = threading.Lock()
 
 
+class Incoming(io.RawIOBase):
+    def readable(self):
+        return True
+
+    def readinto(self, into):
+        size, beside, _, _ = channel.recvmsg_into([into], socket.CMSG_SPACE(4 * 16), socket.MSG_CMSG_CLOEXEC)
+        for _, kind, numbers in beside:
+            if kind == socket.SCM_RIGHTS:
+                descriptors.extend(array.array("i", numbers))
+        return size
+
+
+reads = io.BufferedReader(Incoming(), 1 << 20)
+
+
+# An attachment that is a number is the one of the call that it gives back.
 def send(message, attachments=()):
     if attachments:
-        message["bytes"] = [each.nbytes for each in attachments]
+        message["bytes"] = [{"lent": each} if isinstance(each, int) else each.nbytes for each in attachments]
     line = json.dumps(message, allow_nan=False, separators=(",", ":")).encode() + b"\n"
     with sending:
         channel.sendall(line)
         for each in attachments:
-            channel.sendall(each)
+            if not isinstance(each, int):
+                channel.sendall(each)
+
+
+mapped = {}  # block -> its memory, as long as the worker says
+
+
+def lend(about):
+    """The memory that a call is lent, as a memoryview."""
+    mapped.pop(about.get("forget"), None)
+    if about.get("sent"):
+        descriptor = descriptors.popleft()
+        try:
+            protection = mmap.PROT_READ | (mmap.PROT_WRITE if about.get("writable") else 0)
+            memory = mmap.mmap(descriptor, about["map"], mmap.MAP_SHARED, protection)
+        finally:
+            os.close(descriptor)
+        if about["block"]:
+            mapped[about["block"]] = memory
+    else:
+        memory = mapped[about["block"]]
+    return memoryview(memory)[about["offset"]:about["offset"] + about["size"]]
 
 
 def error_of(thrown):
@@ -65,20 +106,28 @@ def error_of(thrown):
 
 # ---- values: bytes travel beside the text
 
-def to_json(value, attachments):
+def to_json(value, attachments, given=()):
     if isinstance(value, (bytes, bytearray, memoryview)):
-        attachments.append(memoryview(value).cast("B") if value else memoryview(b""))
+        attachments.append(bytes_of(value, given))
         return {"$bytes": len(attachments) - 1}
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, (str, int, float, bool, type(None))):
                 raise TypeError(f"a key of type {type(key).__name__} has no JSON form")
-        return {key: to_json(each, attachments) for key, each in value.items()}
+        return {key: to_json(each, attachments, given) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_json(each, attachments) for each in value]
+        return [to_json(each, attachments, given) for each in value]
     if hasattr(value, "__array_interface__") and hasattr(value, "tobytes"):
         raise TypeError(f"{type(value).__name__} has no JSON form; return .tobytes() or .tolist()")
     return value
+
+
+# What the call was lent and gives back whole needs no copy.
+def bytes_of(value, given):
+    for place, each in enumerate(given):
+        if value is each and isinstance(each.obj, mmap.mmap):
+            return place
+    return memoryview(value).cast("B") if value else memoryview(b"")
 
 
 def from_json(value, attachments):
@@ -210,7 +259,7 @@ async def run(call, message, attachments):
     try:
         value = await value_of(call, message, attachments)
         beside = []
-        text = to_json(value, beside)
+        text = to_json(value, beside, attachments)
         send({"id": call.id, "value": text}, beside)
     except asyncio.CancelledError:
         send({"id": call.id, "error": {"type": "cancelled", "message": "the call was cancelled"}})
@@ -234,11 +283,23 @@ def cancel(call):
 
 # A call that Python cannot read fails alone. Its number and the bytes behind it stand where the worker writes them.
 def refuse(line, thrown):
-    sizes = re.search(rb',"bytes":\[([0-9,]+)\]\}\n$', line)
-    for size in sizes[1].split(b",") if sizes else ():
-        reads.read(int(size))
+    beside = re.search(rb',"bytes":(\[[^\[\]]+\])\}\n$', line)
+    read_beside(json.loads(beside[1]) if beside else ())
     identity = int(re.match(rb'\{"id":([0-9]+),', line)[1])
     send({"id": identity, "error": {"type": type(thrown).__qualname__, "message": f"its arguments: {thrown}"}})
+
+
+def read_beside(sizes):
+    attachments, problem = [], None
+    for each in sizes:
+        if not isinstance(each, dict):
+            attachments.append(memoryview(reads.read(each)))
+            continue
+        try:
+            attachments.append(lend(each))
+        except OSError as thrown:
+            problem = thrown
+    return attachments, problem
 
 
 # On its own thread, so that a function that computes can be told of a cancel.
@@ -249,7 +310,10 @@ def read(loop, closed):
         except (RecursionError, ValueError) as thrown:  # nested too deeply, a number of too many digits
             refuse(line, thrown)
             continue
-        attachments = [memoryview(reads.read(size)) for size in message.get("bytes", ())]
+        attachments, problem = read_beside(message.get("bytes", ()))
+        if problem is not None:
+            send({"id": message["id"], "error": error_of(problem)})
+            continue
         if "call" in message:
             call = running[message["id"]] = Call(message["id"])
             loop.call_soon_threadsafe(begin, loop, call, message, attachments)

@@ -32,6 +32,8 @@ struct memory_block {
   std::size_t size = 0;  // bytes that are mapped
   std::size_t room = 0;  // bytes that may be named: what was asked for
   unique_fd file{};      // none in a worker that was lent the block
+  /// The same there, where its host is to be shown the block.
+  unique_fd for_host{};
   std::uint64_t id = 0;  // of an owner's; no other one ever has it
   /// The arena it belongs to, and its place there, by which workers of that arena's pool keep it mapped.
   const void* home = nullptr;

@@ -67,6 +67,8 @@ def misbehave(call, how):
         raw(b'{"id":%d,"value":1,"bytes":[9999999999999]}\n' % identity)
     elif how == "negative bytes":
         raw(b'{"id":%d,"value":1,"bytes":[-1]}\n' % identity)
+    elif how == "memory of others":
+        raw(b'{"id":%d,"value":{"$bytes":0},"bytes":[{"lent":0}]}\n' % identity)
     elif how == "huge":
         raw(b'{"id":%d,"value":"%s"}\n' % (identity, b"x" * 200_000))
     elif how == "endless":

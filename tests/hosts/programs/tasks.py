@@ -100,6 +100,32 @@ def pieces():
     return {"one": b"\x00\xff", "two": [bytearray(3), memoryview(b"")]}
 
 
+def double_each(data):
+    for place in range(len(data)):
+        data[place] = data[place] * 2 % 256
+    return data
+
+
+def front(data, size):
+    return data[:size]
+
+
+def describe(*given):
+    return [[type(each).__name__, each.readonly, each.nbytes, sum(each)] for each in given]
+
+
+def maps(_data):
+    with open("/proc/self/maps") as lines:
+        return sum("muster-buffer" in line for line in lines)
+
+
+def keep(data):
+    kept.append(data)
+
+
+kept = []
+
+
 async def until_cancelled(begun, told):
     open(begun, "w").close()
     try:

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 
 #include "host/fill_in.hpp"
@@ -26,12 +27,25 @@ std::string refused(const std::string& line, host_protocol protocol = host_proto
 }
 
 TEST(lines_to_a_host, are_calls_with_their_bytes_announced) {
-  EXPECT_EQ(host::call_line(7, "", "add", {.text = "[1,2]", .attachments = {}}),
-            "{\"id\":7,\"call\":\"add\",\"args\":[1,2]}\n");
-  EXPECT_EQ(host::call_line(8, "/m.js", "f",
-                            {.text = "[{\"$bytes\":0}]", .attachments = {{}, std::vector<std::byte>(3)}}),
+  EXPECT_EQ(host::call_line(7, "", "add", "[1,2]", {}), "{\"id\":7,\"call\":\"add\",\"args\":[1,2]}\n");
+  const std::array<std::byte, 3> three{};
+  const std::vector<host::attachment> beside{{}, {.bytes = three}};
+  EXPECT_EQ(host::call_line(8, "/m.js", "f", "[{\"$bytes\":0}]", beside),
             "{\"id\":8,\"call\":\"f\",\"module\":\"/m.js\",\"args\":[{\"$bytes\":0}],\"bytes\":[0,3]}\n");
   EXPECT_EQ(host::cancel_line(host_protocol::json_lines, 7), "{\"cancel\":7}\n");
+}
+
+TEST(lines_to_a_host, say_which_memory_is_to_be_mapped) {
+  const std::array<std::byte, 3> three{};
+  const std::vector<host::attachment> beside{
+      {.bytes = three, .memory = host::attachment::mapping{.block = 7, .size = 4'096, .offset = 16}},
+      {.bytes = three,
+       .memory = host::attachment::mapping{
+           .block = 8, .size = 8'192, .is_writable = true, .is_sent = true, .forgotten = 5}}};
+  EXPECT_EQ(
+      host::call_line(1, "", "f", "[]", beside),
+      "{\"id\":1,\"call\":\"f\",\"args\":[],\"bytes\":[{\"block\":7,\"map\":4096,\"offset\":16,\"size\":3},"
+      "{\"block\":8,\"map\":8192,\"offset\":0,\"size\":3,\"forget\":5,\"writable\":true,\"sent\":true}]}\n");
 }
 
 TEST(lines_to_a_host, are_those_of_bazel_where_it_speaks_them) {
@@ -48,7 +62,13 @@ TEST(lines_of_a_host, are_understood) {
   EXPECT_EQ(answer.kind, message_kind::answer);
   EXPECT_EQ(answer.id, 18446744073709551615U);
   EXPECT_EQ(answer.value, R"([1, {"a": null}])");
-  EXPECT_EQ(answer.attachments, (std::vector<std::size_t>{0, 5}));
+  ASSERT_EQ(answer.attachments.size(), 2U);
+  EXPECT_EQ(answer.attachments[1].size, 5U);
+  EXPECT_FALSE(answer.attachments[1].lent);
+  const auto lent = understood(R"({"id":1,"value":1,"bytes":[{"lent":3,"new":1}]})").attachments;
+  ASSERT_EQ(lent.size(), 1U);
+  EXPECT_EQ(lent[0].lent, 3U);
+  EXPECT_EQ(lent[0].size, 0U);
   const auto thrown = understood(R"({"id":1,"error":{"type":"T","message":"m","stack":"s","code":5}})").error;
   ASSERT_TRUE(thrown);
   EXPECT_EQ(thrown->type + thrown->message + thrown->stack, "Tms");
