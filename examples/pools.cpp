@@ -104,6 +104,9 @@ void maps() {
 
   std::vector<muster::future<int>> all = pool.map(square, std::vector<int>{1, 2, 3}).futures();
   std::printf("futures of a map: %zu, the last %d\n", all.size(), all.back().get());
+
+  std::vector<muster::future<int>> squares = pool.submit_bulk(square, std::vector<int>{1, 2, 3});
+  std::printf("in bulk: %zu, the last %d\n", squares.size(), squares.back().get());
 }
 
 void choosing() {

@@ -135,6 +135,9 @@ public:
   /// The task of the next element. None: there is no more, or, where `refused` was set, no room for it now;
   /// it is then offered again by the next call. Throws what submit throws.
   virtual std::optional<future<R>> next(std::exception_ptr& refused) = 0;
+  /// Appends the tasks of some of the next elements, at most so many, without looking whether there is room
+  /// for others or whether there are any: that `next` says.
+  virtual void next_together(std::size_t /*most*/, std::vector<future<R>>& /*into*/) {}
 };
 
 /// The task behind a future that has failed without one.
@@ -252,7 +255,21 @@ private:
     }
   }
 
+  // Many together, for each time costs a lock and maybe a wake; so not before there is room for as many.
+  void fill_together() {
+    if (bell_ || exhausted_ || window_ < 4 * together || window_ - live_ < together) return;
+    std::vector<future<R>> some;
+    try {
+      source_->next_together(window_ - live_, some);
+    } catch (...) {
+      fail(std::current_exception());  // the pool is gone
+    }
+    for (auto& f : some) add(std::move(f));
+  }
+
   void fill() {
+    if (!bell_ && window_ >= 4 * together && live_ >= window_ - together) return;
+    fill_together();
     bool once_more = bell_ != nullptr;
     while (!exhausted_ && live_ < window_ && source_->ready()) {
       std::exception_ptr refused;
@@ -329,6 +346,8 @@ private:
     value_.reset();
     error_ = nullptr;
   }
+
+  static constexpr std::size_t together = 200;
 
   std::unique_ptr<map_source<R>> source_;
   std::shared_ptr<completion_queue> completed_{};

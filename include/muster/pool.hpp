@@ -21,10 +21,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <tuple>
@@ -198,6 +201,10 @@ protected:
   /// Hands a task over: throws what submit throws. `again`: it can run more than once.
   void accept(detail::task_ref<> task, const task_options* options, bool again,
               std::shared_ptr<detail::chunk_line> chunks = {});
+  /// The same for tasks of one kind, one after the other: as many as are accepted are taken out of `tasks`.
+  /// Where it throws, the first of those that are left was refused.
+  void accept_together(std::span<detail::task_ref<>> tasks, std::size_t& accepted,
+                       const task_options* options, bool again);
   /// For broadcast: the workers there are, once the first are ready; throws what submit throws.
   std::vector<detail::worker_place> everyone();
   /// Hands the task to this worker alone. Where that is not possible any more the task says why.
@@ -251,6 +258,21 @@ public:
   template <class F, class... Args>
   auto submit(const task_options& options, F&& f, Args&&... args) {
     return submit_with(&options, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+
+  /// submit(f, element, extra...) for each element of a range, together: the queue is locked once for many of
+  /// them, and workers are woken once. The futures are in the order of the input. Where one is refused, the
+  /// futures of it and of all behind it fail with the reason; it throws where that is the first, and what
+  /// reading the input throws. For a bounded number of tasks under way see `map`.
+  template <class F, class Range, class... Extra>
+    requires(!std::same_as<std::remove_cvref_t<F>, task_options>)
+  auto submit_bulk(F f, Range&& inputs, Extra... extra) {
+    return submit_bulk_with(nullptr, f, inputs, extra...);
+  }
+  /// The same with options, which each task gets.
+  template <class F, class Range, class... Extra>
+  auto submit_bulk(const task_options& options, F f, Range&& inputs, Extra... extra) {
+    return submit_bulk_with(&options, f, inputs, extra...);
   }
 
   /// submit without a result. What the task throws becomes an event (event_kind::task_failed), or ends the
@@ -422,6 +444,32 @@ private:
     auto result = future_access::make<typename decltype(made)::result>(task_ref<>(made.task));
     accept(std::move(made.task), options, made.again);
     return result;
+  }
+  template <class F, class Range, class... Extra>
+  auto submit_bulk_with(const task_options* options, const F& f, Range& inputs, const Extra&... extra) {
+    check_not_a_stream<F>();
+    using element = typename input_of<Range&>::element;
+    using made_type =
+        decltype(Pool::make_task(static_cast<Pool&>(*this), f, std::declval<element>(), extra...));
+    using result = typename made_type::result;
+    std::vector<task_ref<>> tasks;
+    std::vector<future<result>> all;
+    bool again = true;
+    for (auto&& each : inputs) {
+      made_type made = Pool::make_task(static_cast<Pool&>(*this), f, static_cast<element>(each), extra...);
+      again = made.again;
+      all.push_back(future_access::make<result>(task_ref<>(made.task)));
+      tasks.push_back(std::move(made.task));
+    }
+    std::size_t accepted = 0;
+    try {
+      accept_together(tasks, accepted, options, again);
+    } catch (...) {
+      if (accepted == 0) throw;
+      for (std::size_t at = accepted; at < tasks.size(); ++at)
+        settle_with_error(*tasks[at], std::current_exception());
+    }
+    return all;
   }
   template <class F, class... Args>
   void post_with(const task_options* options, F&& f, Args&&... args) {
@@ -610,7 +658,7 @@ public:
 
   bool ready() override {
     if constexpr (reads_a_map) {
-      if (made_) return true;
+      if (!made_.empty()) return true;
       map_state<typename std::remove_reference_t<Range>::iterator::value_type>* other =
           map_access::state_of(range_);
       return other == nullptr || other->ready();
@@ -624,12 +672,13 @@ public:
   }
 
   std::optional<future<R>> next(std::exception_ptr& refused) override {
-    if (!made_ && at_ == std::end(range_)) return std::nullopt;
+    if (made_.empty() && ended_) std::rethrow_exception(std::exchange(ended_, nullptr));
+    if (made_.empty() && at_ == std::end(range_)) return std::nullopt;
     const visit inside(*life_);
-    if (!made_) make();
-    auto result = future_access::make<R>(made_->task);
+    if (made_.empty()) make();
+    auto result = future_access::make<R>(made_.front());
     try {
-      pool_.accept(made_->task, options_ ? &*options_ : nullptr, made_->again);
+      pool_.accept(made_.front(), options_ ? &*options_ : nullptr, again_);
     } catch (const error& e) {
       const auto code = e.code();
       if (code != error_code::queue_full && code != error_code::enqueue_timeout &&
@@ -638,9 +687,28 @@ public:
       refused = std::current_exception();
       return std::nullopt;
     }
-    made_.reset();
-    ++at_;
+    made_.pop_front();
     return result;
+  }
+
+  void next_together(std::size_t most, std::vector<future<R>>& into) override {
+    if (reads_a_map || options_) return;
+    const visit inside(*life_);
+    try {
+      while (made_.size() < most && !ended_ && at_ != std::end(range_)) make();
+    } catch (...) {
+      ended_ = std::current_exception();  // what is made comes first
+    }
+    std::vector<task_ref<>> tasks(made_.begin(), made_.end());
+    std::size_t accepted = 0;
+    try {
+      pool_.accept_together(tasks, accepted, nullptr, again_);
+    } catch (...) {  // `next` will meet it again
+    }
+    for (; accepted > 0; --accepted) {
+      into.push_back(future_access::make<R>(std::move(made_.front())));
+      made_.pop_front();
+    }
   }
 
 private:
@@ -655,12 +723,15 @@ private:
   };
   // Kept until it is accepted, so that each element is taken from the input once.
   void make() {
-    made_.emplace(std::apply(
+    auto made = std::apply(
         [this](const auto&... extra) {
           return Pool::make_task(pool_, std::as_const(function_),
                                  static_cast<typename input_of<Range>::element>(*at_), extra...);
         },
-        extra_));
+        extra_);
+    again_ = made.again;
+    made_.push_back(std::move(made.task));
+    ++at_;
     if (!id_.empty()) options_->id = id_ + "[" + std::to_string(index_++) + "]";
   }
 
@@ -670,7 +741,9 @@ private:
   std::tuple<Extra...> extra_;
   Range range_;  // a reference where an lvalue was given
   decltype(std::begin(std::declval<Range&>())) at_;
-  std::optional<made_task<R>> made_{};  // of the element at at_
+  std::deque<task_ref<>> made_{};  // of the elements before at_ that were not accepted yet
+  bool again_ = true;              // they can run more than once
+  std::exception_ptr ended_{};     // why no more can be made
   std::optional<task_options> options_{};
   std::string id_{};  // as it was given
   std::size_t index_ = 0;

@@ -90,6 +90,9 @@ public:
   // Throws not_started, pool_stopped, queue_full, enqueue_timeout, would_be_late, memory_pressure, cancelled,
   // would_deadlock, circuit_open, quarantined; then the task was not accepted.
   void submit(task_ref<> t);
+  // The first of these, as many as need nothing decided about them: queued together, workers told once. How
+  // many; for the next one `submit` says what there is to say.
+  std::size_t submit_together(std::span<task_ref<>> tasks);
 
   bool wait_idle(std::optional<base::time_point> until);
   void cancel_queued();

@@ -30,6 +30,28 @@ void engine::submit(task_ref<> t) {
   }
 }
 
+std::size_t engine::submit_together(std::span<task_ref<>> tasks) {
+  const inside* const at = here();
+  if (safeguards_ || (at != nullptr && at->home == this)) return 0;
+  auto lock = intake_.lock();
+  if (!started_ || intake_.closed() || intake_.is_rendezvous() || intake_.is_set(hold::memory)) return 0;
+  constexpr std::size_t most = 256;  // so that nobody waits long for the lock
+  std::size_t count = 0;
+  for (; count < std::min(tasks.size(), most); ++count) {
+    task& t = *tasks[count];
+    if (t.is(task::watched) || intake_.has_turns(t)) break;
+    if (intake_.admit(lock, false, intake_.bytes_of(t)) != admission::admitted) break;
+    t.home = this;
+    intake_.number(t);
+    intake_.push(*tasks[count].release());
+  }
+  if (count == 0) return 0;
+  tell_backlog();
+  nudge_callback_waiters();
+  crew_->queued(lock);
+  return count;
+}
+
 void engine::submit_with_lock(task_ref<> t) {
   auto lock = intake_.lock();
   throw_unless_started();

@@ -34,15 +34,17 @@ std::vector<message::announced> read_announced(json_reader& in) {
   std::size_t sum = 0;
   in.array([&] {
     message::announced& one = all.emplace_back();
-    if (in.kind() == json_kind::object)
+    if (in.kind() == json_kind::object) {
       in.object([&](const std::string& key) {
         if (key == "lent")
           one.lent = read_size(in);
         else
           in.skip();
       });
-    else
+      if (!one.lent) in.refuse("announces bytes without their number");
+    } else {
       one.size = read_size(in);
+    }
     if (one.size > most_attached - sum) in.refuse("announces more bytes than 1 GiB");
     sum += one.size;
     if (all.size() > most_attachments)

@@ -57,6 +57,7 @@ struct message {
   struct announced {
     std::size_t size = 0;               // of the bytes that follow the line
     std::optional<std::size_t> lent{};  // none follow: it is this attachment of the call
+    bool operator==(const announced&) const = default;
   };
   std::vector<announced> attachments;
   double fraction = 0;

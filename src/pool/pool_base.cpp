@@ -226,6 +226,20 @@ void pool_base::accept(detail::task_ref<> task, const task_options* options, boo
   engine_->submit(std::move(task));
 }
 
+void pool_base::accept_together(std::span<detail::task_ref<>> tasks, std::size_t& accepted,
+                                const task_options* options, bool again) {
+  const bool is_plain = options == nullptr && !engine_->watching().samples() &&
+                        (again || engine_->chosen().retry.attempts <= 1);
+  if (is_plain)
+    for (const auto& t : tasks) prepare(*t, nullptr);
+  while (accepted < tasks.size()) {
+    if (is_plain) accepted += engine_->submit_together(tasks.subspan(accepted));
+    if (accepted == tasks.size()) return;
+    accept(detail::task_ref<>(tasks[accepted]), options, again);
+    tasks[accepted++] = {};
+  }
+}
+
 std::vector<detail::worker_place> pool_base::everyone() {
   if (engine_->chosen().plan.one_task)
     throw invalid_options("broadcast reaches workers that serve task after task; those of the pool '" +

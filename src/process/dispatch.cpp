@@ -119,7 +119,8 @@ void process_crew::fill() {
     if (count == 0) break;
     std::size_t left_over = 0;  // those whose worker has no room: strategy::key, hard
     for (std::size_t i = 0; i < count; ++i) {
-      if (const auto at = waits_for(*batch[i])) {  // for no other, whatever the strategy says
+      const detail::crossing_call& call = batch[i]->ops->call(*batch[i]);
+      if (const auto at = call.blocks ? waits_for(*batch[i]) : std::nullopt) {  // whatever the strategy says
         if (!loads[*at].open) {
           workers_[*at]->own.push_back(batch[i]);
           continue;
@@ -132,8 +133,8 @@ void process_crew::fill() {
       if (chooses_.how == strategy::key)
         chooses_.key = batch[i]->extras ? policy::key_of(batch[i]->extras->key) : 0;
       auto chosen = policy::choose(loads, chooses_);
-      if (const auto seer = seer_of(*batch[i]);
-          chosen && seer && loads[*seer].open && loads[*seer].in_flight <= loads[*chosen].in_flight)
+      if (const auto seer = chosen ? seer_of(call) : std::nullopt;
+          seer && loads[*seer].open && loads[*seer].in_flight <= loads[*chosen].in_flight)
         chosen = seer;
       if (!chosen) {
         batch[left_over++] = batch[i];
@@ -211,10 +212,9 @@ std::optional<std::size_t> process_crew::waits_for(const task& t) const {
 
 // The worker that alone has seen the block where its arguments lie, where tasks may go anywhere: any other
 // gets a copy.
-std::optional<std::size_t> process_crew::seer_of(const task& t) const {
-  if (chooses_.how != strategy::pull) return std::nullopt;
-  const detail::block_ref* const home = t.ops->call(const_cast<task&>(t)).data.block();
-  if (home == nullptr) return std::nullopt;
+std::optional<std::size_t> process_crew::seer_of(const detail::crossing_call& call) const {
+  const detail::block_ref* const home = call.data.block();
+  if (home == nullptr || chooses_.how != strategy::pull) return std::nullopt;
   const auto token = (*home)->seen_by.lock();
   return token ? slot_of(*token) : std::nullopt;
 }

@@ -178,7 +178,7 @@ private:
   // The same; where nothing is there, its socket is full, and it has to read first.
   bool show(worker_process& w, std::uint64_t position, std::span<const detail::block_ref> blocks,
             std::string& problem);
-  [[nodiscard]] std::optional<std::size_t> seer_of(const detail::task& t) const;
+  [[nodiscard]] std::optional<std::size_t> seer_of(const detail::crossing_call& call) const;
   detail::block_ref block_for(worker_process& w, const detail::bytes& arguments);
   bool show_arguments(worker_process& w, std::uint64_t position, detail::memory_block* block,
                       std::string& problem);

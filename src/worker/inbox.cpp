@@ -51,15 +51,11 @@ void inbox::fetch(arrived_call& into) {
       into.refusal = "the memory that is lent to it could not be mapped: " + taken.error();
       return;
     }
-  into.told = {};
-  if ((call.header.flags & ipc::has_about) != 0) {
-    auto taken = ipc::take_about(into.arguments);
-    if (!taken) {
+  if ((call.header.flags & ipc::has_about) != 0)
+    if (into.told = ipc::take_about(into.arguments); !into.told) {
       into.refusal = "what is to be known about the call is not whole";
       return;
     }
-    into.told = std::move(*taken);
-  }
   if (into.argument_block) into.arguments = {into.argument_block->address, into.argument_block->room};
   if ((call.header.flags & (ipc::has_handles | ipc::is_captured)) != 0) {
     auto received = mail_.ask_handles(call.position);

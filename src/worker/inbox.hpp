@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,7 +33,7 @@ struct arrived_call {
   std::vector<std::byte> parcel;
   ipc::block_ref argument_block;         // where they lie; null: elsewhere
   std::span<const std::byte> arguments;  // good until its reply is published
-  ipc::call_about told;
+  std::optional<ipc::call_about> told;
   std::vector<base::file_descriptor> handles;
   std::vector<ipc::block_ref> blocks;  // the memory that is lent to it
   const void* thunk = nullptr;
@@ -43,6 +44,7 @@ struct arrived_call {
   void let_go() {
     std::vector<std::byte>().swap(parcel);
     argument_block.reset();
+    told.reset();
     handles.clear();
     blocks.clear();
     refusal.clear();

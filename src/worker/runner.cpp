@@ -42,7 +42,7 @@ void runner::execute() {
   const std::uint64_t position = arrived_.call.position;
   result_.clear();
   if (!arrived_.refusal.empty()) return refuse(arrived_.refusal);
-  ipc::call_about& told = arrived_.told;
+  ipc::call_about told = arrived_.told ? std::move(*arrived_.told) : ipc::call_about();
   if ((header.flags & ipc::is_captured) != 0 && !capture_.begin(arrived_.handles))
     return refuse("what it prints cannot be kept: no descriptor is left");
 

@@ -73,6 +73,32 @@ TYPED_TEST(maps, whose_input_throws_give_what_came_before_then_throw_that_and_en
   EXPECT_TRUE(++at == results.end());
 }
 
+// Many are submitted together.
+TYPED_TEST(maps, of_many_elements_end_where_the_input_throws_or_the_pool_stops) {
+  TypeParam pool(2);
+  for (const int bad : {0, 1, 999, 1'000, 1'001, 1'234, 3'210}) {
+    const auto fails_at = [bad](int i) { return i == bad ? throw std::runtime_error("the input") : i; };
+    auto inputs = std::views::iota(0, 5'000) | std::views::transform(fails_at);
+    int read = 0;
+    try {
+      for (const int each : pool.map(echo, inputs)) ASSERT_EQ(each, read++);
+      FAIL() << bad;
+    } catch (const std::runtime_error& e) {
+      EXPECT_STREQ(e.what(), "the input");
+    }
+    EXPECT_EQ(read, bad);
+  }
+  auto all = pool.map(echo, numbers(5'000));
+  auto at = all.begin();
+  for (int i = 0; i < 1'500; ++i, ++at) ASSERT_EQ(*at, i);
+  pool.stop();
+  const reading rest = read_rest(all, 5'000);
+  EXPECT_EQ(rest.errors, std::vector{error_code::pool_stopped});
+  EXPECT_GE(rest.values.size(), 500U);
+  EXPECT_LE(rest.values.size(), 1'000U);
+  EXPECT_EQ(rest.values.front(), 1'500);
+}
+
 TYPED_TEST(maps, with_a_queue_that_rejects_give_everything) {
   TypeParam pool(
       options_of<TypeParam>{.workers = {1}, .queue = {.capacity = 4, .when_full = when_full::reject}});

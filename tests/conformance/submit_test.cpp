@@ -54,6 +54,56 @@ TYPED_TEST(submitting, gives_each_task_its_own_result) {
   expect_all_settled(pool, 2'000, 0, 0);
 }
 
+TYPED_TEST(submitting, in_bulk_gives_the_results_in_the_order_of_the_input) {
+  TypeParam pool(2);
+  std::vector<int> inputs(2'000);
+  std::iota(inputs.begin(), inputs.end(), 0);
+  auto results = pool.submit_bulk(add, inputs, 1);
+  ASSERT_EQ(results.size(), inputs.size());
+  for (int i = 0; i < 2'000; ++i) ASSERT_EQ(results[static_cast<std::size_t>(i)].get(), i + 1);
+  EXPECT_TRUE(pool.submit_bulk(echo, std::vector<int>()).empty());
+  auto voids = pool.submit_bulk([](int) {}, std::vector{1, 2, 3});
+  for (auto& each : voids) EXPECT_NO_THROW(each.get());
+  auto failed = pool.submit_bulk(throw_standard, std::vector{0, 1});
+  EXPECT_THROW(failed[0].get(), std::runtime_error);
+  EXPECT_THROW(failed[1].get(), std::invalid_argument);
+  expect_all_settled(pool, 2'003, 2, 0);
+}
+
+TYPED_TEST(submitting, in_bulk_gives_each_task_its_options) {
+  TypeParam pool(1);
+  const auto named = [](context& about, int number) {
+    return std::string(about.id()) + std::to_string(number);
+  };
+  auto results = pool.submit_bulk({.id = "all"}, named, std::vector{1, 2});
+  EXPECT_EQ(results[0].get(), "all1");
+  EXPECT_EQ(results[1].get(), "all2");
+}
+
+TYPED_TEST(submitting, in_bulk_where_the_queue_is_full_tells_those_that_were_refused) {
+  options_of<TypeParam> options{.workers = {1}, .queue = {.capacity = 5, .when_full = when_full::reject}};
+  TypeParam pool(options);
+  pool.pause();
+  auto results = pool.submit_bulk(echo, std::vector{0, 1, 2, 3, 4, 5, 6});
+  ASSERT_EQ(results.size(), 7U);
+  EXPECT_EQ(outcome_of(results[5]), error_code::queue_full);
+  EXPECT_EQ(outcome_of(results[6]), error_code::queue_full);
+  EXPECT_THROW((void)pool.submit_bulk(echo, std::vector{7, 8}), queue_full);
+  pool.resume();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(results[static_cast<std::size_t>(i)].get(), i);
+  pool.stop();
+  EXPECT_THROW((void)pool.submit_bulk(echo, std::vector{9}), pool_stopped);
+}
+
+TYPED_TEST(submitting, in_bulk_waits_for_room_where_submit_does) {
+  options_of<TypeParam> options{.workers = {2}, .queue = {.capacity = 3}};
+  TypeParam pool(options);
+  std::vector<int> inputs(500);
+  std::iota(inputs.begin(), inputs.end(), 0);
+  auto results = pool.submit_bulk(echo, inputs);
+  for (int i = 0; i < 500; ++i) ASSERT_EQ(results[static_cast<std::size_t>(i)].get(), i);
+}
+
 TYPED_TEST(submitting, takes_captureless_lambdas_and_void_functions) {
   TypeParam pool(1);
   EXPECT_EQ(pool.submit([](int x) { return x * x; }, 7).get(), 49);

@@ -158,7 +158,11 @@ std::string written_by_a_host(const host::message& said) {
   }
   if (!said.attachments.empty()) {
     out.raw(",\"bytes\":");
-    detail::write_json(out, said.attachments);
+    detail::write_list(out, '[', ']', said.attachments, [&](const host::message::announced& each) {
+      out.raw(each.lent ? "{\"lent\":" : "");
+      out.number(each.lent.value_or(each.size));
+      out.raw(each.lent ? "}" : "");
+    });
   }
   out.raw("}");
   return out.value.text;
@@ -179,8 +183,7 @@ bool is_same(const host::message& a, const host::message& b) {
 void hold_call_is_json(const host::message& said) {
   if (is_json_to_others(said.value) != true) return;
   const std::string name = said.error ? said.error->message : said.text;
-  const auto read = nlohmann::json::parse(
-      host::call_line(said.id, said.text, name, {.text = said.value, .attachments = {}}));
+  const auto read = nlohmann::json::parse(host::call_line(said.id, said.text, name, said.value, {}));
   hold(read.at("call") == name && read.at("id") == said.id && read.value("module", "") == said.text &&
            read.at("args") == nlohmann::json::parse(said.value),
        "a call reads otherwise than it was written, with arguments ", said.value);
@@ -192,7 +195,7 @@ void hold_is_understood_or_refused(host_protocol protocol, std::string_view line
   hold(is_json(line) && is_json(said->value), "a message that is no JSON: ", line);
   hold(said->attachments.size() <= host::most_attachments, "too many pieces");
   std::size_t sum = 0;
-  for (const std::size_t each : said->attachments) sum += each;
+  for (const auto& each : said->attachments) sum += each.size;
   hold(sum <= host::most_attached, "more bytes than are allowed");
   const std::string again =
       protocol == host_protocol::bazel ? written_by_bazel(*said) : written_by_a_host(*said);
@@ -239,8 +242,8 @@ void host_lines(std::string_view input) {
     hold_is_understood_or_refused(host_protocol::bazel, *line);
     hold_is_understood_or_refused(host_protocol::json_lines, *line);
     if (const auto said = host::read_line(host_protocol::json_lines, *line))
-      for (const std::size_t size : said->attachments)
-        if (!take_bytes(in, rest, size)) return;
+      for (const auto& each : said->attachments)
+        if (!take_bytes(in, rest, each.size)) return;
   }
 }
 

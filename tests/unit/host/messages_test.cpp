@@ -75,6 +75,12 @@ TEST(lines_of_a_host, are_understood) {
   EXPECT_EQ(understood(R"({"id":1,"progress":0.5,"text":"half"})").text, "half");
 }
 
+TEST(lines_of_a_host, announce_bytes_by_their_number_or_as_memory_of_the_call) {
+  EXPECT_EQ(refused(R"({"id":1,"value":1,"bytes":[{}]})"),
+            "announces bytes without their number (at byte 29)");
+  EXPECT_EQ(refused(R"({"id":1,"value":1,"bytes":[{"lent":-1}]})").substr(0, 17), "-1 is no integer ");
+}
+
 TEST(lines_of_a_host, of_bazel_are_understood) {
   EXPECT_EQ(understood(R"({"exitCode":3,"output":"bad","requestId":4})", host_protocol::bazel).value,
             R"([3,"bad"])");
