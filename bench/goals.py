@@ -54,7 +54,7 @@ GOALS = [
     Goal("64 MiB in a lease of the arena, against a no-op call", "process_lease_64m", 2.0, "no_op"),
     Goal("first result of a new pool of 2", "process_start", 0.25),
     Goal("one more worker: owner of 1 GiB, against a small one", "process_one_more", 1.3, "small_owner"),
-    Goal("one more worker, against the floor of a zygote", ""),
+    Goal("one more worker, against the floor of a zygote", "process_grow", 2.0, "floor_zygote"),
     Goal("SIGKILL of a busy worker until its replacement has run a task", "process_crash", 0.2),
     Goal("hung task: from its timeout until its worker is gone", "process_hung", 5, "", "ms"),
     Goal("owner's memory for a queued call (18 MiB for 100,000)", "process_memory", 188.7, "", "B/call"),

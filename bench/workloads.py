@@ -102,6 +102,8 @@ WORKLOADS = {
     "process_start": processes("ms"),
     "process_one_more": Workload("ms", Side(sides.program("process_muster", "process_one_more_large")),
                                  {"small_owner": Side(sides.program("process_muster", "process_one_more_small"))}),
+    "process_grow": Workload("ms", Side(sides.program("process_muster")),
+                             {"floor_zygote": Side(sides.program("floor_zygote", "one_more"), 20, 5)}),
     "process_crash": processes("ms"),
     "process_hung": processes("ms"),
     "process_memory": processes("B/call", *[(100_000, 10_000)] * 3),

@@ -151,6 +151,21 @@ double one_more(std::size_t held) {
   return time / 1e3;
 }
 
+/// One more worker of a pool that has some: from the wish until it is ready. The median of twenty.
+double grow() {
+  constexpr int most = 22;
+  muster::process_pool pool({.workers = {.min = 1, .max = most}});
+  warm_up(pool);
+  std::vector<double> times;
+  for (int wanted = 2; wanted <= most; ++wanted) {
+    const auto begin = clock::now();
+    pool.resize(wanted, most);
+    while (pool.stats().idle() < static_cast<std::size_t>(wanted)) std::this_thread::sleep_for(20us);
+    times.push_back(bench::seconds_since(begin) * 1e3);
+  }
+  return bench::median(std::move(times));
+}
+
 /// One worker, so that the next task can only run on its replacement.
 double crash() {
   muster::process_pool pool(plain(1));
@@ -225,6 +240,7 @@ int main(int argc, char** argv) {
   if (what.workload == "process_worker_memory") return bench::report(worker_memory());
   if (what.workload == "process_start") return bench::report(start());
   if (what.workload == "process_one_more_large") return bench::report(one_more(std::size_t{1} << 30U));
+  if (what.workload == "process_grow") return bench::report(grow());
   if (what.workload == "process_one_more_small") return bench::report(one_more(0));
   if (what.workload == "process_crash") return bench::report(crash());
   if (what.workload == "process_hung") return bench::report(hung());
