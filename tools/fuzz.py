@@ -60,7 +60,7 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--seconds", type=int, default=600, help="for each target")
     parser.add_argument("targets", nargs="*")
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     names = asked.targets or sorted(each.name for each in (ROOT / "tests/fuzz/corpus").iterdir())
     programs = [asked.build / "fuzzers" / name for name in names]
     missing = [each.name for each in programs if not each.exists()]

@@ -172,6 +172,24 @@ class output(tree):
         self.assert_fails("ended with 3", "check_output.py", self.root / "expected", "sh", "-c", "echo one; exit 3")
 
 
+class fuzz(tree):
+    def fuzzer(self, name, code):
+        self.write(f"build/fuzzers/{name}", f"#!/bin/sh\necho number_of_executed_units: 7\nexit {code}\n")
+        (self.root / "build/fuzzers" / name).chmod(0o755)
+
+    def test_one_target_is_run_as_the_makefile_asks_for_it(self):
+        self.fuzzer("host_lines", 0)
+        code, output = self.run_tool("fuzz.py", self.root / "build", "--seconds", "1", "host_lines")
+        self.assertEqual((code, output), (0, "host_lines: 7 inputs, ? places covered, nothing found\n"))
+
+    def test_a_find_fails(self):
+        self.fuzzer("host_lines", 77)
+        self.assert_fails("ended with code 77", "fuzz.py", self.root / "build", "host_lines", "--seconds", "1")
+
+    def test_a_target_that_was_not_built_is_named(self):
+        self.assert_fails("not built: nothing", "fuzz.py", self.root / "build", "nothing")
+
+
 class dependencies(tree):
     def run_script(self, path, *groups):
         self.write("packages.txt", "near: bash\nfar: no-such-package-anywhere other(sh)\n")
