@@ -43,7 +43,8 @@ void control_message(bytes_view bytes) {
   hold(std::ranges::equal(ipc::encode(message, text), bytes), "a control message that is another");
   const auto word = static_cast<std::uint32_t>(message.position);
   if (ipc::is_status_word(word))
-    hold(ipc::status_word(ipc::status_of(word), ipc::handles_of(word), ipc::has_spoken(word)) == word,
+    hold(ipc::status_word(ipc::status_of(word), ipc::handles_of(word), ipc::has_spoken(word),
+                          ipc::names_blocks(word)) == word,
          "the word of a status that is another");
 }
 
