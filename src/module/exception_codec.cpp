@@ -40,9 +40,10 @@ std::exception_ptr make_plain(const parts&) {
   return std::make_exception_ptr(E());
 }
 
-/// The text of a system_error ends with the message of its code, which the constructor adds again.
+/// The text of a system_error ends with the message of its code, which the constructor adds again. Nobody
+/// would see what it adds behind a zero byte.
 std::exception_ptr make_system_error(const parts& from) {
-  std::string text = from.text;
+  std::string text = from.text.c_str();
   const std::string message = from.code.message();
   if (text == message) return std::make_exception_ptr(std::system_error(from.code));
   if (text.ends_with(": " + message)) text.resize(text.size() - message.size() - 2);
