@@ -315,14 +315,16 @@ public:
   /// muster::buffer or shared_buffer again, and the same memory. Other hosts get and return them as bytes.
   template <class R, class... Args>
   future<R> call(const host_function& function, Args&&... args) {
-    return call_by<R>([this](auto&&... all) { return submit(std::forward<decltype(all)>(all)...); }, function,
-                      std::forward<Args>(args)...);
+    return call_by<R>([this](auto&&... all) { return this->submit(std::forward<decltype(all)>(all)...); },
+                      function, std::forward<Args>(args)...);
   }
   /// The same with options.
   template <class R, class... Args>
   future<R> call(const task_options& options, const host_function& function, Args&&... args) {
     return call_by<R>(
-        [this, &options](auto&&... all) { return submit(options, std::forward<decltype(all)>(all)...); },
+        [this, &options](auto&&... all) {
+          return this->submit(options, std::forward<decltype(all)>(all)...);
+        },
         function, std::forward<Args>(args)...);
   }
 

@@ -83,13 +83,16 @@ void add_retries(const run_texts& given, const std::string& origin, std::vector<
                   .origin = origin});
 }
 
+// Where one place says this; nothing: it does not, or it is the command line.
+std::string origin_in(const std::vector<found_option>& found, std::string_view name) {
+  const auto last = std::ranges::find(found, name, &found_option::name);
+  return last == found.end() ? std::string() : last->origin;
+}
+
 // What one place says of the library's options. `origins` of its `set`s; none: it is the command line.
 void add_assignments(const run_texts& given, const std::vector<found_option>& found,
                      std::vector<assignment>& into, complaints& bad) {
-  const auto origin_of = [&](std::string_view name) {
-    const auto last = std::ranges::find(found, name, &found_option::name);
-    return last == found.end() ? std::string() : last->origin;
-  };
+  const auto origin_of = [&](std::string_view name) { return origin_in(found, name); };
   add_workers(given, origin_of("workers"), into, bad);
   add_retries(given, origin_of("retries"), into, bad);
   for (const short_form& each : short_forms) {
@@ -247,19 +250,25 @@ void check_places(const run_command& run, complaints& bad) {
   }
 }
 
-void take_texts(const std::string& halt, const std::string& keep, run_command& into, complaints& bad) {
-  if (!halt.empty()) {
-    const auto rule = parse_halt(halt);
+// What one place says of such a text takes the place of what was said before.
+void note_text(written_text& into, const std::string& name, const std::string& value,
+               const std::string& origin) {
+  if (!value.empty()) into = {value, as_written(origin, name, value)};
+}
+
+void take_texts(const written_text& halt, const written_text& keep, run_command& into, complaints& bad) {
+  if (!halt.value.empty()) {
+    const auto rule = parse_halt(halt.value);
     if (rule)
       into.halt = *rule;
     else
-      bad.add("--halt " + halt + ": ", {}, rule.error());
+      bad.add(halt.shown + ": ", {}, rule.error());
   }
-  if (!keep.empty()) {
+  if (!keep.value.empty()) {
     process_options sizes;
-    set(bad, "--keep " + keep, sizes, {"queue.bytes=" + keep});
+    set(bad, keep.shown, sizes, {"queue.bytes=" + keep.value});
     into.keep = sizes.queue.bytes.value_or(0);
-    if (into.keep > (std::size_t{64} << 20)) bad.add("--keep " + keep, {}, ": is at most 64MiB");
+    if (into.keep > (std::size_t{64} << 20)) bad.add(keep.shown, {}, ": is at most 64MiB");
   }
 }
 
@@ -290,8 +299,8 @@ void read_layer(option_layer layer, run_command& run, outer_options& into) {
     into.bad.add(problem.what(), {}, {});
   }
   add_assignments(given, layer.found, into.assignments, into.bad);
-  if (!given.halt.empty()) into.halt = given.halt;
-  if (!given.keep.empty()) into.keep = given.keep;
+  note_text(into.halt, "halt", given.halt, origin_in(layer.found, "halt"));
+  note_text(into.keep, "keep", given.keep, origin_in(layer.found, "keep"));
   std::ranges::move(layer.found, std::back_inserter(into.found));
 }
 
@@ -346,8 +355,9 @@ std::string complete_run(outer_options outer, const run_texts& given, run_tail t
     run.pool.retry.permanent = {error_kind::of<invalid_call>()};  // it cannot be started
   }
   apply(outer.assignments, run, outer.bad);
-  take_texts(given.halt.empty() ? outer.halt : given.halt, given.keep.empty() ? outer.keep : given.keep, run,
-             outer.bad);
+  note_text(outer.halt, "halt", given.halt, {});
+  note_text(outer.keep, "keep", given.keep, {});
+  take_texts(outer.halt, outer.keep, run, outer.bad);
   if (run.failed_again) run.resume = true;
   if (run.resume && run.job_log_path.empty()) outer.bad.add("--resume", {}, ": goes with --joblog FILE");
   return outer.bad.text();

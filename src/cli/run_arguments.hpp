@@ -84,12 +84,18 @@ struct assignment {
   bool of_call = false;
 };
 
+/// A text that is read at the end, and how the user wrote it; empty: nowhere.
+struct written_text {
+  std::string value;
+  std::string shown;
+};
+
 /// The options of `muster run` as the file and the environment have them.
 struct outer_options {
   std::string config;  // the file; empty: none
   std::vector<found_option> found;
   std::vector<assignment> assignments;
-  std::string halt, keep;  // texts that are read at the end
+  written_text halt, keep;
   complaints bad;
 };
 

@@ -94,6 +94,9 @@ TEST(command_config, all_that_is_wrong_is_said_at_once_with_line_and_column) {
       EXPECT_THAT(done.errors, HasSubstr(each));
   }
   EXPECT_THAT(surroundings("timeout = \"\"\n").run({"config"}).errors, HasSubstr(":1:11: timeout is empty"));
+  EXPECT_THAT(surroundings("halt = \"now\"\nkeep = \"1GiB\"\n").run({"config"}).errors,
+              AllOf(HasSubstr(":1:8: halt = now: it has not all its parts"),
+                    HasSubstr(":2:8: keep = 1GiB: is at most 64MiB")));
   const surroundings torn("workers = \n");
   EXPECT_THAT(torn.run({"config"}).errors, HasSubstr("muster.toml:1:11: "));
   EXPECT_THAT(e2e::run({"run", "--config", "/nowhere.toml", chore("echo"), "a"}).errors,

@@ -74,6 +74,7 @@ void hold_is_set_or_refused(const std::vector<std::string>& settings) {
 }
 
 void option_text(std::string_view input) {
+  if (input.contains('\0')) return;  // no word of a command line has one, and an error's text ends there
   std::vector<std::string> settings;
   while (!input.empty() && settings.size() < 32) settings.emplace_back(take_line(input));
   hold_is_set_or_refused<process_options>(settings);
