@@ -97,6 +97,8 @@ TEST(command_config, all_that_is_wrong_is_said_at_once_with_line_and_column) {
   EXPECT_THAT(surroundings("halt = \"now\"\nkeep = \"1GiB\"\n").run({"config"}).errors,
               AllOf(HasSubstr(":1:8: halt = now: it has not all its parts"),
                     HasSubstr(":2:8: keep = 1GiB: is at most 64MiB")));
+  EXPECT_THAT(surroundings("[é]\n").run({"config"}).errors, HasSubstr("muster.toml:1:2: "));
+  EXPECT_THAT(surroundings("[[[a]]]\n").run({"config"}).errors, HasSubstr("muster.toml:1:3: "));
   const surroundings torn("workers = \n");
   EXPECT_THAT(torn.run({"config"}).errors, HasSubstr("muster.toml:1:11: "));
   EXPECT_THAT(e2e::run({"run", "--config", "/nowhere.toml", chore("echo"), "a"}).errors,
