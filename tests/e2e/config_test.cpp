@@ -99,6 +99,7 @@ TEST(command_config, all_that_is_wrong_is_said_at_once_with_line_and_column) {
                     HasSubstr(":2:8: keep = 1GiB: is at most 64MiB")));
   EXPECT_THAT(surroundings("[é]\n").run({"config"}).errors, HasSubstr("muster.toml:1:2: "));
   EXPECT_THAT(surroundings("[[[a]]]\n").run({"config"}).errors, HasSubstr("muster.toml:1:3: "));
+  EXPECT_THAT(surroundings("aў = 1\n").run({"config"}).errors, HasSubstr("muster.toml:1:2: "));
   const surroundings torn("workers = \n");
   EXPECT_THAT(torn.run({"config"}).errors, HasSubstr("muster.toml:1:11: "));
   EXPECT_THAT(e2e::run({"run", "--config", "/nowhere.toml", chore("echo"), "a"}).errors,
