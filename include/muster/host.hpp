@@ -161,7 +161,6 @@ struct host_function {
 };
 
 namespace detail {
-struct lent_buffer;
 
 /// Calls a function of this worker's host. `arguments` is an array. Throws worker_error with what the host
 /// threw, invalid_call where it has no such function.

@@ -255,9 +255,8 @@ private:
     }
   }
 
-  // Many together, for each time costs a lock and maybe a wake; so not before there is room for as many.
+  // Each time costs a lock and maybe a wake, so not before there is room for many.
   void fill_together() {
-    if (bell_ || exhausted_ || window_ < 4 * together || window_ - live_ < together) return;
     std::vector<future<R>> some;
     try {
       source_->next_together(window_ - live_, some);
@@ -268,8 +267,10 @@ private:
   }
 
   void fill() {
-    if (!bell_ && window_ >= 4 * together && live_ >= window_ - together) return;
-    fill_together();
+    if (!bell_ && !exhausted_ && window_ >= 4 * together) {
+      if (window_ - live_ < together) return;
+      fill_together();
+    }
     bool once_more = bell_ != nullptr;
     while (!exhausted_ && live_ < window_ && source_->ready()) {
       std::exception_ptr refused;

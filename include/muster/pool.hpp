@@ -201,8 +201,8 @@ protected:
   /// Hands a task over: throws what submit throws. `again`: it can run more than once.
   void accept(detail::task_ref<> task, const task_options* options, bool again,
               std::shared_ptr<detail::chunk_line> chunks = {});
-  /// The same for tasks of one kind, one after the other: as many as are accepted are taken out of `tasks`.
-  /// Where it throws, the first of those that are left was refused.
+  /// The same for tasks of one kind, one after the other; `accepted` counts them. Where it throws, the next
+  /// one was refused.
   void accept_together(std::span<detail::task_ref<>> tasks, std::size_t& accepted,
                        const task_options* options, bool again);
   /// For broadcast: the workers there are, once the first are ready; throws what submit throws.

@@ -58,10 +58,17 @@ std::expected<void, os_error> send_message(int socket, std::span<const std::byte
   MUSTER_ASSERT(!bytes.empty());  // an empty message cannot be told from the end of the connection
   MUSTER_ASSERT(descriptors.size() <= most_descriptors_in_a_message);
   iovec data{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+  const auto sent = send_some(socket, {&data, 1}, descriptors, waiting);
+  if (!sent) return std::unexpected(sent.error());
+  return {};
+}
+
+std::expected<std::size_t, os_error> send_some(int socket, std::span<iovec> pieces,
+                                               std::span<const int> descriptors, wait waiting) {
   alignas(cmsghdr) std::byte control[control_space] = {};
   msghdr header{};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
+  header.msg_iov = pieces.data();
+  header.msg_iovlen = pieces.size();
   if (!descriptors.empty()) {
     header.msg_control = control;
     header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
@@ -76,7 +83,7 @@ std::expected<void, os_error> send_message(int socket, std::span<const std::byte
   do sent = ::sendmsg(socket, &header, flags);
   while (sent < 0 && errno == EINTR);
   if (sent < 0) return std::unexpected(last_os_error("sendmsg"));
-  return {};
+  return static_cast<std::size_t>(sent);
 }
 
 std::expected<received_message, os_error> receive_message(int socket, std::span<std::byte> buffer,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <expected>
 #include <span>
@@ -32,6 +34,11 @@ std::expected<file_descriptor, os_error> above_standard(file_descriptor descript
 // fit.
 std::expected<void, os_error> send_message(int socket, std::span<const std::byte> bytes,
                                            std::span<const int> descriptors = {}, wait waiting = wait::yes);
+
+// The same over a connection without messages, of as much of these pieces as there is room for: how much. The
+// descriptors go with the first byte.
+std::expected<std::size_t, os_error> send_some(int socket, std::span<iovec> pieces,
+                                               std::span<const int> descriptors, wait waiting = wait::yes);
 
 struct received_message {
   std::size_t size =

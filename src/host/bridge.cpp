@@ -2,39 +2,20 @@
 // The calls of a host. How it begins and ends is in bridge_life.cpp.
 #include "host/bridge.hpp"
 
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 #include <muster/error.hpp>
 #include <muster/this_worker.hpp>
 
+#include "base/socket.hpp"
 #include "ipc/block.hpp"
 #include "ipc/buffer_access.hpp"
 
 namespace muster::host {
-namespace {
-
-ssize_t send_with(int socket, std::span<iovec> pieces, std::span<const int> descriptors) {
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(detail::max_handles * sizeof(int))> control{};
-  msghdr message{};
-  message.msg_iov = pieces.data();
-  message.msg_iovlen = pieces.size();
-  message.msg_control = control.data();
-  message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
-  cmsghdr* const head = CMSG_FIRSTHDR(&message);
-  head->cmsg_level = SOL_SOCKET;
-  head->cmsg_type = SCM_RIGHTS;
-  head->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-  std::memcpy(CMSG_DATA(head), descriptors.data(), descriptors.size_bytes());
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
-}
-
-}  // namespace
 
 std::uint64_t bridge::open(open_call& entry) {
   const std::lock_guard lock(mutex_);
@@ -158,12 +139,17 @@ void bridge::send(std::string_view line, std::span<const attachment> beside,
       continue;
     }
     const std::span<iovec> now = std::span(pieces).subspan(at, std::min(most_pieces, pieces.size() - at));
-    const ssize_t sent = descriptors.empty() ? ::writev(to_.get(), now.data(), static_cast<int>(now.size()))
-                                             : send_with(to_.get(), now, descriptors);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return;
-    descriptors = {};
-    auto left = static_cast<std::size_t>(sent);
+    std::size_t left = 0;
+    if (descriptors.empty()) {
+      const ssize_t written = ::writev(to_.get(), now.data(), static_cast<int>(now.size()));
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return;
+      left = static_cast<std::size_t>(written);
+    } else {
+      const auto sent = base::send_some(to_.get(), now, std::exchange(descriptors, {}));
+      if (!sent) return;
+      left = *sent;
+    }
     for (; left > 0 && left >= pieces[at].iov_len; ++at) left -= pieces[at].iov_len;
     if (left > 0) {
       pieces[at].iov_base = static_cast<char*>(pieces[at].iov_base) + left;

@@ -130,7 +130,7 @@ std::expected<void, system_failure> seal(memory_block& block) {
 
 std::expected<void, system_failure> seal_for_arguments(memory_block& block) {
   if (auto sealed = add_seals(block.file.get(), future_write_seal | F_SEAL_SEAL); !sealed) return sealed;
-  block.for_arguments = block.shown = true;
+  block.shown = true;
   return {};
 }
 

@@ -230,13 +230,16 @@ void pool_base::accept_together(std::span<detail::task_ref<>> tasks, std::size_t
                                 const task_options* options, bool again) {
   const bool is_plain = options == nullptr && !engine_->watching().samples() &&
                         (again || engine_->chosen().retry.attempts <= 1);
-  if (is_plain)
-    for (const auto& t : tasks) prepare(*t, nullptr);
+  if (!is_plain) {
+    for (; accepted < tasks.size(); ++accepted) accept(tasks[accepted], options, again);
+    return;
+  }
+  for (const auto& t : tasks) prepare(*t, nullptr);
   while (accepted < tasks.size()) {
-    if (is_plain) accepted += engine_->submit_together(tasks.subspan(accepted));
+    accepted += engine_->submit_together(tasks.subspan(accepted));
     if (accepted == tasks.size()) return;
-    accept(detail::task_ref<>(tasks[accepted]), options, again);
-    tasks[accepted++] = {};
+    engine_->submit(tasks[accepted]);
+    ++accepted;
   }
 }
 

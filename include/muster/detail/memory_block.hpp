@@ -40,13 +40,11 @@ struct memory_block {
   std::uint32_t place = 0;
 
   bool sealed = false;  // the kernel lets nobody but its owner write it
-  /// It holds arguments of one call after another: nobody but its owner can write it, and yet only one
-  /// process that lives may see it.
-  bool for_arguments = false;
-  bool shown = false;  // to some process, once: it cannot be sealed any more
+  bool shown = false;   // to some process, once: it cannot be sealed any more
   /// It came from a worker, which nobody can take it away from again.
   bool foreign = false;
-  /// Of one that is for arguments or not sealed: the one process that has seen it; expired: none that lives.
+  /// Of one that is not sealed, or is for arguments (argument_memory.hpp): the one process that has seen it;
+  /// expired: none that lives.
   std::weak_ptr<const worker_token> seen_by{};
 };
 
