@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <numeric>
 #include <random>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -152,6 +154,34 @@ TEST(large_arguments_in_memory, cannot_be_written_by_a_worker) {
     return std::pair(found, written);
   };
   EXPECT_EQ(pool.submit(attack, std::string(1_MiB, 'x')).get(), std::pair(1, 0));
+}
+
+// What is meant for one worker no other one sees: each has files of its own.
+TEST(large_arguments_in_memory, are_seen_by_one_worker_alone) {
+  process_options options = with_memory(256_MiB);
+  options.strategy = strategy::round_robin;
+  process_pool pool(options);
+  const auto seen = [](const std::string&) {
+    std::vector<std::string> inodes;
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find("muster-buffer") == std::string::npos) continue;
+      std::istringstream words(line);
+      std::string range, mode, offset, device, inode;
+      words >> range >> mode >> offset >> device >> inode;
+      inodes.push_back(inode);
+    }
+    return std::pair(::getpid(), inodes);
+  };
+  std::map<std::string, int> owner;
+  std::set<int> workers;
+  for (int i = 0; i < 20; ++i) {
+    const auto [pid, inodes] = pool.submit(seen, std::string(100'000, 'x')).get();
+    workers.insert(pid);
+    ASSERT_FALSE(inodes.empty());
+    for (const std::string& each : inodes) EXPECT_EQ(owner.emplace(each, pid).first->second, pid) << each;
+  }
+  EXPECT_EQ(workers.size(), 2U);
 }
 
 // Of many sizes, so that blocks are given up and made again.
