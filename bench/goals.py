@@ -47,7 +47,7 @@ GOALS = [
     Goal("the same against Erlang's ports", "process_calls", 7, "erlang_ports"),
     Goal("map of no-ops", "process_map", 3),
     Goal("one call at a time, never spinning", "process_latency", 1.3, "floor_futex_cross_core"),
-    Goal("one call at a time, spinning allowed", ""),
+    Goal("one call at a time, spinning allowed", "process_latency_spinning", 0.1),
     Goal("64 KiB one way, copied in", "process_payload_64k", 0.6, "floor_memcpy"),
     Goal("1 MiB one way, copied in", "process_payload_1m", 0.6, "floor_memcpy"),
     Goal("64 MiB one way, copied in", "process_payload_64m", 0.6, "floor_memcpy"),

@@ -93,6 +93,9 @@ WORKLOADS = {
         floor_futex_same_core=Side(sides.program("floor_futex", "same"), 10_000, 1_000),
         floor_futex_cross_core=Side(sides.program("floor_futex", "cross"), 5_000, 500),
         floor_ring_1=Side(sides.program("floor_ring", "one_at_a_time"), 10_000, 1_000)),
+    "process_latency_spinning": processes(
+        "us", (100_000, 500), (2_000, 200), (3_000, 300),
+        floor_ring_1=Side(sides.program("floor_ring", "one_at_a_time"), 100_000, 1_000)),
     "process_burst": processes("% apart", *[(200, 200)] * 3),
     "process_payload_64k": payload("64k", 5_000, 50, 1_000),
     "process_payload_1m": payload("1m", 1_000, 10, 100),

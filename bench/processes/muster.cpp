@@ -71,8 +71,10 @@ double map(std::size_t count) {
   return static_cast<double>(count) / time;
 }
 
-double latency(std::size_t count) {
-  muster::process_pool pool(plain(2));
+double latency(std::size_t count, muster::duration spin = {}) {
+  muster::process_options options = plain(2);
+  options.spin = spin;
+  muster::process_pool pool(options);
   warm_up(pool);
   return bench::median_microseconds(count, [&pool] { pool.submit(increment, 1).get(); });
 }
@@ -232,6 +234,7 @@ int main(int argc, char** argv) {
   if (what.workload == "process_calls") return bench::report(calls(what.count));
   if (what.workload == "process_map") return bench::report(map(what.count));
   if (what.workload == "process_latency") return bench::report(latency(what.count));
+  if (what.workload == "process_latency_spinning") return bench::report(latency(what.count, 100us));
   if (what.workload == "process_burst") return bench::report(burst(what.count));
   if (what.workload == "process_payload_64k") return bench::report(payloads(64_KiB, what.count));
   if (what.workload == "process_payload_1m") return bench::report(payloads(1_MiB, what.count));

@@ -218,6 +218,7 @@ const workloads = {
   process_calls: calls,
   process_map: calls,
   process_latency: latency,
+  process_latency_spinning: latency,
   process_burst: burst,
   process_payload_64k: payloads(64 << 10),
   process_payload_1m: payloads(1 << 20),

@@ -221,7 +221,8 @@ def worker_memory(make, _):
     return resident(pool.submit(own_pid).get()) / 1024
 
 
-WORKLOADS = {"process_calls": calls, "process_map": map_all, "process_latency": latency, "process_burst": burst,
+WORKLOADS = {"process_calls": calls, "process_map": map_all, "process_latency": latency,
+             "process_latency_spinning": latency, "process_burst": burst,
              "process_payload_64k": payloads(64 << 10), "process_payload_1m": payloads(1 << 20),
              "process_payload_64m": payloads(64 << 20), "process_start": start, "process_crash": crash,
              "process_hung": hung, "process_memory": memory, "process_worker_memory": worker_memory}

@@ -386,6 +386,11 @@ struct process_options {
   /// copied once, into it. What finds no room travels in a file of its own, which costs several times as
   /// much. 0: all do. Nothing is taken before the first. Range 0..1 TiB.
   std::size_t argument_memory = std::size_t{256} << 20U;
+  /// A worker without calls, and a thread that waits for what a worker answers, look for so long before they
+  /// sleep: one call after the other then costs about a microsecond, not the time that it takes to wake two
+  /// threads. Each of them has a CPU to itself meanwhile, so it is for programs that have some to spare; they
+  /// do not look while both are on the same CPU. Range 0..10 ms; 0: they sleep at once.
+  duration spin{};
   close_options close{};
   muster::on_post_error on_post_error = muster::on_post_error::report;
   /// Where continuations and event handlers run. Default: one thread of the pool's own.

@@ -24,23 +24,56 @@ long futex(const std::atomic<std::uint32_t>& word, int operation, std::uint32_t 
   return ::syscall(SYS_futex, &word, operation, value, timeout, nullptr, 0);
 }
 
+timespec timespec_of(std::chrono::nanoseconds time) {
+  const auto positive = std::max(time, std::chrono::nanoseconds::zero());
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(positive);
+  return {.tv_sec = static_cast<time_t>(seconds.count()),
+          .tv_nsec = static_cast<long>((positive - seconds).count())};
+}
+
 }  // namespace
 
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::optional<std::chrono::nanoseconds> timeout) noexcept {
   timespec relative{};
-  if (timeout) {
-    const auto rest = std::max(*timeout, std::chrono::nanoseconds::zero());
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(rest);
-    relative.tv_sec = static_cast<time_t>(seconds.count());
-    relative.tv_nsec = static_cast<long>((rest - seconds).count());
-  }
+  if (timeout) relative = timespec_of(*timeout);
   // FUTEX_WAIT measures a relative timeout on the monotonic clock.
   if (futex(word, FUTEX_WAIT, expected, timeout ? &relative : nullptr) == 0) return true;
   if (errno == ETIMEDOUT) return false;
   // EAGAIN: the word had changed. EINTR: a signal. Anything else means that the word is not mapped memory.
   assert(errno == EAGAIN || errno == EINTR);
   return true;
+}
+
+bool futex_wait_on_two(const std::atomic<std::uint32_t>& one, std::uint32_t expected,
+                       const std::atomic<std::uint32_t>& other, std::uint32_t other_expected,
+                       std::optional<std::chrono::steady_clock::time_point> until) noexcept {
+#ifdef SYS_futex_waitv
+  const auto address = [](const auto& word) { return reinterpret_cast<std::uintptr_t>(&word); };
+  futex_waitv words[2] = {
+      {.val = expected, .uaddr = address(one), .flags = FUTEX_32, .__reserved = 0},
+      {.val = other_expected, .uaddr = address(other), .flags = FUTEX_32, .__reserved = 0}};
+  timespec absolute{};
+  if (until) absolute = timespec_of(until->time_since_epoch());
+  if (::syscall(SYS_futex_waitv, words, 2, 0, until ? &absolute : nullptr, CLOCK_MONOTONIC) >= 0) return true;
+  if (errno == ETIMEDOUT) return false;
+  assert(errno == EAGAIN || errno == EINTR);
+  return true;
+#else
+  static_cast<void>(other), static_cast<void>(other_expected);
+  if (!until) return futex_wait(one, expected);
+  return futex_wait(one, expected, *until - std::chrono::steady_clock::now());
+#endif
+}
+
+bool can_wait_on_two() noexcept {
+#ifdef SYS_futex_waitv
+  // Of no words: that is refused as such where the call exists.
+  static const bool can = ::syscall(SYS_futex_waitv, nullptr, 0, 0, nullptr, 0) != 0 && errno == EINVAL;
+  return can;
+#else
+  return false;
+#endif
 }
 
 int futex_wake(const std::atomic<std::uint32_t>& word) noexcept {

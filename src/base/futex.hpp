@@ -17,6 +17,13 @@ namespace muster::base {
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::optional<std::chrono::nanoseconds> timeout = std::nullopt) noexcept;
 
+// The same for two words: sleeps while each holds what is expected of it. `until` is on the monotonic clock.
+bool futex_wait_on_two(const std::atomic<std::uint32_t>& one, std::uint32_t expected,
+                       const std::atomic<std::uint32_t>& other, std::uint32_t other_expected,
+                       std::optional<std::chrono::steady_clock::time_point> until = std::nullopt) noexcept;
+// Whether that can be had: kernels before 5.16, and sandboxes, do not let a thread sleep on two words.
+bool can_wait_on_two() noexcept;
+
 // Wakes everyone who sleeps on `word`. Returns how many there were. Does not block.
 int futex_wake(const std::atomic<std::uint32_t>& word) noexcept;
 

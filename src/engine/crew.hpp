@@ -7,7 +7,9 @@
 // says so is in the first half.
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include <muster/stats.hpp>
@@ -24,6 +26,18 @@ enum class revoked : std::uint8_t {
   taken_back,  // it had not begun, and never will there: the caller holds it now
   told,        // it runs; its stop token was asked to stop, where it has one
   gone,        // it is not with any worker of this crew
+};
+
+// Reads what one worker answers, in the place of the loop, for a thread that waits for one of the answers: so
+// that thread alone has to wake. Belongs to that thread; it stops reading when it is destroyed.
+class answer_reader {
+public:
+  virtual ~answer_reader() = default;
+  // Sleeps while the task's outcome is what was `seen` and the worker says nothing. False: `until` came
+  // first. May return for no reason.
+  virtual bool sleep(std::uint32_t seen, std::optional<base::time_point> until) = 0;
+  // Takes what is there; tasks settle by it. False: it is of no use here any more.
+  virtual bool read() = 0;
 };
 
 class crew {
@@ -73,7 +87,8 @@ public:
   virtual std::vector<std::uint64_t> finish() = 0;
   // After a finish that returned nothing: forgets its workers, and is as it was made. Later `start` again.
   virtual void begin_again() = 0;
-  // Waits for those. Called by the engine's destructor; they may report to the engine meanwhile.
+  // Waits for those, and for who reads answers. Called by the engine's destructor; they may report to the
+  // engine meanwhile.
   virtual void join() {}
 
   // --- any thread
@@ -111,6 +126,9 @@ public:
   // The next task of its own of the worker in this slot, whose thread calls; null: none. It is the caller's.
   // With the intake's lock. For crews that run tasks in threads.
   virtual detail::task* take_own(std::uint32_t /*slot*/) { return nullptr; }
+  // For a thread outside the pool that is about to sleep until t has settled; null: it just sleeps. Destroyed
+  // before t. The crew waits for it in join.
+  [[nodiscard]] virtual std::unique_ptr<answer_reader> reader_for(detail::task& /*t*/) { return nullptr; }
   // The workers' part of a snapshot.
   virtual void describe(stats& into) = 0;
   [[nodiscard]] virtual bool can_kill() const = 0;

@@ -304,6 +304,7 @@ void block_signals() {
 
 void engine::loop() {
   block_signals();
+  pthread_setname_np(pthread_self(), (settings_.name.substr(0, 10) + "-loop").c_str());
   looping_for = this;
   const counting apart(*this);
   for (;;) {

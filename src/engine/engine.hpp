@@ -138,6 +138,8 @@ public:
   // Waits for t inside a task of this pool: runs it here where nobody has begun it; throws would_deadlock
   // where waiting could never end. False: `until` came first.
   bool wait_inside(task& t, std::optional<base::time_point> until);
+  // See crew.hpp.
+  [[nodiscard]] std::unique_ptr<answer_reader> reader_for(task& t) { return crew_->reader_for(t); }
   // Waits for t in a callback of this pool: runs other callbacks meanwhile, since t may need one of them.
   bool wait_in_callback(task& t, std::optional<base::time_point> until);
 

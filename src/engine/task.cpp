@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What happens to a task's record when it settles, is waited for, or is cancelled through its future.
 #include <future>
+#include <memory>
 
 #include <muster/error.hpp>
 #include <muster/task.hpp>
@@ -78,10 +79,20 @@ bool wait_until(task& t, std::optional<time_point> until) {
 }
 
 bool wait_outside(task& t, std::optional<time_point> until) {
+  bool may_read = t.home != nullptr && t.ops->call != nullptr;
+  std::unique_ptr<muster::engine::answer_reader> reader;
   for (;;) {
     const std::uint32_t seen = look_before_sleep(t);
     if (t.settled()) return true;
-    if (!sleep_while(t, seen, until)) return t.settled();
+    if (may_read && !reader)
+      muster::engine::with_living(
+          t.home, [&](task_home& home) { reader = static_cast<engine&>(home).reader_for(t); });
+    const bool in_time = reader ? reader->sleep(seen, until) : sleep_while(t, seen, until);
+    if (reader && !reader->read()) {
+      reader.reset();
+      may_read = false;
+    }
+    if (!in_time) return t.settled();
   }
 }
 

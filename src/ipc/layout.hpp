@@ -108,6 +108,11 @@ struct basic_request_region {
   // Owner: the number of the last health check; release, followed by the request bell. An idle worker
   // answers.
   typename Atomics::template atomic<std::uint32_t> ping;
+  // Owner: 0 while the loop reads the replies; else the number of the thread that does, odd while it sleeps,
+  // a new one for every sleep. The worker looks at it behind a seq_cst fence.
+  alignas(cache_line) typename Atomics::template atomic<std::uint64_t> reader;
+  // Owner: on which CPU the thread was that last gave this worker a call, see base/spin.hpp; relaxed, a hint.
+  typename Atomics::template atomic<std::uint32_t> owner_cpu;
   alignas(cache_line) basic_request_slot<Atomics, Sizes> slots[Sizes::slot_count];
   // Owner: for the call in each slot the low 24 bits of its position, and in the other 40 how many chunks of
   // its stream were taken; release, before the cancel bell is bumped.
@@ -138,6 +143,11 @@ struct basic_reply_region {
   // Worker: 1 before it sleeps, 0 when it does not. Owner: 0 when it rings. Both look at it behind a seq_cst
   // fence.
   alignas(cache_line) typename Atomics::template atomic<std::uint32_t> asleep;
+  // Worker: bumped (release) for a reader that sleeps; pairs with its acquire before it says so. A futex word
+  // that the reader sleeps on.
+  alignas(cache_line) typename Atomics::template atomic<std::uint32_t> reader_bell;
+  // Worker: on which CPU it was when it last claimed a call; relaxed, a hint.
+  typename Atomics::template atomic<std::uint32_t> worker_cpu;
   // Owner: ready (release), taken back (compare-exchange). Worker: claimed (compare-exchange). Each acq_rel.
   alignas(cache_line) typename Atomics::template atomic<std::uint64_t> claims[Sizes::slot_count];
   alignas(cache_line) basic_reply_slot<Atomics, Sizes> slots[Sizes::slot_count];
@@ -156,14 +166,15 @@ static_assert(sizeof(request_slot) == 128 && sizeof(reply_slot) == 128);
 static_assert(offsetof(request_slot, inline_bytes) == 56 && offsetof(reply_slot, inline_bytes) == 40);
 static_assert(offsetof(request_region, replies_taken) == 0 && offsetof(request_region, cancel_bell) == 64);
 static_assert(offsetof(request_region, stop) == 128 && offsetof(request_region, ping) == 132);
-static_assert(offsetof(request_region, slots) == 192);
-static_assert(offsetof(request_region, chunks_taken) == 192 + 128 * slot_count);
-static_assert(offsetof(request_region, ring) == 192 + (128 + 8) * slot_count);
-static_assert(sizeof(request_region) == 192 + (128 + 8) * slot_count + standard_sizes::byte_ring);
+static_assert(offsetof(request_region, reader) == 192 && offsetof(request_region, slots) == 256);
+static_assert(offsetof(request_region, chunks_taken) == 256 + 128 * slot_count);
+static_assert(offsetof(request_region, ring) == 256 + (128 + 8) * slot_count);
+static_assert(sizeof(request_region) == 256 + (128 + 8) * slot_count + standard_sizes::byte_ring);
 static_assert(offsetof(reply_region, bell) == 0 && offsetof(reply_region, asleep) == 64);
-static_assert(offsetof(reply_region, claims) == 128 && offsetof(reply_region, slots) == 128 + 8 * slot_count);
-static_assert(offsetof(reply_region, ring) == 128 + (8 + 128) * slot_count);
-static_assert(sizeof(reply_region) == 128 + (8 + 128) * slot_count + standard_sizes::byte_ring);
+static_assert(offsetof(reply_region, reader_bell) == 128 && offsetof(reply_region, claims) == 192);
+static_assert(offsetof(reply_region, slots) == 192 + 8 * slot_count);
+static_assert(offsetof(reply_region, ring) == 192 + (8 + 128) * slot_count);
+static_assert(sizeof(reply_region) == 192 + (8 + 128) * slot_count + standard_sizes::byte_ring);
 
 // The part of a region that every call touches. It is worth having its pages present before the first call;
 // the byte rings are not, because most calls never need them.

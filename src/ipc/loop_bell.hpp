@@ -51,6 +51,10 @@ public:
   // this sleep. The caller then writes its event descriptor.
   [[nodiscard]] bool should_ring() {
     Atomics::fence_seq_cst();
+    return should_ring_behind_fence();
+  }
+  // The same where there was a seq_cst fence since.
+  [[nodiscard]] bool should_ring_behind_fence() {
     const std::uint64_t epoch = Atomics::load(board_.loop_asleep, std::memory_order_relaxed);
     if (epoch % 2 == 0 || epoch == last_) return false;
     last_ = epoch;

@@ -85,6 +85,7 @@ struct loop_orders {
   std::int64_t keep_alive_every = 0;  // each time for so many nanoseconds
   std::int32_t last_signal = 0;  // where it is handled, the worker gives it to itself before it ends; 0: none
   std::uint32_t at_once = 1;     // so many calls run at the same time
+  std::int64_t spin = 0;         // it looks for so many nanoseconds for a call before it sleeps
 };
 
 enum class reply_status : std::uint32_t {

@@ -156,13 +156,14 @@ public:
   // every check but that of its position; it returns std::optional<std::span<std::byte>>: private memory for
   // exactly `size` bytes (for a parcel: an empty span), or nothing when this position awaits no reply, which
   // makes the reply a violation. After the call the payload is in that memory and the worker may use the slot
-  // again. After a violation every further call returns it again and touches nothing shared.
-  template <class BufferFor>
-  taken_reply take(BufferFor&& buffer_for) {
+  // again. After a violation every further call returns it again and touches nothing shared. One that is not
+  // `wanted`, a function of the same reply, stays where it is, as if it had not come yet.
+  template <class Wanted, class BufferFor>
+  taken_reply take(Wanted&& wanted, BufferFor&& buffer_for) {
     if (broken_) return violation{what_};
     const auto& from = replies_.slots[next_ % Sizes::slot_count];
     const std::uint64_t published = Atomics::load(from.published, std::memory_order_acquire);
-    if (published == not_yet()) return std::monostate{};
+    if (published == not_yet(next_)) return std::monostate{};
     if (published != next_ + 1) {
       return fail("the word of reply " + std::to_string(next_) + " holds " + std::to_string(published));
     }
@@ -170,6 +171,7 @@ public:
                            from.offset.get()};
     if (auto wrong = check(fixed)) return fail(std::move(*wrong));
     const reply r{fixed.position, fixed.status, static_cast<carrier>(fixed.carrier), fixed.size};
+    if (!wanted(r)) return std::monostate{};
     const std::optional<std::span<std::byte>> buffer = buffer_for(r);
     if (!buffer) return fail("a reply to position " + std::to_string(r.position) + ", which awaits none");
     if (r.payload != carrier::parcel) {
@@ -183,12 +185,19 @@ public:
     Atomics::store(requests_.replies_taken, next_, std::memory_order_release);
     return r;
   }
+  template <class BufferFor>
+  taken_reply take(BufferFor&& buffer_for) {
+    return take([](const reply&) { return true; }, std::forward<BufferFor>(buffer_for));
+  }
 
   // Whether take would return something: the look before the owner's loop sleeps. A broken ring has nothing
   // more to say, so it does not keep the loop awake.
-  [[nodiscard]] bool anything() const {
-    return !broken_ && Atomics::load(replies_.slots[next_ % Sizes::slot_count].published,
-                                     std::memory_order_acquire) != not_yet();
+  [[nodiscard]] bool anything() const { return !broken_ && has_come(next_); }
+
+  // Whether reply `number` is there, or a later one. Any thread, though others take replies meanwhile.
+  [[nodiscard]] bool has_come(std::uint64_t number) const {
+    return Atomics::load(replies_.slots[number % Sizes::slot_count].published, std::memory_order_acquire) !=
+           not_yet(number);
   }
 
   [[nodiscard]] bool broken() const { return broken_; }
@@ -205,8 +214,8 @@ private:
   };
 
   // What the slot's word holds until the worker publishes: the number of one round before, or 0 in the first.
-  [[nodiscard]] std::uint64_t not_yet() const {
-    return next_ < Sizes::slot_count ? 0 : next_ + 1 - Sizes::slot_count;
+  [[nodiscard]] static std::uint64_t not_yet(std::uint64_t number) {
+    return number < Sizes::slot_count ? 0 : number + 1 - Sizes::slot_count;
   }
 
   [[nodiscard]] std::optional<std::string> check(const fixed_part& f) const {

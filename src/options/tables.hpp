@@ -238,6 +238,8 @@ struct described<process_options> {
           option("argument_memory", &o::argument_memory,
                  interval{.least = 0, .most = 1'048'576.0L * 1_MiB, .bytes = true},
                  "Bytes of memory in which arguments of more than 64 KiB travel to workers."),
+          option("spin", &o::spin, between(0ms, 10ms),
+                 "How long a worker without calls, and who waits for a result, look before they sleep."),
       },
       middle_options<o>());
 };

@@ -49,6 +49,7 @@ ipc::worker_birth birth_of(const worker_settings& settings, engine::worker_id id
                           .close = settings.close,
                           .keep_alive = settings.keep_alive,
                           .keep_alive_every = options.hooks.keep_alive_every.count()};
+  orders.spin = options.spin.count();
   orders.at_once = static_cast<std::uint32_t>(options.workers.at_once);
   if (!options.stop.empty() && options.stop.front().signal != SIGKILL)
     orders.last_signal = options.stop.front().signal;

@@ -66,7 +66,8 @@ base::time_point process_crew::look_at_memory(base::time_point until) {
   if (!options_.limits.memory_soft) return until;
   const std::size_t limit = *options_.limits.memory_soft;
   const auto now = owner_->time().now();
-  for (const auto& w : snapshot_) {
+  for (const auto& w :
+       snapshot_) {  // of such pools the loop alone takes replies, and so counts what was served
     if (w->served == w->memory_seen_at || w->pid == 0) continue;  // the zygote's word may come after its own
     if (w->memory_due > now) {
       until = std::min(until, w->memory_due);

@@ -281,6 +281,7 @@ void process_crew::wait(base::time_point until) {
     until = base::time_point::min();  // a look at the descriptors, no sleep
   } else {
     bell_.before_sleep();
+    const locked lock(*this);
     for (const auto& w : snapshot_)
       if (w->receiver.anything() || w->has_progress()) until = base::time_point::min();
   }
@@ -410,6 +411,7 @@ void process_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& 
 
 std::vector<std::uint64_t> process_crew::finish() {
   link_.reset();
+  for (int still = telling_.load(); still != 0; still = telling_.load()) telling_.wait(still);
   const auto until = base::after(owner_->time().now(), most_patient_flush);
   while (!standard_error_.flush() && owner_->time().now() < until)
     std::this_thread::sleep_for(between_flushes);

@@ -100,9 +100,12 @@ public:
   [[nodiscard]] bool give(detail::task& t, worker_id to) override;
   void describe(stats& into) override;
   void chunks_taken(detail::task& t, std::uint64_t count) override;
+  [[nodiscard]] std::unique_ptr<engine::answer_reader> reader_for(detail::task& t) override;
+  void join() override;
   [[nodiscard]] bool can_kill() const override { return true; }
 
 private:
+  friend class answer_reader;
   using worker_ref = std::shared_ptr<worker_process>;
   // The crew's lock. Letting go of it pumps, if somebody wanted to and found it taken.
   class locked {
@@ -188,15 +191,29 @@ private:
                   std::span<const int> files, std::string& problem);
 
   // --- replies.cpp
+  // Who takes replies: the loop takes all, a thread that waits for one only what needs nothing of the loop's.
+  enum class taker : std::uint8_t { loop, waiter };
   bool drain(worker_process& w);  // takes all replies; true: there were some
+  // With the lock: up to so many of them, before those that they answer are told; and the worker gets what it
+  // may have in their place.
+  static constexpr std::size_t most_at_a_time = 256;
+  void take_answers(worker_process& w, taker by, std::vector<answer_taken>& answers,
+                    std::optional<ipc::violation>& broken, std::vector<worker_ref>& to_wake);
   // With the lock. False: there is no whole reply; `broken` says where that is a violation.
-  bool take_answer(worker_process& w, answer_taken& into, std::optional<ipc::violation>& broken);
+  bool take_answer(worker_process& w, taker by, answer_taken& into, std::optional<ipc::violation>& broken);
+  [[nodiscard]] static bool needs_loop(worker_process& w, const ipc::reply& r);  // with the lock
   std::optional<ipc::violation> take_chunk(worker_process& w, const ipc::reply& r, answer_taken& into);
   std::optional<ipc::violation> take_parcel(worker_process& w, const ipc::reply& r, answer_taken& into);
   std::optional<ipc::violation> take_mail(worker_process& w, const ipc::reply& r, answer_taken& into);
   void tell(answer_taken& answer);
   [[nodiscard]] death near_death(worker_id id, const error_subject& subject);
   void violated(worker_process& w, const std::string& what);
+
+  // --- answer_reader.cpp: a thread that waits for an answer takes it itself
+  [[nodiscard]] bool may_be_read() const;
+  bool sit_down(worker_process& w, answer_reader& who);  // with the lock; false: there is one already
+  void get_up(worker_process& w, answer_reader& who);
+  bool read_answers(worker_process& w, answer_reader& who);
 
   // --- looks.cpp: whether workers are well
   // Reads files, so not under the lock.
@@ -330,6 +347,8 @@ private:
   std::vector<std::pair<std::string, worker_id>> broken_;
   std::atomic<bool> any_broken_{false};
   bool calls_under_way_ = false;  // loop only: when that was filled
+  std::atomic<int> readers_{0};   // threads that read answers, or would
+  std::atomic<int> telling_{0};   // of these: those that have answers in hand which are not told yet
 };
 
 }  // namespace muster::process

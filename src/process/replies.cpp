@@ -23,46 +23,63 @@ bool process_crew::drain(worker_process& w) {
   bool any = false;
   for (bool more = true; more;) {
     answers.clear();
-    std::unique_lock lock(mutex_);
-    if (w.receiver.broken()) return any;
-    take_progress(w);
-    while (answers.size() < 256) {
-      answer_taken next{};
-      if (!take_answer(w, next, broken)) break;
-      answers.push_back(std::move(next));
+    {
+      const locked lock(*this);
+      if (w.receiver.broken() && w.killed_for) return any;
+      take_progress(w);
+      take_answers(w, taker::loop, answers, broken, to_wake);
     }
-    if (!answers.empty()) {
-      any = true;
-      note_served(w, answers.size());
-      owner_->ran_for((owner_->time().now() - w.head_since) / static_cast<duration::rep>(answers.size()));
-      w.measure(answers.size(), owner_->time().now());
-      w.make_room();
-      note_load(w);
-      pump_wanted_.store(chooser_ != nullptr);  // which is asked without the lock
-      if (!chooser_) fill();
-      ring(to_wake);
-      note_running(w);
-    }
-    more = answers.size() == 256 && !broken;
-    if (!refused_.empty()) pump_wanted_.store(true);  // pump tells them
-    lock.unlock();
     for (const auto& each : to_wake) each->sender.wake();
     to_wake.clear();
-    if (pump_wanted_.load()) pump();
     deliver();
     for (answer_taken& each : answers) tell(each);
+    any = any || !answers.empty();
+    more = answers.size() == most_at_a_time && !broken;
   }
   if (broken) violated(w, broken->what);
   return any;
 }
 
-bool process_crew::take_answer(worker_process& w, answer_taken& into, std::optional<ipc::violation>& broken) {
+void process_crew::take_answers(worker_process& w, taker by, std::vector<answer_taken>& answers,
+                                std::optional<ipc::violation>& broken, std::vector<worker_ref>& to_wake) {
+  while (answers.size() < most_at_a_time) {
+    answer_taken next{};
+    if (!take_answer(w, by, next, broken)) break;
+    answers.push_back(std::move(next));
+  }
+  if (answers.empty()) return;
+  const auto now = owner_->time().now();
+  note_served(w, answers.size());
+  owner_->ran_for((now - w.head_since) / static_cast<duration::rep>(answers.size()));
+  w.measure(answers.size(), now);
+  w.make_room();
+  note_load(w);
+  pump_wanted_.store(chooser_ != nullptr);  // which is asked without the lock
+  if (!chooser_) fill();
+  ring(to_wake);
+  note_running(w);
+  if (!refused_.empty()) pump_wanted_.store(true);  // pump tells them
+}
+
+// What is sent beside a reply, or said while the call ran, comes through the loop; so do exceptions and
+// continuations, by which code of the user's may run.
+bool process_crew::needs_loop(worker_process& w, const ipc::reply& r) {
+  if (!ipc::is_status_word(r.status) || ipc::status_of(r.status) != ipc::reply_status::value ||
+      ipc::handles_of(r.status) != 0 || ipc::has_spoken(r.status) || r.payload == ipc::carrier::parcel ||
+      !w.mail.empty() || !w.sender.awaits_reply(r.position))
+    return true;
+  return w.at(r.position).task->is(task::captured | task::outcome_continued);
+}
+
+bool process_crew::take_answer(worker_process& w, taker by, answer_taken& into,
+                               std::optional<ipc::violation>& broken) {
   for (;;) {
-    auto taken = w.receiver.take([&](const ipc::reply& r) -> std::optional<std::span<std::byte>> {
-      if (!w.sender.awaits_reply(r.position)) return std::nullopt;
-      if (r.payload == ipc::carrier::parcel) return std::span<std::byte>();
-      return std::span(into.payload.resize(r.size), r.size);
-    });
+    auto taken = w.receiver.take([&](const ipc::reply& r) { return by == taker::loop || !needs_loop(w, r); },
+                                 [&](const ipc::reply& r) -> std::optional<std::span<std::byte>> {
+                                   if (!w.sender.awaits_reply(r.position)) return std::nullopt;
+                                   if (r.payload == ipc::carrier::parcel) return std::span<std::byte>();
+                                   return std::span(into.payload.resize(r.size), r.size);
+                                 });
     if (std::holds_alternative<std::monostate>(taken)) return false;
     if (auto* violation = std::get_if<ipc::violation>(&taken)) {
       broken = std::move(*violation);

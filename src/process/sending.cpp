@@ -11,6 +11,7 @@
 
 #include "base/assert.hpp"
 #include "base/socket.hpp"
+#include "base/spin.hpp"
 #include "ipc/call_about.hpp"
 #include "ipc/messages.hpp"
 #include "ipc/parcel.hpp"
@@ -92,6 +93,7 @@ bool process_crew::place(worker_process& w, task& t) {
     }
   }
   note_load(w);
+  if (options_.spin.count() > 0) base::note_cpu(w.requests.view<ipc::request_region>().owner_cpu);
   if (w.one_task) owner_->worker_used(w.id, use::given);
   w.sender.hand_over(prepared->position);
   w.fresh = true;

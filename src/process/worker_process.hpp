@@ -26,6 +26,7 @@
 #include "base/text_tail.hpp"
 #include "engine/plan.hpp"
 #include "ipc/last_words.hpp"
+#include "ipc/reader_bell.hpp"
 #include "ipc/region.hpp"
 #include "ipc/reply_ring.hpp"
 #include "ipc/request_ring.hpp"
@@ -42,6 +43,8 @@ struct worker_settings {
   process_options options{};
   std::uint64_t init = 0, canary = 0, check = 0, close = 0, keep_alive = 0;  // the keys of functions
 };
+
+class answer_reader;
 
 struct worker_process {
   worker_process(engine::worker_id id, ipc::region request_memory, ipc::region reply_memory);
@@ -143,6 +146,11 @@ struct worker_process {
   ipc::region requests, replies;
   ipc::request_sender sender;
   ipc::reply_receiver receiver;
+  // The thread that reads its answers instead of the loop, whose own this bell is; null: none does. And those
+  // that would do it next. All of them are there as long as they are named here.
+  ipc::reader_bell reader_bell;
+  answer_reader* reader = nullptr;
+  std::deque<answer_reader*> next_readers{};
   std::array<placed, ipc::slot_count> calls{};
   std::map<std::uint64_t, arrived> mail;  // by position
   // That it alone may run, and that are not in its ring: not yet, or not any more.

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/spin.hpp"
 #include "ipc/call_blocks.hpp"
 #include "ipc/messages.hpp"
 #include "ipc/parcel.hpp"
@@ -21,6 +22,7 @@ bool inbox::next(arrived_call& into) {
     faults::reach(fault_step::looking);
     if (const auto call = calls_.next()) {
       into.call = *call;
+      if (spin_.count() > 0) base::note_cpu(replies_.rings.worker_cpu);
       keep_alive_.worked();
       if (are_several_) under_way_.fetch_add(1, std::memory_order_relaxed);
       fetch(into);
@@ -120,8 +122,10 @@ std::expected<void, std::string> inbox::take_blocks(arrived_call& into) {
   return {};
 }
 
-// Sleeps, but for the keep-alive hook, which runs beside no call either.
+// Sleeps, but for the keep-alive hook, which runs beside no call either. Before, it may look for a while.
 void inbox::rest() {
+  if (spin_.count() > 0 && base::spin(spin_, requests_.owner_cpu, [this] { return calls_.anything(); }))
+    return;
   if (!hooks_.keep_alive_every()) return calls_.sleep();
   const auto is_idle = [this] { return under_way_.load(std::memory_order_relaxed) == 0; };
   const auto now = std::chrono::steady_clock::now();
@@ -138,7 +142,7 @@ void inbox::answer_ping() {
   if (number == 0) return;
   if (under_way_.load(std::memory_order_relaxed) == 0) hooks_.check();
   calls_.answered(number);
-  signs_.pong.store(number, std::memory_order_release);
+  replies_.signs.pong.store(number, std::memory_order_release);
 }
 
 }  // namespace muster::worker

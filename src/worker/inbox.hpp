@@ -6,6 +6,7 @@
 // what lies in the socket is read in that order too, and whoever has got a call runs it on its own.
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <expected>
 #include <optional>
@@ -17,8 +18,9 @@
 
 #include "base/file_descriptor.hpp"
 #include "ipc/call_about.hpp"
+#include "ipc/last_words.hpp"
+#include "ipc/messages.hpp"
 #include "ipc/request_ring.hpp"
-#include "ipc/vital_signs.hpp"
 #include "module/function_key.hpp"
 #include "policy/keep_alive.hpp"
 #include "worker/hooks.hpp"
@@ -55,14 +57,17 @@ class inbox {
 public:
   // All of it stays for the life of the process.
   // `every_call`: the thunk of all of them; null: each names its own.
-  inbox(bool are_several, ipc::request_receiver& calls, module::resolver& functions, hooks& users,
-        ipc::vital_signs& signs, int socket, detail::thunk_function every_call)
-      : are_several_(are_several),
-        lock_(are_several),
+  inbox(const ipc::loop_orders& orders, ipc::request_receiver& calls, module::resolver& functions,
+        hooks& users, const ipc::request_region& requests, ipc::reply_memory& replies, int socket,
+        detail::thunk_function every_call)
+      : are_several_(orders.at_once > 1),
+        spin_(orders.spin),
+        lock_(are_several_),
         calls_(calls),
+        requests_(requests),
+        replies_(replies),
         functions_(functions),
         hooks_(users),
-        signs_(signs),
         mail_(socket),
         every_call_(reinterpret_cast<const void*>(every_call)) {}
 
@@ -81,11 +86,13 @@ private:
   void rest();
 
   const bool are_several_;
-  runners_lock lock_;  // guards all that follows but under_way_
+  const std::chrono::nanoseconds spin_;  // before it sleeps; 0: not at all
+  runners_lock lock_;                    // guards all that follows but under_way_
   ipc::request_receiver& calls_;
+  const ipc::request_region& requests_;
+  ipc::reply_memory& replies_;
   module::resolver& functions_;
   hooks& hooks_;
-  ipc::vital_signs& signs_;
   mail mail_;
   const void* const every_call_;
   policy::keep_alive keep_alive_{hooks_.keep_alive_every()};

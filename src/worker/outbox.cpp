@@ -40,12 +40,20 @@ std::expected<void, ipc::system_failure> outbox::send(std::uint64_t position, st
   faults::reach(fault_step::written);
   replies_.publish();
   if (!faults::reach(fault_step::answered)) return {};
-  if (ringer_.should_ring()) {
-    const std::uint64_t one = 1;
-    (void)!::write(bell_, &one, sizeof(one));
-  }
+  ring();
   faults::reach(fault_step::rung);
   return {};
+}
+
+// Whoever reads our replies, where it sleeps: a thread that waits for one of them, or else the owner's loop.
+void outbox::ring() {
+  using answer = ipc::reader_bell_ringer::answer;
+  ipc::machine_atomics::fence_seq_cst();
+  const answer reader = reader_bell_.ring();
+  if (reader == answer::wake_it) reader_bell_.wake();
+  if (reader != answer::nobody_reads || !loop_bell_.should_ring_behind_fence()) return;
+  const std::uint64_t one = 1;
+  (void)!::write(bell_, &one, sizeof(one));
 }
 
 }  // namespace muster::worker

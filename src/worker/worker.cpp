@@ -80,7 +80,7 @@ public:
         hooks_(orders_, functions_, control(), channels_.slot),
         calls_(requests(), replies().rings),
         stops_(calls_),
-        inbox_(are_several(), calls_, functions_, hooks_, replies().signs, control(), every_call),
+        inbox_(orders_, calls_, functions_, hooks_, requests(), replies(), control(), every_call),
         outbox_(are_several(), requests(), replies().rings, board(), control(), bell()) {
     for (std::size_t i = 0; i < orders_.at_once; ++i)
       runners_.push_back(std::make_unique<runner>(inbox_, outbox_, stops_, calls_, control(), bell(), board(),

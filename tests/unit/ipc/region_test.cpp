@@ -109,6 +109,25 @@ TEST(futex, one_can_sleep_on_a_read_only_mapping_and_be_woken_through_another) {
   sleeper.join();
 }
 
+TEST(futex, one_can_sleep_on_two_words_and_be_woken_by_either) {
+  if (!base::can_wait_on_two()) GTEST_SKIP() << "this kernel has no call for it";
+  std::atomic<std::uint32_t> one{0}, other{0};
+  EXPECT_FALSE(base::futex_wait_on_two(one, 0, other, 0, std::chrono::steady_clock::now() + 1ms));
+  EXPECT_FALSE(base::futex_wait_on_two(one, 0, other, 0, std::chrono::steady_clock::now() - 1h));
+  EXPECT_TRUE(base::futex_wait_on_two(one, 1, other, 0));  // one has changed already
+  EXPECT_TRUE(base::futex_wait_on_two(one, 0, other, 1));
+  for (std::atomic<std::uint32_t>* which : {&one, &other}) {
+    std::thread sleeper([&] {
+      while (which->load() == 0) base::futex_wait_on_two(one, 0, other, 0);
+    });
+    while (base::futex_wake(*which) == 0) std::this_thread::yield();  // it was found asleep
+    which->store(1);
+    base::futex_wake(*which);
+    sleeper.join();
+    which->store(0);
+  }
+}
+
 TEST(parcel, it_arrives_as_it_was_sent) {
   for (const std::size_t size : {0u, 1u, 4096u, 3'000'001u}) {
     const auto payload = some_bytes(size, size);

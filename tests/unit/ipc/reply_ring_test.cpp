@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ipc/loop_bell.hpp"
+#include "ipc/reader_bell.hpp"
 #include "rings.hpp"
 
 #include <gtest/gtest.h>
@@ -156,6 +157,49 @@ TEST(loop_bell, a_worker_rings_once_for_each_sleep_and_never_while_the_loop_is_a
   loop.before_sleep();
   EXPECT_TRUE(one.should_ring());
   EXPECT_FALSE(one.should_ring());
+}
+
+TEST(reader_bell, is_rung_once_for_each_sleep_and_while_it_is_awake_nobody_is) {
+  using answer = reader_bell_ringer::answer;
+  const auto requests = std::make_unique<request_region>();
+  const auto replies = std::make_unique<reply_region>();
+  reader_bell reader(*requests, *replies);
+  reader_bell_ringer worker(*requests, *replies);
+  EXPECT_EQ(worker.ring(), answer::nobody_reads);
+  reader.sit();
+  EXPECT_EQ(worker.ring(), answer::is_awake);
+  const std::uint32_t seen = reader.before_sleep();
+  EXPECT_EQ(worker.ring(), answer::wake_it);
+  EXPECT_NE(replies->reader_bell.load(), seen);
+  EXPECT_EQ(worker.ring(), answer::is_awake);
+  reader.after_sleep();
+  EXPECT_EQ(worker.ring(), answer::is_awake);
+  static_cast<void>(reader.before_sleep());
+  EXPECT_EQ(worker.ring(), answer::wake_it);
+  reader.leave();
+  EXPECT_EQ(worker.ring(), answer::nobody_reads);
+}
+
+TEST(reply_ring, what_its_taker_does_not_want_stays_as_if_it_had_not_come) {
+  small ring;
+  ASSERT_TRUE(ring.replies_out.prepare(5, 2, some_bytes(20, 1)));
+  ring.replies_out.publish();
+  std::vector<std::byte> got(20);
+  const auto into = [&](const reply&) { return std::optional(std::span(got)); };
+  std::uint32_t status = 0;
+  const auto unwanted = [&](const reply& r) {
+    status = r.status;
+    return false;
+  };
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(ring.replies_in.take(unwanted, into)));
+  EXPECT_EQ(status, 2U);
+  EXPECT_EQ(ring.replies_in.taken(), 0U);
+  EXPECT_TRUE(ring.replies_in.anything());
+  EXPECT_TRUE(ring.replies_in.has_come(0));
+  EXPECT_FALSE(ring.replies_in.has_come(1));
+  ASSERT_TRUE(std::holds_alternative<reply>(ring.replies_in.take(into)));
+  EXPECT_EQ(got, some_bytes(20, 1));
+  EXPECT_TRUE(ring.replies_in.has_come(0)) << "it has, and was taken";
 }
 
 }  // namespace
