@@ -88,6 +88,8 @@ WORKLOADS = {
                                floor_ring_256=ring_of_256()),
     "process_map": processes("calls/s", (1_000_000, 20_000), (1_000_000, 20_000), (50_000, 2_000),
                              floor_ring_256=ring_of_256()),
+    "process_map_singly": Workload("calls/s", Side(sides.program("process_muster"), 1_000_000, 20_000),
+                                   {"floor_ring_256": ring_of_256()}),
     "process_latency": processes(
         "us", (5_000, 500), (2_000, 200), (3_000, 300), (3_000, 300),
         floor_futex_same_core=Side(sides.program("floor_futex", "same"), 10_000, 1_000),

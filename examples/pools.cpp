@@ -107,6 +107,10 @@ void maps() {
 
   std::vector<muster::future<int>> squares = pool.submit_bulk(square, std::vector<int>{1, 2, 3});
   std::printf("in bulk: %zu, the last %d\n", squares.size(), squares.back().get());
+
+  int sum = 0;
+  for (int each : pool.map({.per_task = 1'000}, square, std::vector<int>{1, 2, 3})) sum += each;
+  std::printf("in one task: %d\n", sum);
 }
 
 void choosing() {

@@ -122,6 +122,7 @@ public:
   }
   /// What goes beside the bytes, in order.
   std::vector<unique_fd>& handles() noexcept { return handles_; }
+  [[nodiscard]] bool has_anything_beside() const noexcept { return !handles_.empty() || !blocks_.empty(); }
 
   /// The number by which the value names this block (see buffer.hpp). Below 0 where the blocks were given and
   /// it is none of them; otherwise it becomes one. Throws encode_error for the 17th.
@@ -144,6 +145,12 @@ public:
   void give_blocks(std::vector<detail::block_ref> blocks) noexcept {
     blocks_ = std::move(blocks);
     blocks_given_ = true;
+  }
+
+  /// Forgets all bytes but the first so many, and what goes beside them.
+  void cut(std::size_t size) noexcept {
+    clear();
+    size_ = size;
   }
 
   /// Forgets the bytes and keeps the memory; closes the descriptors.

@@ -158,9 +158,27 @@ future<R> failed_future(std::exception_ptr error) {
   return future_access::make<R>(std::move(made));
 }
 
-/// What a map_range holds: the tasks under way, the element that is being read, and why there are no more.
+/// What a map_range holds: the results one after the other.
 template <class R>
-class map_state {
+class map_reader {
+public:
+  map_reader() = default;
+  map_reader(const map_reader&) = delete;
+  virtual ~map_reader() = default;
+  /// Of a map of a map this may wait, for the first element or the end of the other.
+  [[nodiscard]] virtual bool done() = 0;
+  virtual R& current() = 0;
+  virtual void advance() = 0;
+  virtual std::vector<future<R>> futures() = 0;
+  /// Neither done() nor current() would wait.
+  [[nodiscard]] virtual bool ready() = 0;
+  /// See map_source::ring: this map is the other.
+  virtual void ring(const std::shared_ptr<chain_bell>& bell) = 0;
+};
+
+/// The tasks under way, the element that is being read, and why there are no more.
+template <class R>
+class map_state final : public map_reader<R> {
 public:
   map_state(std::unique_ptr<map_source<R>> source, std::size_t window, bool as_done)
       : source_(std::move(source)), window_(window) {
@@ -172,32 +190,28 @@ public:
     if (live_ == 0 && failure_ && !bell_)
       std::rethrow_exception(failure_);  // not even the first was accepted
   }
-  map_state(const map_state&) = delete;
-  ~map_state() {
+  ~map_state() override {
     for (auto& f : under_way_)
       if (f.valid()) f.cancel();
   }
 
-  /// Of a map of a map this may wait, for the first element or the end of the other.
-  [[nodiscard]] bool done() {
+  bool done() override {
     if (bell_ && !taken_) await([this] { return live_ > 0 || exhausted_; });
     return live_ == 0 && !taken_ && !failure_;
   }
 
-  R& current() {
+  R& current() override {
     if (!taken_) take();
     if (error_) std::rethrow_exception(error_);
     return *value_;
   }
 
-  /// Neither done() nor current() would wait.
-  [[nodiscard]] bool ready() {
+  bool ready() override {
     if (taken_) return true;
     fill();
     return has_next();
   }
-  /// See map_source::ring: this map is the other.
-  void ring(const std::shared_ptr<chain_bell>& bell) {
+  void ring(const std::shared_ptr<chain_bell>& bell) override {
     bell_ = bell;
     if (completed_) completed_->ring(bell);
     if (source_) (void)source_->ring(bell);
@@ -205,7 +219,7 @@ public:
       if (f.valid()) bell_->follow(future_access::task_of(f));
   }
 
-  void advance() {
+  void advance() override {
     if (!taken_ && bell_) await([this] { return has_next(); });
     if (!taken_ && live_ > 0)
       next_result().wait();
@@ -215,7 +229,10 @@ public:
     fill();
   }
 
-  std::vector<future<R>> futures() {
+  /// The task whose result `current` gives, or gave last; 0: it was none.
+  [[nodiscard]] std::uint64_t last_task() const { return last_task_; }
+
+  std::vector<future<R>> futures() override {
     drop_present();
     std::vector<future<R>> all;
     for (auto& f : under_way_)
@@ -332,12 +349,15 @@ private:
   void take() {
     if (bell_) await([this] { return has_next(); });
     taken_ = true;
+    last_task_ = 0;
     if (live_ == 0) {
       error_ = std::exchange(failure_, nullptr);
       return;
     }
+    future<R> result = next_result();
+    last_task_ = result.task();
     try {
-      value_.emplace(next_result().get());
+      value_.emplace(result.get());
     } catch (...) {
       error_ = std::current_exception();
     }
@@ -359,7 +379,8 @@ private:
   std::size_t live_ = 0;          // valid futures in under_way_
   bool exhausted_ = false;        // nothing more is submitted
   std::exception_ptr failure_{};  // why, where that was not the end of the input; read as the last element
-  bool taken_ = false;            // the present element was read, into one of the two below
+  std::uint64_t last_task_ = 0;
+  bool taken_ = false;  // the present element was read, into one of the two below
   std::optional<R> value_{};
   std::exception_ptr error_{};
 };
@@ -370,7 +391,7 @@ class pool_calls;
 /// For a map that reads from another.
 struct map_access {
   template <class R>
-  static map_state<R>* state_of(map_range<R>& of) {
+  static map_reader<R>* state_of(map_range<R>& of) {
     return of.state_.get();
   }
 };
@@ -414,9 +435,9 @@ public:
   private:
     friend class map_range;
     friend struct detail::map_access;
-    explicit iterator(detail::map_state<R>* state) : state_(state) {}
+    explicit iterator(detail::map_reader<R>* state) : state_(state) {}
     [[nodiscard]] bool at_end() const { return state_ == nullptr || state_->done(); }
-    detail::map_state<R>* state_ = nullptr;
+    detail::map_reader<R>* state_ = nullptr;
   };
 
   /// An iterator goes with the range that it was made from, also when that is moved. What was moved from is
@@ -441,16 +462,17 @@ public:
   }
   /// Submits what is left of the input and gives a future for each element that was not read, in the order of
   /// the input. The range is then at its end. Blocks while the queue has no room, until its own tasks have
-  /// made some. The last future carries the reason where an element could not be submitted.
+  /// made some. The last future carries the reason where an element could not be submitted. Throws
+  /// invalid_call where task_options::per_task made frames of them.
   std::vector<future<R>> futures() { return state_ ? state_->futures() : std::vector<future<R>>(); }
 
 private:
   template <class>
   friend class detail::pool_calls;
   friend struct detail::map_access;
-  explicit map_range(std::unique_ptr<detail::map_state<R>> state) : state_(std::move(state)) {}
+  explicit map_range(std::unique_ptr<detail::map_reader<R>> state) : state_(std::move(state)) {}
 
-  std::unique_ptr<detail::map_state<R>> state_;  // none: moved from
+  std::unique_ptr<detail::map_reader<R>> state_;  // none: moved from
 };
 
 /// Stands for the results of a map that was refused when it was compiled, so that nothing is said beyond why.

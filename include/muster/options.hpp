@@ -465,6 +465,14 @@ struct task_options {
   progress_handler on_progress{};
   /// For pool.stream: how many chunks may be unread before the task waits. Range 1..65535.
   std::size_t chunks_ahead = 16;
+  /// For pool.map and map_unordered: so many elements make one task, a frame, which is sent and counted as
+  /// one. For functions that take less time than it takes to hand over a call (about a microsecond). Results
+  /// are read element by element as always, and what the function throws is that element's own. What befalls
+  /// the task (a death of its worker, a timeout, a cancel) befalls all its elements, all other options hold
+  /// for it as a whole, and it runs again as a whole. A frame ends early where its arguments have 32 KiB.
+  /// Elements of frames cannot hold descriptors or buffers in a process pool. Range 1..1'000'000; 1: each is
+  /// a task of its own.
+  std::size_t per_task = 1;
   /// What kind of work this is ("thumbnail"), for grouping: comes back in errors, events, log lines and
   /// metrics, and in the task by context::label. At most 256 bytes. See
   /// also process_options::breaker_per_label.

@@ -309,8 +309,9 @@ private:
     made.task->mark(task::is_post);
     accept(std::move(made.task), options, made.again);
   }
-  template <class F, class Range, class... Extra>
-  auto map_with(bool as_done, const task_options* options, F f, Range&& inputs, Extra... extra);
+  // Options: a pointer to them, or nullptr.
+  template <class Options, class F, class Range, class... Extra>
+  auto map_with(bool as_done, Options options, F f, Range&& inputs, Extra... extra);
   template <class R, class F, class Range, class... Extra>
   class map_feed;
 };
@@ -352,6 +353,8 @@ private:
   using call_of = detail::closure_call<F, Args...>;
   template <class F, class... Args>
   static auto make_task(thread_pool& pool, F&& f, Args&&... args);
+  template <class F, class Element, class... Extra>
+  class frame_maker;
 };
 
 /// Workers that are processes of this program: whatever one does to itself costs the tasks it had begun, and
@@ -417,6 +420,8 @@ private:
   using call_of = detail::crossing_call_to<F, Args...>;
   template <class F, class... Args>
   static auto make_task(process_pool& pool, F&& f, Args&&... args);
+  template <class F, class Element, class... Extra>
+  class frame_maker;
   recycle_report recycle_changed(std::optional<unsigned> slot, const worker_changes& changes,
                                  const recycle_options& options);
   // Finds the names by which workers know this code; throws invalid_call where it has none.
@@ -472,4 +477,5 @@ auto process_pool::make_task(process_pool& pool, F&& f, Args&&... args) {
 
 }  // namespace muster
 
+#include <muster/detail/framed_map.hpp>
 #include <muster/detail/map_feed.hpp>

@@ -179,6 +179,8 @@ protected:
   void make_own(std::vector<detail::block_ref>& blocks);
 
   std::size_t window_ = 1'000;  // tasks that map keeps in flight
+  /// The same where several elements make one; throws invalid_options.
+  [[nodiscard]] std::size_t window_of(const task_options& options) const;
   const std::shared_ptr<detail::pool_life> life_ = std::make_shared<detail::pool_life>();
 
 private:

@@ -264,6 +264,8 @@ struct described<task_options> {
       option("on_progress", &o::on_progress, any, "A function that is called with what the task says."),
       option("chunks_ahead", &o::chunks_ahead, between(1, 65'535),
              "How many chunks of a stream may be unread before the task waits."),
+      option("per_task", &o::per_task, between(1, 1'000'000),
+             "For map: so many elements make one task, which is sent and counted as one."),
       option("label", &o::label, at_most(256).with("it names a kind of work, and `id` a single task"),
              "What kind of work this is, for grouping."),
       option("trace", &o::trace, any, "The trace it belongs to."),

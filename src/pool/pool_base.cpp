@@ -199,6 +199,14 @@ void heed_outer_stop(detail::task& t) {
 }
 }  // namespace
 
+// Two for each worker, so that the next one is there; not many elements more than otherwise.
+std::size_t pool_base::window_of(const task_options& options) const {
+  if (const auto bad = pool::problems_of(options, engine_->chosen()); !bad.empty())
+    throw invalid_options("the options of the map are not usable:\n" + bad);
+  const auto workers = static_cast<std::size_t>(engine_->chosen().plan.max);
+  return std::min(std::max(window_ / options.per_task, 2 * workers + 1), window_);
+}
+
 void pool_base::accept(detail::task_ref<> task, const task_options* options, bool again,
                        std::shared_ptr<detail::chunk_line> chunks) {
   detail::task& t = *task;

@@ -125,9 +125,8 @@ bool process_crew::read_answers(worker_process& w, answer_reader& who) {
       who.sits_ = true;
       std::erase(w.next_readers, &who);
     }
-    take_answers(w, taker::waiter, answers, broken, to_wake);
+    needs_loop = !take_answers(w, taker::waiter, answers, broken, to_wake) || broken;
     who.next_ = w.receiver.taken();
-    needs_loop = w.receiver.broken() || (answers.size() < most_at_a_time && w.receiver.anything());
     telling_.fetch_add(1);
   }
   for (const auto& each : to_wake) each->sender.wake();

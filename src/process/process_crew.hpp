@@ -193,14 +193,15 @@ private:
   // --- replies.cpp
   // Who takes replies: the loop takes all, a thread that waits for one only what needs nothing of the loop's.
   enum class taker : std::uint8_t { loop, waiter };
-  bool drain(worker_process& w);  // takes all replies; true: there were some
-  // With the lock: up to so many of them, before those that they answer are told; and the worker gets what it
-  // may have in their place.
-  static constexpr std::size_t most_at_a_time = 256;
-  void take_answers(worker_process& w, taker by, std::vector<answer_taken>& answers,
+  bool drain(worker_process& w);                      // takes all replies; true: there were some
+  static constexpr std::size_t most_at_a_time = 256;  // taken, before those that they answer are told
+  // With the lock: up to so many of them, and the worker gets what it may have in their place. False: the
+  // next one is left to the loop.
+  bool take_answers(worker_process& w, taker by, std::vector<answer_taken>& answers,
                     std::optional<ipc::violation>& broken, std::vector<worker_ref>& to_wake);
-  // With the lock. False: there is no whole reply; `broken` says where that is a violation.
-  bool take_answer(worker_process& w, taker by, answer_taken& into, std::optional<ipc::violation>& broken);
+  // With the lock. `none`: there is no whole reply; `broken` says where that is a violation.
+  enum class took : std::uint8_t { one, none, left };
+  took take_answer(worker_process& w, taker by, answer_taken& into, std::optional<ipc::violation>& broken);
   [[nodiscard]] static bool needs_loop(worker_process& w, const ipc::reply& r);  // with the lock
   std::optional<ipc::violation> take_chunk(worker_process& w, const ipc::reply& r, answer_taken& into);
   std::optional<ipc::violation> take_parcel(worker_process& w, const ipc::reply& r, answer_taken& into);

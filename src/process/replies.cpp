@@ -40,14 +40,16 @@ bool process_crew::drain(worker_process& w) {
   return any;
 }
 
-void process_crew::take_answers(worker_process& w, taker by, std::vector<answer_taken>& answers,
+bool process_crew::take_answers(worker_process& w, taker by, std::vector<answer_taken>& answers,
                                 std::optional<ipc::violation>& broken, std::vector<worker_ref>& to_wake) {
+  took last = took::one;
   while (answers.size() < most_at_a_time) {
     answer_taken next{};
-    if (!take_answer(w, by, next, broken)) break;
+    last = take_answer(w, by, next, broken);
+    if (last != took::one) break;
     answers.push_back(std::move(next));
   }
-  if (answers.empty()) return;
+  if (answers.empty()) return last != took::left;
   const auto now = owner_->time().now();
   note_served(w, answers.size());
   owner_->ran_for((now - w.head_since) / static_cast<duration::rep>(answers.size()));
@@ -59,6 +61,7 @@ void process_crew::take_answers(worker_process& w, taker by, std::vector<answer_
   ring(to_wake);
   note_running(w);
   if (!refused_.empty()) pump_wanted_.store(true);  // pump tells them
+  return last != took::left;
 }
 
 // What is sent beside a reply, or said while the call ran, comes through the loop; so do exceptions and
@@ -71,32 +74,37 @@ bool process_crew::needs_loop(worker_process& w, const ipc::reply& r) {
   return w.at(r.position).task->is(task::captured | task::outcome_continued);
 }
 
-bool process_crew::take_answer(worker_process& w, taker by, answer_taken& into,
-                               std::optional<ipc::violation>& broken) {
+process_crew::took process_crew::take_answer(worker_process& w, taker by, answer_taken& into,
+                                             std::optional<ipc::violation>& broken) {
   for (;;) {
-    auto taken = w.receiver.take([&](const ipc::reply& r) { return by == taker::loop || !needs_loop(w, r); },
-                                 [&](const ipc::reply& r) -> std::optional<std::span<std::byte>> {
-                                   if (!w.sender.awaits_reply(r.position)) return std::nullopt;
-                                   if (r.payload == ipc::carrier::parcel) return std::span<std::byte>();
-                                   return std::span(into.payload.resize(r.size), r.size);
-                                 });
-    if (std::holds_alternative<std::monostate>(taken)) return false;
+    bool is_left = false;
+    auto taken = w.receiver.take(
+        [&](const ipc::reply& r) {
+          is_left = by == taker::waiter && needs_loop(w, r);
+          return !is_left;
+        },
+        [&](const ipc::reply& r) -> std::optional<std::span<std::byte>> {
+          if (!w.sender.awaits_reply(r.position)) return std::nullopt;
+          if (r.payload == ipc::carrier::parcel) return std::span<std::byte>();
+          return std::span(into.payload.resize(r.size), r.size);
+        });
+    if (std::holds_alternative<std::monostate>(taken)) return is_left ? took::left : took::none;
     if (auto* violation = std::get_if<ipc::violation>(&taken)) {
       broken = std::move(*violation);
-      return false;
+      return took::none;
     }
     const ipc::reply& r = std::get<ipc::reply>(taken);
     if (!ipc::is_status_word(r.status)) {
       broken = ipc::violation{"unknown status " + std::to_string(r.status)};
-      return false;
+      return took::none;
     }
     if (ipc::status_of(r.status) == ipc::reply_status::chunk) {
       broken = take_chunk(w, r, into);
-      if (broken) return false;
+      if (broken) return took::none;
       continue;
     }
     broken = take_mail(w, r, into);
-    if (broken) return false;
+    if (broken) return took::none;
     if (w.at(r.position).task->is(task::captured)) into.output = finish_output(w, r.position);
     w.sender.finished(r.position);
     w.is_clogged = false;
@@ -109,7 +117,7 @@ bool process_crew::take_answer(worker_process& w, taker by, answer_taken& into,
     if (into.status != ipc::reply_status::value) ++w.errors;
     into.worker = w.id;
     into.has_memory_limit = w.settings->options.limits.memory.has_value();
-    return true;
+    return took::one;
   }
 }
 

@@ -62,6 +62,7 @@ struct reader_bell_model : rl::test_suite<reader_bell_model, 3> {
     policy::wake(event);
   }
 
+  // Whoever takes a reply settles a task, on whose outcome the waiter sleeps too; that is the same word here.
   // Who takes the last one ends the test: nothing rings any more.
   bool take() {
     bool is_last = false;
@@ -73,20 +74,24 @@ struct reader_bell_model : rl::test_suite<reader_bell_model, 3> {
       is_last = any && now == replies;
       taken = now;
     }
+    if (any) {
+      policy::fetch_add(memory.reader_bell, std::uint32_t{1}, std::memory_order_seq_cst);
+      policy::wake(memory.reader_bell);
+    }
     if (is_last) wake_loop();
     return any;
   }
-  bool is_over() {
+  std::uint32_t settled() {
     const std::lock_guard held(lock);
-    return taken == replies;
+    return taken;
   }
 
   void loop() {
     loop_waiter bell{board};
-    while (!is_over()) {
+    while (settled() < replies) {
       policy::exchange(event, std::uint32_t{0}, std::memory_order_seq_cst);
       bell.before_sleep();
-      if (!take() && !is_over()) policy::wait(event, 0);
+      if (!take() && settled() < replies) policy::wait(event, 0);
       bell.after_sleep();
     }
   }
@@ -96,16 +101,16 @@ struct reader_bell_model : rl::test_suite<reader_bell_model, 3> {
     reader_bell bell{requests, memory};
     bell.sit();
     const bool is_patient = rl::rand(2) == 0;
-    for (bool has_read = false; !has_read;) {
+    do {
       const std::uint32_t seen = bell.before_sleep();
-      has_read = take();
-      if (!has_read) {
+      take();
+      if (settled() == 0) {
         policy::wait(bell.bell(), seen);
         model::reach(3);
       }
       bell.after_sleep();
-      has_read = take() || has_read || !is_patient || is_over();
-    }
+      take();
+    } while (is_patient && settled() == 0);
     bell.leave();
     if (model::seeded == model::bug::own) return;  // what came since it looked nobody was rung for
     if (take()) model::reach(4);

@@ -97,7 +97,11 @@ struct closure_task final : value_task<R> {
     return std::apply([&](Args&... as) -> R { return invoke(about, std::move(as)...); }, arguments);
   }
   template <class... As>
-  R invoke([[maybe_unused]] context& about, As&&... as) {
+  R invoke(context& about, As&&... as) {
+    return call_function(function, about, std::forward<As>(as)...);
+  }
+  template <class... As>
+  static R call_function(F& function, [[maybe_unused]] context& about, As&&... as) {
     if constexpr (plain)
       return std::invoke(function, std::forward<As>(as)...);
     else if constexpr (with_stop)

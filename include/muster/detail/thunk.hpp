@@ -96,29 +96,32 @@ struct thunk_for<F, call_shape<R, Injected, Stored...>> {
     with_callable<F>(site.target, [&](auto& function) { call(site, function, arguments); });
   }
 
+  /// The call itself, with what the function wants first.
+  static decltype(auto) invoke([[maybe_unused]] call_site& site, auto& function,
+                               std::tuple<Stored...>& arguments) {
+    return std::apply(
+        [&](Stored&... each) -> decltype(auto) {
+          if constexpr (Injected == injection::stop_token) {
+            return function(site.stop, std::move(each)...);
+          } else if constexpr (Injected == injection::context) {
+            return function(*site.ctx, std::move(each)...);
+          } else if constexpr (Injected == injection::yielder) {
+            yielder<chunk_t<F>> out(*site.ctx);
+            return function(out, std::move(each)...);
+          } else {
+            return function(std::move(each)...);
+          }
+        },
+        arguments);
+  }
+
 private:
   static void call(call_site& site, auto& function, std::tuple<Stored...>& arguments) {
-    const auto invoke = [&]() -> decltype(auto) {
-      return std::apply(
-          [&](Stored&... each) -> decltype(auto) {
-            if constexpr (Injected == injection::stop_token) {
-              return function(site.stop, std::move(each)...);
-            } else if constexpr (Injected == injection::context) {
-              return function(*site.ctx, std::move(each)...);
-            } else if constexpr (Injected == injection::yielder) {
-              yielder<chunk_t<F>> out(*site.ctx);
-              return function(out, std::move(each)...);
-            } else {
-              return function(std::move(each)...);
-            }
-          },
-          arguments);
-    };
     if constexpr (std::is_void_v<R>) {
-      invoke();
+      invoke(site, function, arguments);
       site.stage = call_stage::writing_result;
     } else {
-      const R result = invoke();
+      const R result = invoke(site, function, arguments);
       site.stage = call_stage::writing_result;
       codec<R>::encode(site.result, result);
     }
