@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <numeric>
+#include <semaphore>
 #include <span>
 #include <string>
 #include <thread>
@@ -153,18 +155,24 @@ double one_more(std::size_t held) {
   return time / 1e3;
 }
 
-/// One more worker of a pool that has some: from the wish until it is ready. The median of twenty.
+/// One more worker of a pool that has some: from the wish until we hear that it is ready. The median of
+/// twenty.
 double grow() {
   constexpr int most = 22;
-  muster::process_pool pool({.workers = {.min = 1, .max = most}});
+  std::binary_semaphore is_ready(0);
+  muster::process_pool pool({.workers = {.min = 1, .max = most},
+                             .callbacks = [](const std::function<void()>& handler) { handler(); }});
   warm_up(pool);
+  const auto heard =
+      pool.on(muster::event_kind::worker_ready, [&](const muster::event&) { is_ready.release(); });
   std::vector<double> times;
   for (int wanted = 2; wanted <= most; ++wanted) {
     const auto begin = clock::now();
     pool.resize(wanted, most);
-    while (pool.stats().idle() < static_cast<std::size_t>(wanted)) std::this_thread::sleep_for(20us);
+    is_ready.acquire();
     times.push_back(bench::seconds_since(begin) * 1e3);
   }
+  pool.off(heard);
   return bench::median(std::move(times));
 }
 
