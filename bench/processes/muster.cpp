@@ -59,14 +59,15 @@ double calls(std::size_t count) {
   return bench::calls_a_second(count, [&](int i) { return pool.submit(increment, i); });
 }
 
-double map(std::size_t count, std::size_t per_task) {
+template <class Map>
+double map(std::size_t count, Map start) {
   muster::process_pool pool(plain(2));
   warm_up(pool);
   std::vector<int> inputs(count);
   std::iota(inputs.begin(), inputs.end(), 0);
   std::int64_t sum = 0;
   const auto begin = clock::now();
-  for (const int result : pool.map({.per_task = per_task}, increment, inputs)) sum += result;
+  for (const int result : start(pool, inputs)) sum += result;
   const double time = bench::seconds_since(begin);
   const auto n = static_cast<std::int64_t>(count);
   require(sum == n * (n + 1) / 2, "the results are wrong");
@@ -240,8 +241,14 @@ int main(int argc, char** argv) {
   muster::init(argc, argv);
   const bench::job what = bench::read_job(argc, argv);
   if (what.workload == "process_calls") return bench::report(calls(what.count));
-  if (what.workload == "process_map") return bench::report(map(what.count, 1'000));
-  if (what.workload == "process_map_singly") return bench::report(map(what.count, 1));
+  if (what.workload == "process_map")
+    return bench::report(map(what.count, [](muster::process_pool& pool, const std::vector<int>& inputs) {
+      return pool.map({.per_task = 1'000}, increment, inputs);
+    }));
+  if (what.workload == "process_map_singly")
+    return bench::report(map(what.count, [](muster::process_pool& pool, const std::vector<int>& inputs) {
+      return pool.map(increment, inputs);
+    }));
   if (what.workload == "process_latency") return bench::report(latency(what.count));
   if (what.workload == "process_latency_spinning") return bench::report(latency(what.count, 100us));
   if (what.workload == "process_burst") return bench::report(burst(what.count));
