@@ -96,7 +96,8 @@ void thread_crew::run_hook(const worker& me, const char* which, const std::funct
 void thread_crew::serve(worker& me) {
   const engine::engine::counting counting(*owner_);
   std::vector<task*> finished;  // run, and not let go of yet
-  bool looked = false;          // since the last task
+  bool looked = false;          // for more, since the last task
+  bool may_be_idle = false;     // the pool, since tasks were run: whoever waits for that is to be told
   auto lock = queue().lock();
   set_state(me, worker_event::ready);  // first, so that who is told finds it so
   mind_the_door();
@@ -108,7 +109,7 @@ void thread_crew::serve(worker& me) {
     if (!me.own.empty() && (me.retiring || !queue().is_paused())) run_own(me, lock);
     const std::size_t count = refill(me);
     const bool has_work = count > 0 || me.kept > 0;
-    if (!has_work && finished.empty()) {
+    if (!has_work && !may_be_idle) {
       if (me.retiring) {
         if (queue().size() == 0 || sleeping_.empty() || binds()) break;
         wake_one(lock);  // it may have been woken for a task, which another shall take
@@ -133,8 +134,10 @@ void thread_crew::serve(worker& me) {
     finished.clear();
     if (has_work) {
       looked = false;
+      may_be_idle = true;
       run_batch(me, count, finished);
     } else {
+      may_be_idle = false;
       owner_->look_idle();
     }
     queue().lock_to_take(lock);

@@ -59,6 +59,24 @@ TEST(kept_tasks, a_tree_of_tasks_grows_in_depth) {
   EXPECT_LT(most, 500) << "in breadth it would be 16,384";
 }
 
+// Tasks of more than a millisecond: a turn is over after one of those that were kept. Now and then that is
+// the oldest, and where it was the only one, its worker is left with an entry that is empty.
+TEST(kept_tasks, that_are_the_last_of_a_pool_end_the_wait_for_it) {
+  thread_pool pool({.workers = {1}});
+  const auto compute = [] {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(1'200);
+    while (std::chrono::steady_clock::now() < end) {}
+  };
+  for (int lap = 0; lap < 200; ++lap) {
+    pool.post([&] {
+      pool.post(compute);
+      pool.post(compute);
+      compute();
+    });
+    ASSERT_TRUE(pool.wait_idle_for(watchdog)) << lap;
+  }
+}
+
 TEST(kept_tasks, are_begun_by_another_worker_while_the_one_that_keeps_them_goes_on) {
   for (const int workers : {2, 3, 8}) {
     thread_pool pool({.workers = {workers}});
