@@ -37,7 +37,7 @@ public:
   // first. May return for no reason.
   virtual bool sleep(std::uint32_t seen, std::optional<base::time_point> until) = 0;
   // Takes what is there; tasks settle by it. False: it is of no use here any more.
-  virtual bool read() = 0;
+  virtual bool read() noexcept = 0;
 };
 
 class crew {

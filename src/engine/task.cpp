@@ -84,6 +84,7 @@ bool wait_outside(task& t, std::optional<time_point> until) {
   for (;;) {
     const std::uint32_t seen = look_before_sleep(t);
     if (t.settled()) return true;
+    if (until && std::chrono::steady_clock::now() >= *until) return false;
     if (may_read && !reader)
       muster::engine::with_living(
           t.home, [&](task_home& home) { reader = static_cast<engine&>(home).reader_for(t); });

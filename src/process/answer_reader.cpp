@@ -3,6 +3,8 @@
 // wake for a call, the worker and this one, and the loop sleeps on. There is one reader a worker; others that
 // wait for answers of the same worker stand in line.
 #include <algorithm>
+#include <chrono>
+#include <new>
 #include <utility>
 
 #include "base/futex.hpp"
@@ -17,11 +19,10 @@ using detail::task_ref;
 class answer_reader final : public engine::answer_reader {
 public:
   // With the crew's lock.
-  answer_reader(process_crew& crew, std::shared_ptr<worker_process> worker, task& awaited)
+  answer_reader(process_crew& crew, std::shared_ptr<worker_process> worker, task& awaited) noexcept
       : crew_(crew), worker_(std::move(worker)), awaited_(awaited) {
     crew_.readers_.fetch_add(1);
-    sits_ = crew_.sit_down(*worker_, *this);
-    if (!sits_) worker_->next_readers.push_back(this);
+    if (!crew_.sit_down(*worker_, *this)) stand_in_line();
   }
   answer_reader(const answer_reader&) = delete;
 
@@ -33,7 +34,7 @@ public:
 
   bool sleep(std::uint32_t seen, std::optional<base::time_point> until) override {
     if (!sits_) return detail::sleep_while(awaited_, seen, until);
-    if (crew_.options_.spin.count() > 0 && look_for_a_while(seen)) return true;
+    if (crew_.options_.spin.count() > 0 && look_for_a_while(seen, until)) return true;
     ipc::reader_bell& bell = worker_->reader_bell;
     const std::uint32_t rung = bell.before_sleep();
     bool in_time = true;
@@ -43,14 +44,28 @@ public:
     return in_time;
   }
 
-  bool read() override { return crew_.read_answers(*worker_, *this); }
+  // An answer that was taken and not told would be lost; so there is no way out of it but to its end.
+  bool read() noexcept override { return crew_.read_answers(*worker_, *this); }
 
 private:
   friend class process_crew;
 
-  [[nodiscard]] bool look_for_a_while(std::uint32_t seen) const {
+  // With the crew's lock, these two.
+  void stand_in_line() noexcept {
+    answer_reader** end = &worker_->next_reader;
+    while (*end != nullptr) end = &(*end)->behind_;
+    *end = this;
+  }
+  void leave_line() noexcept {
+    answer_reader** at = &worker_->next_reader;
+    while (*at != nullptr && *at != this) at = &(*at)->behind_;
+    if (*at == this) *at = std::exchange(behind_, nullptr);
+  }
+  [[nodiscard]] bool look_for_a_while(std::uint32_t seen, std::optional<base::time_point> until) const {
+    duration longest = crew_.options_.spin;
+    if (until) longest = std::min<duration>(longest, *until - std::chrono::steady_clock::now());
     const auto& cpu = worker_->replies.view<ipc::reply_memory>().rings.worker_cpu;
-    return base::spin(crew_.options_.spin, cpu, [&] {
+    return base::spin(longest, cpu, [&] {
       return worker_->receiver.has_come(next_) || awaited_.outcome.load(std::memory_order_relaxed) != seen;
     });
   }
@@ -58,9 +73,10 @@ private:
   process_crew& crew_;
   const std::shared_ptr<worker_process> worker_;
   task& awaited_;
-  // Guarded by the crew's lock, but that this thread alone changes them: whether it reads, or stands in line;
-  // and the number of the reply that comes next, as far as it knows.
+  // Guarded by the crew's lock: whether it reads, who stands behind it in line, and the number of the reply
+  // that comes next, as far as it knows. But for the line this thread alone changes them.
   bool sits_ = false;
+  answer_reader* behind_ = nullptr;
   std::uint64_t next_ = 0;
 };
 
@@ -77,7 +93,7 @@ std::unique_ptr<engine::answer_reader> process_crew::reader_for(task& t) {
   const locked lock(*this);
   const std::uint32_t slot = t.worker();  // a hint, like the state: elsewhere it reads for others
   if (slot >= workers_.size() || !workers_[slot] || !workers_[slot]->open()) return nullptr;
-  return std::make_unique<answer_reader>(*this, workers_[slot], t);
+  return std::unique_ptr<answer_reader>(new (std::nothrow) answer_reader(*this, workers_[slot], t));
 }
 
 // Not where more workers are busy than threads wait: one thread has calls with several of them then, and
@@ -85,6 +101,7 @@ std::unique_ptr<engine::answer_reader> process_crew::reader_for(task& t) {
 bool process_crew::sit_down(worker_process& w, answer_reader& who) {
   if (w.reader != nullptr || busy_ > static_cast<std::size_t>(readers_.load())) return false;
   w.reader = &who;
+  who.sits_ = true;
   who.next_ = w.receiver.taken();
   w.reader_bell.sit();
   return true;
@@ -102,10 +119,9 @@ void process_crew::get_up(worker_process& w, answer_reader& who) {
       has_come = w.receiver.anything();
       w.reader = nullptr;
     } else {
-      std::erase(w.next_readers, &who);
+      who.leave_line();
     }
-    if (w.reader == nullptr && !w.next_readers.empty())
-      next = task_ref<>::share(w.next_readers.front()->awaited_);
+    if (w.reader == nullptr && w.next_reader != nullptr) next = task_ref<>::share(w.next_reader->awaited_);
   }
   if (has_come) wake();
   if (next) detail::nudge(*next);
@@ -122,8 +138,7 @@ bool process_crew::read_answers(worker_process& w, answer_reader& who) {
     if (!w.open() || w.receiver.broken()) return false;
     if (!who.sits_) {
       if (!sit_down(w, who)) return true;
-      who.sits_ = true;
-      std::erase(w.next_readers, &who);
+      who.leave_line();
     }
     needs_loop = !take_answers(w, taker::waiter, answers, broken, to_wake) || broken;
     who.next_ = w.receiver.taken();

@@ -212,7 +212,8 @@ private:
 
   // --- answer_reader.cpp: a thread that waits for an answer takes it itself
   [[nodiscard]] bool may_be_read() const;
-  bool sit_down(worker_process& w, answer_reader& who);  // with the lock; false: there is one already
+  bool sit_down(worker_process& w,
+                answer_reader& who);  // with the lock; false: there is one, or there shall be none
   void get_up(worker_process& w, answer_reader& who);
   bool read_answers(worker_process& w, answer_reader& who);
 

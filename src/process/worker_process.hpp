@@ -146,11 +146,11 @@ struct worker_process {
   ipc::region requests, replies;
   ipc::request_sender sender;
   ipc::reply_receiver receiver;
-  // The thread that reads its answers instead of the loop, whose own this bell is; null: none does. And those
-  // that would do it next. All of them are there as long as they are named here.
+  // The thread that reads its answers instead of the loop, whose own this bell is; null: none does. And the
+  // first of those in line, who would do it next. They are there as long as they are named here.
   ipc::reader_bell reader_bell;
   answer_reader* reader = nullptr;
-  std::deque<answer_reader*> next_readers{};
+  answer_reader* next_reader = nullptr;
   std::array<placed, ipc::slot_count> calls{};
   std::map<std::uint64_t, arrived> mail;  // by position
   // That it alone may run, and that are not in its ring: not yet, or not any more.

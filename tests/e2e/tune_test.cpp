@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,15 @@ json recommendation_of(const e2e::outcome& done) {
   return done.results().empty() ? json() : done.results().back().at("recommendation");
 }
 
+/// The first that says of itself that the machine was quiet; none of a machine that never is.
+std::optional<json> quiet_recommendation_of(const e2e::words& arguments) {
+  for (int tries = 0; tries < 5; ++tries) {
+    json told = recommendation_of(tuned(arguments));
+    if (testing::Test::HasFailure() || !told.at("noisy")) return told;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 TEST(command_tune, recommends_more_workers_for_calls_that_wait_and_one_where_only_one_can_go_on) {
@@ -40,9 +50,10 @@ TEST(command_tune, recommends_more_workers_for_calls_that_wait_and_one_where_onl
   EXPECT_THAT(wait.at("bound"), AnyOf("waiting", "unclear")) << wait;  // unclear: others have the CPUs
   EXPECT_EQ(wait.at("workers"), 8) << wait;
   const e2e::directory there;
-  const json alone = recommendation_of(
-      tuned({"--max", "8", "--with", json(there.in("lock")).dump(), chore("doze_alone"), "20"}));
-  EXPECT_EQ(alone.at("workers"), 1) << alone;
+  const auto alone = quiet_recommendation_of(
+      {"--max", "8", "--with", json(there.in("lock")).dump(), chore("doze_alone"), "20"});
+  if (!alone) GTEST_SKIP() << "others have the machine, so its latencies say nothing";
+  EXPECT_EQ(alone->at("workers"), 1) << *alone;
 }
 
 TEST(command_tune, tells_calls_that_compute_from_calls_that_wait) {
