@@ -39,7 +39,7 @@ json bridge::call(context& about, const std::string& module, const std::string& 
   for (const auto& each : arguments.attachments) beside.push_back({.bytes = each});
   for (const auto& each : lent) beside.at(each.place).bytes = each.bytes();
   open_call entry;
-  const std::uint64_t id = open(entry);
+  std::uint64_t id = 0;
   {
     const std::lock_guard one_message(sending_);
     std::vector<int> descriptors;
@@ -48,6 +48,7 @@ json bridge::call(context& about, const std::string& module, const std::string& 
         beside[each.place].memory = memory;
         entry.lent.push_back(each.place);
       }
+    id = open(entry);  // whole: a host that lies may answer before it was asked
     send(call_line(id, module, function, arguments.text, beside), beside, descriptors);
   }
   json got = wait_for_answer(about, id, entry);

@@ -299,9 +299,25 @@ void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
 // --------------------------------------------------------------------------------------------------
 // the loop
 
+void thread_crew::worker::begin_again(worker_id as) {
+  id = as;
+  kept = 0;
+  turns = 1;
+  has_left_some = false;
+  done.store(0, std::memory_order_relaxed);
+  busy_time.store(0, std::memory_order_relaxed);
+  per_task = {};
+  keep_alive = policy::keep_alive();
+  state = worker_state::starting;
+  retiring = false;
+  woken = false;
+}
+
 void thread_crew::start(worker_id id) {
-  auto fresh = std::make_unique<worker>();
-  fresh->id = id;
+  if (ended_.empty()) ended_.push_back(std::make_unique<worker>());
+  std::unique_ptr<worker> fresh = std::move(ended_.back());
+  ended_.pop_back();
+  fresh->begin_again(id);
   worker& w = *fresh;
   std::unique_ptr<worker> replaced;
   {
@@ -310,7 +326,10 @@ void thread_crew::start(worker_id id) {
     replaced = std::exchange(workers_[id.slot], std::move(fresh));
     if (replaced) count_gone(*replaced);
   }
-  if (replaced && replaced->thread.joinable()) replaced->thread.join();  // it has ended
+  if (replaced) {
+    if (replaced->thread.joinable()) replaced->thread.join();  // it has ended
+    ended_.push_back(std::move(replaced));
+  }
   try {
     w.thread = std::thread([this, &w] { work(w); });
   } catch (const std::system_error& e) {
@@ -426,8 +445,11 @@ void thread_crew::count_gone(const worker& w) {
 void thread_crew::begin_again() {
   const auto lock = queue().lock();
   MUSTER_ASSERT(sleeping_.empty() && looking_ == 0);
-  for (const auto& w : workers_)
-    if (w) count_gone(*w);
+  for (auto& w : workers_) {
+    if (!w) continue;
+    count_gone(*w);
+    ended_.push_back(std::move(w));
+  }
   workers_.clear();
   wake_on_its_way_ = false;
   lowest_in_batches_ = std::numeric_limits<int>::max();

@@ -95,7 +95,11 @@ private:
   static constexpr unsigned now_and_then = 64;     // turns
   static constexpr std::size_t most_bound = 64;  // tasks that wait for one worker; also in choose_options.hpp
 
+  // One that has ended is kept for the next that starts: who has called it out of the lock (wake_one) may
+  // still be about to notify it.
   struct worker {
+    void begin_again(worker_id as);
+
     worker_id id{};
     std::thread thread;
     std::condition_variable wake;
@@ -182,6 +186,7 @@ private:
 
   // Guarded by the intake's lock.
   std::vector<std::unique_ptr<worker>> workers_;  // by slot; only the loop adds or replaces
+  std::vector<std::unique_ptr<worker>> ended_;    // to be used again; loop only
   std::vector<worker*> sleeping_;                 // the last one fell asleep last
   int looking_ = 0;                               // workers that look for a moment longer before they sleep
   bool wake_on_its_way_ = false;

@@ -21,13 +21,14 @@ namespace {
 int fails(int value) { throw std::invalid_argument("value " + std::to_string(value)); }
 std::size_t length(std::string text) { return text.size(); }
 
+// The context comes before the pool, whose threads may still be in a post to it when its handlers have run.
 template <class Pool>
 struct asio_operations : testing::Test {};
 TYPED_TEST_SUITE(asio_operations, both_pools, pool_names);
 
 TYPED_TEST(asio_operations, call_a_handler_on_its_executor) {
-  TypeParam pool(1);
   asio::io_context context;
+  TypeParam pool(1);
   const auto here = std::this_thread::get_id();
   int value = 0, ends = 0;
   std::exception_ptr error;
@@ -65,8 +66,8 @@ TYPED_TEST(asio_operations, give_futures_of_the_standard) {
 // Asio 1.22 knows the coroutines of the standard where the compiler is GCC.
 #ifdef ASIO_HAS_CO_AWAIT
 TYPED_TEST(asio_operations, are_awaited_by_coroutines) {
-  TypeParam pool(2);
   asio::io_context context;
+  TypeParam pool(2);
   std::string told;
   const auto work = [&]() -> asio::awaitable<int> {
     int sum = 0;
@@ -88,9 +89,9 @@ TYPED_TEST(asio_operations, are_awaited_by_coroutines) {
 #endif
 
 TYPED_TEST(asio_operations, are_cancelled_by_their_slot) {
+  asio::io_context context;
   TypeParam pool(options_of<TypeParam>{.workers = {1}, .grace = 10s});
   scratch files;
-  asio::io_context context;
   asio::cancellation_signal stop_running, stop_queued;
   std::optional<int> value;
   std::optional<error_code> queued;
@@ -116,9 +117,9 @@ TYPED_TEST(asio_operations, are_cancelled_by_their_slot) {
 }
 
 TYPED_TEST(asio_operations, complete_with_the_reason_where_the_task_was_not_accepted) {
+  asio::io_context context;
   TypeParam pool(1);
   pool.close();
-  asio::io_context context;
   std::optional<error_code> code;
   const auto on_end = [&](std::exception_ptr e, int) { code = code_of([&] { std::rethrow_exception(e); }); };
   async_submit(pool, asio::bind_executor(context, on_end), echo, 1);
@@ -150,8 +151,8 @@ TYPED_TEST(asio_operations, outlive_their_pool) {
 }
 
 TEST(asio_operations_of_threads, carry_what_can_only_be_moved) {
-  thread_pool pool(1);
   asio::io_context context;
+  thread_pool pool(1);
   int value = 0;
   const auto on_end = [&](std::exception_ptr, std::unique_ptr<int> p) { value = *p; };
   async_submit(
