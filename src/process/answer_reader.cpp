@@ -29,7 +29,7 @@ public:
   ~answer_reader() override {
     process_crew& crew = crew_;
     crew.get_up(*worker_, *this);
-    if (crew.readers_.fetch_sub(1) == 1) crew.readers_.notify_all();
+    process_crew::one_less(crew.readers_);
   }
 
   bool sleep(std::uint32_t seen, std::optional<base::time_point> until) override {
@@ -146,13 +146,19 @@ bool process_crew::read_answers(worker_process& w, answer_reader& who) {
   }
   for (const auto& each : to_wake) each->sender.wake();
   for (answer_taken& each : answers) tell(each);
-  if (telling_.fetch_sub(1) == 1) telling_.notify_all();
+  one_less(telling_);
   if (needs_loop) wake();
   return !needs_loop;
 }
 
-void process_crew::join() {
-  for (int still = readers_.load(); still != 0; still = readers_.load()) readers_.wait(still);
+// Who waits may go, and the count with it, as soon as the last is gone: behind that only its address is used.
+void process_crew::one_less(std::atomic<int>& count) {
+  if (count.fetch_sub(1) == 1) count.notify_all();
 }
+void process_crew::wait_for_none(std::atomic<int>& count) {
+  for (int still = count.load(); still != 0; still = count.load()) count.wait(still);
+}
+
+void process_crew::join() { wait_for_none(readers_); }
 
 }  // namespace muster::process

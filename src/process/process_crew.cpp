@@ -411,7 +411,7 @@ void process_crew::survey(std::vector<engine::happened::surveyed::idle_worker>& 
 
 std::vector<std::uint64_t> process_crew::finish() {
   link_.reset();
-  for (int still = telling_.load(); still != 0; still = telling_.load()) telling_.wait(still);
+  wait_for_none(telling_);
   const auto until = base::after(owner_->time().now(), most_patient_flush);
   while (!standard_error_.flush() && owner_->time().now() < until)
     std::this_thread::sleep_for(between_flushes);

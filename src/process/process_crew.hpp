@@ -216,6 +216,8 @@ private:
                 answer_reader& who);  // with the lock; false: there is one, or there shall be none
   void get_up(worker_process& w, answer_reader& who);
   bool read_answers(worker_process& w, answer_reader& who);
+  static void one_less(std::atomic<int>& count);
+  static void wait_for_none(std::atomic<int>& count);
 
   // --- looks.cpp: whether workers are well
   // Reads files, so not under the lock.

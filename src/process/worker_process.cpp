@@ -15,7 +15,7 @@ worker_process::worker_process(engine::worker_id who, ipc::region request_memory
       sender(requests.start<ipc::request_region>(), replies.start<ipc::reply_memory>().rings),
       receiver(requests.view<ipc::request_region>(), replies.view<ipc::reply_memory>().rings,
                {.max_status = ipc::last_status_word, .max_parcel = ipc::payload_limit}),
-      reader_bell(requests.start<ipc::request_region>(), replies.view<ipc::reply_memory>().rings) {}
+      reader_bell(requests.view<ipc::request_region>(), replies.view<ipc::reply_memory>().rings) {}
 
 std::optional<std::size_t> worker_process::reported_memory() const {
   const std::uint64_t said = signs().memory.load(std::memory_order_relaxed);

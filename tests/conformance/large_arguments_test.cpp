@@ -161,6 +161,7 @@ TEST(large_arguments_in_memory, are_seen_by_one_worker_alone) {
   process_options options = with_memory(256_MiB);
   options.strategy = strategy::round_robin;
   process_pool pool(options);
+  ASSERT_TRUE(eventually([&] { return ready_workers(pool) == 2; }));
   const auto seen = [](const std::string&) {
     std::vector<std::string> inodes;
     std::ifstream maps("/proc/self/maps");

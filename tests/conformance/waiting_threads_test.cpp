@@ -85,17 +85,20 @@ TEST(waiting_threads, follow_one_another_as_readers) {
     ASSERT_TRUE(appears(in_round("a")) && appears(in_round("b")));
     const auto both = threads_of_this_process();
     const std::uint64_t earlier = sleeps_of_new_threads(before);
+    // Each has slept before we go on, so it sleeps on its answer: the first as the reader, the second in
+    // line.
     std::thread one([&] { EXPECT_EQ(first.get(), 1); });
+    EXPECT_TRUE(eventually([&] { return sleeps_of_new_threads(both) >= 1; }));
+    const auto with_one = threads_of_this_process();
     std::thread two([&] { EXPECT_EQ(second.get(), 2); });
-    // Each has slept, so it sleeps on its answer.
-    ASSERT_TRUE(eventually([&] { return sleeps_of_new_threads(both) >= 2; }));
+    EXPECT_TRUE(eventually([&] { return sleeps_of_new_threads(with_one) >= 1; }));
     touch(in_round("gate a"));
     one.join();
     touch(in_round("gate b"));
     two.join();
     slept += sleeps_of_new_threads(before) - earlier;
   }
-  EXPECT_LT(slept, rounds) << "the pool's own thread was woken for the answers";
+  EXPECT_LT(slept, rounds / 2) << "the pool's own thread was woken for the second answers";
 }
 
 TEST(waiting_threads, whose_patience_ends_leave_nothing_behind) {
