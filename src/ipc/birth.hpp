@@ -69,13 +69,14 @@ struct worker_descriptors {
 };
 
 inline constexpr int first_worker_descriptor = 3;
+inline constexpr int report_descriptor = first_worker_descriptor + 5;  // worker_inheritance::report
 
 // What the zygote leaves to the process it has just forked.
 struct worker_inheritance {
   int parent = 0;                      // the zygote's pid: when it is no longer the parent, the process ends
-  worker_descriptors descriptors;      // any numbers above 2
-  base::file_descriptor error_output;  // becomes descriptor 2; empty: the zygote's stays
-  base::file_descriptor report;        // must stay open through the set-up; close-on-exec
+  worker_descriptors descriptors;      // come with the birth
+  base::file_descriptor error_output;  // the same; becomes descriptor 2
+  base::file_descriptor report;        // SOCK_SEQPACKET to the zygote; open through the set-up
 };
 
 // What a worker's main gets.
@@ -90,9 +91,9 @@ struct worker_channels {
 
 // The step of a start that failed, and why.
 struct failed_step {
-  std::string step;    // "enter the directory", "join the cgroup" …
-  int code = 0;        // errno; 0 when there is none
-  std::string detail;  // may be empty
+  std::string step;         // "enter the directory", "join the cgroup" …
+  int code = 0;             // errno; 0 when there is none
+  std::string detail = {};  // may be empty
 
   std::string text() const {
     std::string result = step;

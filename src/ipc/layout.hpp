@@ -176,9 +176,4 @@ static_assert(offsetof(reply_region, slots) == 192 + 8 * slot_count);
 static_assert(offsetof(reply_region, ring) == 192 + (8 + 128) * slot_count);
 static_assert(sizeof(reply_region) == 192 + (8 + 128) * slot_count + standard_sizes::byte_ring);
 
-// The part of a region that every call touches. It is worth having its pages present before the first call;
-// the byte rings are not, because most calls never need them.
-inline constexpr std::size_t request_hot_bytes = offsetof(request_region, ring);
-inline constexpr std::size_t reply_hot_bytes = offsetof(reply_region, ring);
-
 }  // namespace muster::ipc

@@ -67,15 +67,4 @@ void region::unmap() {
   address_ = nullptr;
 }
 
-void region::touch(std::size_t bytes, access how) const {
-  bytes = std::min(bytes, size_);
-  if (::madvise(address_, bytes, how == access::read_only ? populate_read : populate_write) == 0) return;
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  for (std::size_t at = 0; at < bytes; at += page) {
-    // Reading a page of a memfd brings it in, for a writable mapping too; writing could disturb the other
-    // side.
-    static_cast<void>(*(static_cast<const volatile char*>(address_) + at));
-  }
-}
-
 }  // namespace muster::ipc

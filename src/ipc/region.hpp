@@ -52,18 +52,8 @@ public:
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] void* address() const { return address_; }
 
-  // Brings the first `bytes` into memory now, so that no call pays for it later. For how == read_write it
-  // writes nothing that could be seen. Failing to do so is no error: the pages then come with their first
-  // use.
-  void touch(std::size_t bytes, access how) const;
-
-  // The creator starts the life of the structure that lies in the region; words start at zero, and raw bytes
-  // are not touched. Others view it.
-  template <class T>
-  T& start() const {
-    assert(size_ >= sizeof(T));
-    return *::new (address_) T;
-  }
+  // What lies in the region. Its words start at zero, as fresh memory does; nothing is written here, so that
+  // a page comes when it is first used.
   template <class T>
   T& view() const {
     assert(size_ >= sizeof(T));

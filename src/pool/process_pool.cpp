@@ -17,7 +17,8 @@ namespace muster {
 void init(int, char**) { init(); }
 
 void init() {
-  const auto role = process::initialise({.set_up = worker::set_up, .main = worker::run});
+  const auto role =
+      process::initialise({.stand_by = worker::stand_by, .set_up = worker::set_up, .main = worker::run});
   if (!role) throw not_started("worker processes cannot be made: " + role.error().text());
 }
 

@@ -60,7 +60,7 @@ process_crew::process_crew(const process_options& options)
     : options_(options),
       at_once_(static_cast<std::size_t>(options.workers.at_once)),
       board_memory_(make_board()),
-      board_(board_memory_.start<ipc::board>()),
+      board_(board_memory_.view<ipc::board>()),
       names_(rows_of(board_)),
       bell_(board_),
       epoll_(need(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
@@ -154,6 +154,7 @@ void process_crew::start(worker_id id) {
   std::string problem;
   spawn_request request;
   if (connect(problem)) {
+    link_->prepare();
     auto made = make(id, request);
     if (made) {
       const worker_ref& w = *made;
@@ -190,7 +191,6 @@ std::expected<process_crew::worker_ref, std::string> process_crew::make(worker_i
   if (!requests) return std::unexpected(text_of(requests.error()));
   auto replies = ipc::region::create("muster-replies", sizeof(ipc::reply_memory), ipc::access::read_write);
   if (!replies) return std::unexpected(text_of(replies.error()));
-  requests->touch(ipc::request_hot_bytes, ipc::access::read_write);
   auto w = std::make_shared<worker_process>(id, std::move(*requests), std::move(*replies));
 
   auto control = base::socket_pair();

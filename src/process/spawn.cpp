@@ -10,7 +10,7 @@
 namespace muster::process {
 namespace {
 
-enum class kind : unsigned char { spawn = 1, kill, started, start_failed, ended };
+enum class kind : unsigned char { spawn = 1, kill, prepare, started, start_failed, ended };
 
 void put(writer& out, kind value) { out.number(static_cast<unsigned char>(value)); }
 
@@ -157,6 +157,12 @@ std::vector<std::byte> encode(const kill_order& message) {
   return out.take();
 }
 
+std::vector<std::byte> encode(const prepare_order&) {
+  writer out;
+  put(out, kind::prepare);
+  return out.take();
+}
+
 std::vector<std::byte> encode(const started& message) {
   writer out;
   put(out, kind::started);
@@ -195,6 +201,7 @@ std::expected<order, base::os_error> decode_order(std::span<const std::byte> byt
   std::optional<order> result;
   switch (static_cast<kind>(in.number<unsigned char>())) {
     case kind::spawn: result = spawn_order{get_birth(in)}; break;
+    case kind::prepare: result = prepare_order{}; break;
     case kind::kill: {
       kill_order message;
       message.slot = in.number<std::uint32_t>();

@@ -81,10 +81,12 @@ struct kill_order {
   std::uint64_t generation = 0;
   int signal = 0;
 };
-using order = std::variant<spawn_order, kill_order>;
+struct prepare_order {};  // a spawn follows soon
+using order = std::variant<spawn_order, kill_order, prepare_order>;
 
 std::expected<std::vector<std::byte>, base::os_error> encode(const ipc::worker_birth& birth);
 std::vector<std::byte> encode(const kill_order& message);
+std::vector<std::byte> encode(const prepare_order& message);
 std::vector<std::byte> encode(const started& message);
 std::vector<std::byte> encode(const start_failed& message);
 std::vector<std::byte> encode(const ended& message);

@@ -12,7 +12,7 @@ worker_process::worker_process(engine::worker_id who, ipc::region request_memory
     : id(who),
       requests(std::move(request_memory)),
       replies(std::move(reply_memory)),
-      sender(requests.start<ipc::request_region>(), replies.start<ipc::reply_memory>().rings),
+      sender(requests.view<ipc::request_region>(), replies.view<ipc::reply_memory>().rings),
       receiver(requests.view<ipc::request_region>(), replies.view<ipc::reply_memory>().rings,
                {.max_status = ipc::last_status_word, .max_parcel = ipc::payload_limit}),
       reader_bell(requests.view<ipc::request_region>(), replies.view<ipc::reply_memory>().rings) {}

@@ -12,10 +12,11 @@
 
 namespace muster::process {
 
-// What the zygote calls in a process it has just forked. Two functions because the rooms may not know each
-// other.
+// What the zygote calls in a process it has just forked. Functions because the rooms may not know each other.
 struct hooks {
-  // Makes the process a clean worker (worker::set_up).
+  // Does what is the same for every worker, before it is told which one it is (worker::stand_by).
+  std::expected<void, ipc::failed_step> (*stand_by)(ipc::worker_inheritance&);
+  // Makes the process that worker (worker::set_up).
   std::expected<ipc::worker_channels, ipc::failed_step> (*set_up)(ipc::worker_birth,
                                                                   ipc::worker_inheritance&);
   // Runs the worker; its result is the exit code.

@@ -70,6 +70,8 @@ std::expected<void, base::os_error> zygote_link::spawn(const spawn_request& requ
   return send(*bytes, descriptors);
 }
 
+void zygote_link::prepare() { static_cast<void>(send(encode(prepare_order{}), {})); }
+
 std::expected<void, base::os_error> zygote_link::kill(std::uint32_t slot, std::uint64_t generation,
                                                       int signal) {
   return send(encode(kill_order{.slot = slot, .generation = generation, .signal = signal}), {});

@@ -42,6 +42,10 @@ public:
   int zygote_descriptor() const noexcept { return zygote_->get(); }
   pid_t zygote_pid() const noexcept { return zygote_pid_; }
 
+  // Says that a spawn will follow soon, so that the zygote can fork while the caller makes what the worker
+  // needs. Does not block; without it, or where it fails, the spawn takes longer.
+  void prepare();
+
   // Asks for a worker; does not block. Answered later by one `started` or `start_failed`. Errors: EMSGSIZE
   // when the birth is larger than largest_request, EAGAIN when the zygote is behind (try again when
   // descriptor() is writable), EPIPE when it is gone.

@@ -19,10 +19,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <expected>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/pidfd.hpp"
@@ -55,11 +58,11 @@ struct line {
 };
 
 struct child {
-  line* pool = nullptr;
+  line* pool = nullptr;  // none: it is the spare
   std::uint32_t slot = 0;
   std::uint64_t generation = 0;
   std::uint32_t mark = 0;  // of what it starts
-  file_descriptor report;  // the new worker says here how its set-up went; empty once it has said so
+  file_descriptor report;  // where it is told what to be and says how its set-up went; empty once it has
   file_descriptor pidfd;   // held until it is sent with `started`
   bool started = false;
   bool answered = false;  // started or start_failed was sent
@@ -79,9 +82,10 @@ public:
 private:
   void read_main();
   void read_orders(line& pool);
-  void spawn(line& pool, ipc::worker_birth birth, std::vector<file_descriptor> descriptors);
-  [[noreturn]] void live_as_worker(ipc::worker_birth birth, std::vector<file_descriptor> descriptors,
-                                   file_descriptor report, pid_t parent, std::uint32_t mark);
+  void spawn(line& pool, const ipc::worker_birth& birth, std::span<const std::byte> order,
+             std::span<const file_descriptor> descriptors);
+  std::expected<void, ipc::failed_step> make_spare();
+  [[noreturn]] void live_as_worker(file_descriptor report, pid_t parent, std::uint32_t mark);
   void kill_group(pid_t pid, int signal);
   void read_report(pid_t pid, child& worker);
   void reap();
@@ -100,6 +104,7 @@ private:
   const hooks hooks_;
   std::vector<std::unique_ptr<line>> lines_;
   std::map<pid_t, child> children_;
+  pid_t spare_ = 0;  // forked ahead, and waits to be told which worker it is; 0: there is none
   std::uint32_t last_mark_ = 0;
   bool leftovers_die_ = false;  // some were killed, and may leave others to us
 };
@@ -163,69 +168,98 @@ void zygote::read_orders(line& pool) {
   auto message = base::receive_message(pool.socket.get(), buffer, 6, base::wait::no);
   if (!message && message.error().code == EAGAIN) return;
   if (!message || message->end()) return end(pool);
-  auto decoded = decode_order(std::span(buffer).first(message->size));
+  const auto bytes = std::span<const std::byte>(buffer).first(message->size);
+  const auto decoded = decode_order(bytes);
   if (!decoded)
     return end(pool);  // owner and zygote do not speak the same language: `lost` is the honest answer
-  if (auto* spawned = std::get_if<spawn_order>(&*decoded))
-    return spawn(pool, std::move(spawned->birth), std::move(message->descriptors));
-  const kill_order& wanted = std::get<kill_order>(*decoded);
+  if (const auto* wanted = std::get_if<spawn_order>(&*decoded))
+    return spawn(pool, wanted->birth, bytes, message->descriptors);
+  if (std::holds_alternative<prepare_order>(*decoded))
+    return static_cast<void>(make_spare());  // where it cannot be, the spawn is told why
+  const auto& wanted = std::get<kill_order>(*decoded);
   for (const auto& [pid, worker] : children_)
     if (worker.pool == &pool && worker.slot == wanted.slot && worker.generation == wanted.generation)
       kill_group(pid, wanted.signal);
 }
 
-void zygote::spawn(line& pool, ipc::worker_birth birth, std::vector<file_descriptor> descriptors) {
-  const auto fail = [&](const char* step, int code) {
-    send(pool, {.bytes = encode(
-                    start_failed{birth.slot, birth.generation, {.step = step, .code = code, .detail = {}}}),
-                .descriptor = {}});
+// The spare becomes the worker: it is passed the order as it came.
+void zygote::spawn(line& pool, const ipc::worker_birth& birth, std::span<const std::byte> order,
+                   std::span<const file_descriptor> descriptors) {
+  const auto fail = [&](ipc::failed_step reason) {
+    send(pool,
+         {.bytes = encode(start_failed{birth.slot, birth.generation, std::move(reason)}), .descriptor = {}});
   };
-  if (descriptors.size() != 6) return fail("receive the descriptors", EBADF);
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return fail("make a pipe", errno);
-  file_descriptor report(ends[0]);
-  file_descriptor report_here(ends[1]);
+  std::array<int, 6> numbers;
+  if (descriptors.size() != numbers.size()) return fail({.step = "receive the descriptors", .code = EBADF});
+  std::ranges::transform(descriptors, numbers.begin(), &file_descriptor::get);
+  // A spare that somebody has killed cannot be told. One that is forked now can.
+  std::expected<void, base::os_error> told;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (const auto made = make_spare(); !made) return fail(made.error());
+    const pid_t pid = std::exchange(spare_, 0);
+    child& worker = children_.at(pid);
+    told = base::send_message(worker.report.get(), order, numbers, base::wait::no);
+    if (!told) continue;
+    worker.pool = &pool;
+    worker.slot = birth.slot;
+    worker.generation = birth.generation;
+    ++pool.workers;
+    return;
+  }
+  fail({.step = "tell the new process what it is", .code = told.error().code});
+}
+
+// Unless there is one.
+std::expected<void, ipc::failed_step> zygote::make_spare() {
+  if (spare_ != 0) return {};
+  const auto failed = [](const char* step, int code) {
+    return std::unexpected(ipc::failed_step{.step = step, .code = code});
+  };
+  auto ends = base::socket_pair();
+  if (!ends) return failed("make a socket", ends.error().code);
   const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) return fail("fork", errno);
   const std::uint32_t mark = ++last_mark_;
-  if (pid == 0)
-    live_as_worker(std::move(birth), std::move(descriptors), std::move(report_here), parent, mark);
+  const pid_t pid = ::fork();
+  if (pid < 0) return failed("fork", errno);
+  if (pid == 0) live_as_worker(std::move(ends->second), parent, mark);
   ::setpgid(pid, pid);  // the worker does so too; both, so that neither can be late
-  child worker{.pool = &pool,
-               .slot = birth.slot,
-               .generation = birth.generation,
-               .mark = mark,
-               .report = std::move(report),
-               .pidfd = {}};
+  child worker{.mark = mark, .report = std::move(ends->first), .pidfd = {}};
   // Cannot be another process: nobody but us reaps our child.
   if (auto pidfd = base::open_pidfd(pid)) worker.pidfd = std::move(*pidfd);
   children_.emplace(pid, std::move(worker));
-  ++pool.workers;
+  spare_ = pid;
+  return {};
 }
 
-void zygote::live_as_worker(ipc::worker_birth birth, std::vector<file_descriptor> descriptors,
-                            file_descriptor report, pid_t parent, std::uint32_t mark) {
+void zygote::live_as_worker(file_descriptor report, pid_t parent, std::uint32_t mark) {
   mark_as_worker();
   mark_descendants(parent, mark);
   ipc::worker_inheritance given;
   given.parent = parent;
-  given.descriptors = {.control = std::move(descriptors[0]),
-                       .board = std::move(descriptors[1]),
-                       .requests = std::move(descriptors[2]),
-                       .replies = std::move(descriptors[3]),
-                       .bell = std::move(descriptors[4])};
-  given.error_output = std::move(descriptors[5]);
   given.report = std::move(report);
-  auto channels = hooks_.set_up(std::move(birth), given);
-  // One write of at most PIPE_BUF bytes into an empty pipe: it neither blocks nor tears. An empty step means
-  // "ready".
+  const auto is_ready = hooks_.stand_by(given);
+
+  static std::array<std::byte, largest_request> buffer;
+  auto message = base::receive_message(given.report.get(), buffer, 6);
+  if (!message || message->end()) ::_exit(0);  // it is not needed any more
+  auto decoded = decode_order(std::span(buffer).first(message->size));
+  auto* const order = decoded ? std::get_if<spawn_order>(&*decoded) : nullptr;
+  if (order == nullptr || message->descriptors.size() != 6) ::_exit(127);
+  auto& came = message->descriptors;
+  given.descriptors = {.control = std::move(came[0]),
+                       .board = std::move(came[1]),
+                       .requests = std::move(came[2]),
+                       .replies = std::move(came[3]),
+                       .bell = std::move(came[4])};
+  given.error_output = std::move(came[5]);
+  auto channels =
+      is_ready ? hooks_.set_up(std::move(order->birth), given) : std::unexpected(is_ready.error());
+  // An empty step means "ready".
   writer out;
   out.text(channels ? std::string() : channels.error().step.substr(0, 1000));
   out.number(channels ? 0 : channels.error().code);
   out.text(channels ? std::string() : channels.error().detail.substr(0, 2000));
-  const auto bytes = out.take();
-  if (::write(given.report.get(), bytes.data(), bytes.size()) < 0 || !channels) ::_exit(127);
+  if (!base::send_message(given.report.get(), out.take()) || !channels) ::_exit(127);
   given.report.reset();
   const int code = hooks_.main(std::move(*channels));
   // The host's exit handlers and static destructors are the owner's business; buffered output is this
@@ -260,7 +294,7 @@ void zygote::read_report(pid_t pid, child& worker) {
   }
   if (reason.step.empty()) {  // no pidfd could be had for it: the owner could not watch it
     kill_group(pid, SIGKILL);
-    reason = {.step = "open a pidfd", .code = EMFILE, .detail = {}};
+    reason = {.step = "open a pidfd", .code = EMFILE};
   }
   send(*worker.pool,
        {.bytes = encode(start_failed{worker.slot, worker.generation, std::move(reason)}), .descriptor = {}});
@@ -271,6 +305,7 @@ void zygote::reap() {
   while (::read(signals_.get(), &ignored, sizeof ignored) > 0) {}
   bool look = leftovers_die_;
   bool is_childless = false;
+  bool has_crashed = false;
   while (true) {
     siginfo_t dead = {};
     is_childless = ::waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) != 0;
@@ -283,11 +318,17 @@ void zygote::reap() {
     rusage used = {};
     if (::wait4(pid, &status, WNOHANG, &used) != pid) break;
     if (worker == children_.end()) continue;  // an orphaned grandchild that came to us
-    if (worker->second.report) read_report(pid, worker->second);
-    report_end(pid, worker->second, status, used);
+    if (worker->second.pool != nullptr) {
+      if (worker->second.report) read_report(pid, worker->second);
+      report_end(pid, worker->second, status, used);
+      has_crashed = has_crashed || WIFSIGNALED(status);
+    }
+    if (pid == spare_) spare_ = 0;
     children_.erase(worker);
     look = true;
   }
+  // It will be replaced, as soon as its owner has looked at its death.
+  if (has_crashed) static_cast<void>(make_spare());
   leftovers_die_ = look && !is_childless && kill_leftovers();
 }
 
@@ -371,8 +412,10 @@ void zygote::forget_ended_lines() {
   if (!main_) clean_up_and_exit();
 }
 
-// With no worker left, every child is what a dead worker has left behind, whether it has a mark or not.
+// With no worker left, every child is what a dead worker has left behind, whether it has a mark or not, or
+// the spare.
 void zygote::kill_strangers() {
+  spare_ = 0;
   for (const pid_t pid : base::children_of(::getpid())) ::kill(pid, SIGKILL);
 }
 

@@ -50,15 +50,17 @@ void name_process(const std::string& pool, std::uint32_t slot) {
   ::prctl(PR_SET_NAME, (std::string(begin) + pool.substr(0, room) + end).c_str());
 }
 
-result stand_in_line(int parent, const ipc::worker_birth& birth) {
+result stand_in_line(int parent) {
   // The zygote does the same for us; whoever comes first, nobody sees this process in the zygote's group
   // later on.
   if (::setpgid(0, 0) != 0 && errno != EACCES) return failed("make a process group");
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return failed("tie its life to the zygote's");
   if (::getppid() != parent) ::_exit(127);  // the zygote died before the line above could tell us
-  if (birth.contained && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-    return failed("give up new privileges");
-  name_process(birth.pool, birth.slot);
+  return {};
+}
+
+result give_up_privileges(bool contained) {
+  if (contained && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("give up new privileges");
   return {};
 }
 
@@ -182,53 +184,47 @@ result pin(std::optional<int> cpu) {
   return {};
 }
 
-// Moves `from` to exactly `to`. The source must not be one of the targets of later moves: see gather.
-result move_to(base::file_descriptor& from, int to) {
-  if (::dup3(from.get(), to, to <= 2 ? 0 : O_CLOEXEC) < 0)
-    return failed("place the descriptors", std::to_string(to));
-  from.reset(to);
-  return {};
-}
-
-// Leaves exactly 0, 1, 2, the worker's five and, above them, the report.
-result gather(ipc::worker_inheritance& given) {
-  constexpr int report_at = ipc::first_worker_descriptor + 5;
-  constexpr int out_of_the_way = report_at + 1;
-  ipc::worker_descriptors& d = given.descriptors;
-  const std::array all = {&d.control, &d.board,      &d.requests,        &d.replies,
-                          &d.bell,    &given.report, &given.error_output};
-  for (base::file_descriptor* each : all) {
-    if (each == &given.error_output && !*each) continue;
-    const int moved = ::fcntl(each->get(), F_DUPFD_CLOEXEC, out_of_the_way);
-    if (moved < 0) return failed("move the descriptors");
-    each->reset(moved);
+// Leaves 0 to 2, of which 0 is the zygote's /dev/null, and the report.
+result keep_only(base::file_descriptor& report) {
+  constexpr int place = ipc::report_descriptor;
+  if (report.get() != place) {
+    if (::dup3(report.get(), place, O_CLOEXEC) < 0) return failed("place the descriptors");
+    report.reset(place);
   }
-  for (int i = 0; i < 6; ++i)
-    if (auto done = move_to(*all[static_cast<std::size_t>(i)], ipc::first_worker_descriptor + i); !done)
-      return done;
-  if (given.error_output) {
-    if (auto done = move_to(given.error_output, STDERR_FILENO); !done) return done;
-    static_cast<void>(given.error_output.release());  // descriptor 2 belongs to the process
-  }
-  base::file_descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (!null) return failed("open /dev/null");
-  if (auto done = move_to(null, STDIN_FILENO); !done) return done;
-  static_cast<void>(null.release());
-  if (::syscall(SYS_close_range, out_of_the_way, ~0U, 0) != 0)
+  if (::syscall(SYS_close_range, ipc::first_worker_descriptor, place - 1, 0) != 0 ||
+      ::syscall(SYS_close_range, place + 1, ~0U, 0) != 0)
     return failed("close what is not the worker's");
   return {};
 }
 
+// The kernel gives descriptors that arrive the lowest free numbers.
+result take_descriptors(ipc::worker_inheritance& given) {
+  const ipc::worker_descriptors& d = given.descriptors;
+  int place = ipc::first_worker_descriptor;
+  for (const auto* each : {&d.control, &d.board, &d.requests, &d.replies, &d.bell})
+    if (each->get() != place++) return failed("place the descriptors", std::to_string(each->get()));
+  if (::dup3(given.error_output.get(), STDERR_FILENO, 0) < 0) return failed("place its error output");
+  given.error_output.reset();
+  return {};
+}
+
 }  // namespace
+
+std::expected<void, ipc::failed_step> stand_by(ipc::worker_inheritance& given) {
+  ::prctl(PR_SET_NAME, "muster-spare");
+  if (auto done = stand_in_line(given.parent); !done) return done;
+  clean_signals();
+  return keep_only(given.report);
+}
 
 std::expected<ipc::worker_channels, ipc::failed_step> set_up(ipc::worker_birth birth,
                                                              ipc::worker_inheritance& given) {
   faults::order(std::move(birth.faults));
   faults::reach(fault_step::born);
   result done = join_cgroup(birth.cgroup_procs);
-  if (done) done = stand_in_line(given.parent, birth);
-  if (done) clean_signals();
-  if (done) done = gather(given);
+  if (done) done = give_up_privileges(birth.contained);
+  if (done) name_process(birth.pool, birth.slot);
+  if (done) done = take_descriptors(given);
   if (done) done = make_environment(birth.environment);
   if (done && birth.directory && ::chdir(birth.directory->c_str()) != 0)
     done = failed("enter the directory", *birth.directory);

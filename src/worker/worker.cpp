@@ -49,8 +49,6 @@ struct memory {
     auto replies = ipc::region::map(d.replies.get(), sizeof(ipc::reply_memory), ipc::access::read_write);
     for (const auto* r : {&board, &requests, &replies})
       if (!*r) return std::unexpected(std::string(r->error().call) + ": " + r->error().code.message());
-    requests->touch(ipc::request_hot_bytes, ipc::access::read_only);
-    replies->touch(ipc::reply_hot_bytes, ipc::access::read_write);
     return memory{std::move(*board), std::move(*requests), std::move(*replies)};
   }
   [[nodiscard]] std::span<const module::module_identity> modules() const {

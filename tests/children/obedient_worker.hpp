@@ -163,6 +163,8 @@ inline int obedient_main(ipc::worker_channels channels) {
   }
 }
 
-inline process::hooks obedient_hooks() { return {.set_up = worker::set_up, .main = obedient_main}; }
+inline process::hooks obedient_hooks() {
+  return {.stand_by = worker::stand_by, .set_up = worker::set_up, .main = obedient_main};
+}
 
 }  // namespace muster::test

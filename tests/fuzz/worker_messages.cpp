@@ -178,9 +178,11 @@ void order(bytes_view bytes) {
   const auto read = process::decode_order(bytes);
   if (!read) return hold(!read.error().text().empty(), "refused without a reason");
   const auto encoded = [](const process::order& one) {
-    const auto* birth = std::get_if<process::spawn_order>(&one);
-    return birth != nullptr ? process::encode(birth->birth)
-                            : process::encode(std::get<process::kill_order>(one));
+    using bytes = std::expected<std::vector<std::byte>, base::os_error>;
+    if (const auto* birth = std::get_if<process::spawn_order>(&one))
+      return bytes(process::encode(birth->birth));
+    if (const auto* kill = std::get_if<process::kill_order>(&one)) return bytes(process::encode(*kill));
+    return bytes(process::encode(std::get<process::prepare_order>(one)));
   };
   const auto once = encoded(*read);
   if (!once) return;  // too long to be sent

@@ -85,8 +85,7 @@ TEST(spawn, no_bytes_make_the_decoder_read_outside_or_allocate_without_bound) {
     for (int change = 0; change < 4; ++change)
       bytes[random() % bytes.size()] = static_cast<std::byte>(random() % 2 == 0 ? 255 : random());
     if (const auto decoded = decode_order(bytes)) {
-      EXPECT_TRUE(std::holds_alternative<spawn_order>(*decoded) ||
-                  std::holds_alternative<kill_order>(*decoded));
+      EXPECT_LT(decoded->index(), std::variant_size_v<order>);
     }
     static_cast<void>(decode_answer(bytes, {}));
   }

@@ -163,6 +163,74 @@ TEST(zygote, when_it_is_killed_links_say_lost_its_workers_die_and_a_new_link_wor
   EXPECT_EQ(next_worker.worker.ask("pid"), std::to_string(next_worker.born.pid));
 }
 
+// The processes that this zygote has forked and not yet told which worker they are.
+std::vector<pid_t> spares_of(const zygote_link& link) {
+  auto found = base::children_of(link.zygote_pid());
+  std::erase_if(found, [](pid_t pid) {
+    const auto status = base::status_of(pid);
+    return !status || status->name != "muster-spare";
+  });
+  return found;
+}
+
+pid_t await_spare(const zygote_link& link) {
+  const auto deadline = std::chrono::steady_clock::now() + watchdog;
+  while (std::chrono::steady_clock::now() < deadline)
+    if (const auto found = spares_of(link); !found.empty()) return found.front();
+  throw std::runtime_error("no spare came");
+}
+
+TEST(zygote, a_worker_that_was_prepared_for_is_the_process_that_was_forked_ahead) {
+  auto link = opened();
+  EXPECT_TRUE(spares_of(link).empty()) << "nobody has asked for one";
+  link.prepare();
+  const pid_t spare = await_spare(link);
+  const auto status = base::status_of(spare);
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->group, spare) << "it is no part of the zygote's group";
+  link.prepare();
+  const auto first = start(link, birth_of(0));
+  EXPECT_EQ(first.born.pid, spare);
+  const auto second = start(link, birth_of(1));
+  EXPECT_NE(second.born.pid, spare);
+  EXPECT_EQ(second.worker.ask("pid"), std::to_string(second.born.pid));
+}
+
+TEST(zygote, a_process_forked_ahead_that_is_killed_costs_nothing) {
+  auto link = opened();
+  for (int round = 0; round < 20; ++round) {
+    link.prepare();
+    ASSERT_EQ(::kill(await_spare(link), SIGKILL), 0);
+    const auto worker = start(link, birth_of(0, 1 + static_cast<std::uint64_t>(round)));
+    EXPECT_EQ(worker.worker.ask("pid"), std::to_string(worker.born.pid));
+    ASSERT_TRUE(link.kill(0, 1 + static_cast<std::uint64_t>(round), SIGKILL));
+    EXPECT_EQ(next<ended>(link).pid, worker.born.pid) << "and only workers are reported";
+  }
+}
+
+TEST(zygote, after_a_crash_and_no_other_end_the_process_of_the_replacement_waits) {
+  auto link = opened();
+  const auto leaver = start(link, birth_of(0, 1));
+  ASSERT_TRUE(base::send_message(leaver.worker.control.get(), std::as_bytes(std::span("return 0", 9))));
+  next<ended>(link);
+  const auto crasher = start(link, birth_of(0, 2));
+  EXPECT_TRUE(spares_of(link).empty());
+  ASSERT_TRUE(base::send_signal(crasher.born.pidfd.get(), SIGKILL));
+  next<ended>(link);
+  const pid_t spare = await_spare(link);
+  EXPECT_EQ(start(link, birth_of(0, 3)).born.pid, spare);
+}
+
+TEST(zygote, with_the_last_link_goes_what_was_forked_ahead) {
+  known_process spare;
+  {
+    auto link = opened();
+    link.prepare();
+    spare = know(await_spare(link));
+  }
+  EXPECT_EQ(still_there({spare}, watchdog), 0U);
+}
+
 TEST(zygote, it_is_named_single_threaded_in_its_own_session_and_deaf_to_ctrl_c) {
   auto link = opened();
   const auto status = base::status_of(link.zygote_pid());
