@@ -45,14 +45,33 @@ bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
   return true;
 }
 
+bool futex_wait_here(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                     std::optional<std::chrono::steady_clock::time_point> until) noexcept {
+  timespec absolute{};
+  if (until) absolute = timespec_of(until->time_since_epoch());
+  // Unlike FUTEX_WAIT it takes a time and not a duration.
+  if (::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, until ? &absolute : nullptr, nullptr,
+                FUTEX_BITSET_MATCH_ANY) == 0)
+    return true;
+  if (errno == ETIMEDOUT) return false;
+  assert(errno == EAGAIN || errno == EINTR);
+  return true;
+}
+
+void futex_wake_here(const std::atomic<std::uint32_t>& word) noexcept {
+  futex(word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr);
+}
+
 bool futex_wait_on_two(const std::atomic<std::uint32_t>& one, std::uint32_t expected,
                        const std::atomic<std::uint32_t>& other, std::uint32_t other_expected,
                        std::optional<std::chrono::steady_clock::time_point> until) noexcept {
 #ifdef SYS_futex_waitv
   const auto address = [](const auto& word) { return reinterpret_cast<std::uintptr_t>(&word); };
-  futex_waitv words[2] = {
-      {.val = expected, .uaddr = address(one), .flags = FUTEX_32, .__reserved = 0},
-      {.val = other_expected, .uaddr = address(other), .flags = FUTEX_32, .__reserved = 0}};
+  futex_waitv words[2] = {{.val = expected, .uaddr = address(one), .flags = FUTEX_32, .__reserved = 0},
+                          {.val = other_expected,
+                           .uaddr = address(other),
+                           .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG,
+                           .__reserved = 0}};
   timespec absolute{};
   if (until) absolute = timespec_of(until->time_since_epoch());
   if (::syscall(SYS_futex_waitv, words, 2, 0, until ? &absolute : nullptr, CLOCK_MONOTONIC) >= 0) return true;

@@ -17,7 +17,14 @@ namespace muster::base {
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::optional<std::chrono::nanoseconds> timeout = std::nullopt) noexcept;
 
-// The same for two words: sleeps while each holds what is expected of it. `until` is on the monotonic clock.
+// The same between threads of one process, for less: the kernel need not look what memory the word lies in.
+// `until` is on the monotonic clock.
+bool futex_wait_here(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                     std::optional<std::chrono::steady_clock::time_point> until = std::nullopt) noexcept;
+void futex_wake_here(const std::atomic<std::uint32_t>& word) noexcept;
+
+// The same for two words, of which the second is one of this process's: sleeps while each holds what is
+// expected of it.
 bool futex_wait_on_two(const std::atomic<std::uint32_t>& one, std::uint32_t expected,
                        const std::atomic<std::uint32_t>& other, std::uint32_t other_expected,
                        std::optional<std::chrono::steady_clock::time_point> until = std::nullopt) noexcept;

@@ -31,7 +31,7 @@ void run_continuations(task& t) {
 
 void publish(task& t) noexcept {
   const std::uint32_t before = t.outcome.fetch_or(task::outcome_settled, std::memory_order_acq_rel);
-  if ((before & task::outcome_waited_for) != 0) base::futex_wake(t.outcome);
+  if ((before & task::outcome_waited_for) != 0) base::futex_wake_here(t.outcome);
   if ((before & task::outcome_continued) != 0) run_continuations(t);
 }
 
@@ -55,18 +55,11 @@ void attach(task& t, continuation* c) {
 
 void nudge(task& t) noexcept {
   const std::uint32_t before = t.outcome.fetch_add(task::outcome_nudged, std::memory_order_acq_rel);
-  if ((before & task::outcome_waited_for) != 0) base::futex_wake(t.outcome);
+  if ((before & task::outcome_waited_for) != 0) base::futex_wake_here(t.outcome);
 }
 
 bool sleep_while(task& t, std::uint32_t seen, std::optional<time_point> until) {
-  if (!until) {
-    base::futex_wait(t.outcome, seen);
-    return true;
-  }
-  const auto now = std::chrono::steady_clock::now();
-  if (now >= *until) return false;
-  base::futex_wait(t.outcome, seen, *until - now);
-  return true;
+  return base::futex_wait_here(t.outcome, seen, until);
 }
 
 bool wait_until(task& t, std::optional<time_point> until) {

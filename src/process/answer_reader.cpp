@@ -39,7 +39,7 @@ public:
     const std::uint32_t rung = bell.before_sleep();
     bool in_time = true;
     if (!worker_->receiver.has_come(next_))
-      in_time = base::futex_wait_on_two(awaited_.outcome, seen, bell.bell(), rung, until);
+      in_time = base::futex_wait_on_two(bell.bell(), rung, awaited_.outcome, seen, until);
     bell.after_sleep();
     return in_time;
   }

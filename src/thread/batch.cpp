@@ -140,7 +140,7 @@ void thread_crew::surrender(std::uint32_t slot) {
     if (task* t = entry.exchange(nullptr, std::memory_order_acq_rel)) back.push_back(t);
   if (back.empty()) return;
   give_back(back);
-  if (!sleeping_.empty() && !binds()) call_sleeper().wake.notify_one();
+  if (!sleeping_.empty() && !binds()) call_sleeper().notify();
 }
 
 }  // namespace muster::thread

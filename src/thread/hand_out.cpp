@@ -57,14 +57,14 @@ thread_crew::worker* thread_crew::hand_to(worker& w, task& t) {
   }
   w.batch[0].store(&t, std::memory_order_relaxed);
   if (std::erase(sleeping_, &w) == 0) return nullptr;  // just about to sleep
-  w.woken = true;
+  w.woken.store(1, std::memory_order_release);
   return &w;
 }
 
 void thread_crew::hand_out(std::unique_lock<std::mutex>& lock) {
   if (chooser_) return hand_out_as_told(lock);
   while (const auto handed = hand_one()) {
-    if (*handed != nullptr) (*handed)->wake.notify_one();
+    if (*handed != nullptr) (*handed)->notify();
   }
 }
 
@@ -111,13 +111,13 @@ void thread_crew::hand_out_as_told(std::unique_lock<std::mutex>& lock) {
       if (!is_free(w)) continue;
       task* t = queue().take();
       if (t == nullptr) break;
-      if (worker* const next = hand_to(w, *t)) next->wake.notify_one();
+      if (worker* const next = hand_to(w, *t)) next->notify();
     }
   }
   asking_ = false;
   if (chooser_) return;
   mind_the_door();  // it has failed: workers take tasks themselves
-  if (queue().size() > 0 && !sleeping_.empty() && !wake_on_its_way_) call_sleeper().wake.notify_one();
+  if (queue().size() > 0 && !sleeping_.empty() && !wake_on_its_way_) call_sleeper().notify();
 }
 
 // Lets go of the lock meanwhile. None: none of these, or it has failed and is gone.

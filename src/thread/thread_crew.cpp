@@ -181,9 +181,9 @@ bool thread_crew::give(task& t, worker_id to) {
   w.own.push_back(&t);
   if (std::erase(sleeping_, &w) == 0) return true;
   mind_the_door();
-  w.woken = true;
+  w.woken.store(1, std::memory_order_release);
   lock.unlock();
-  w.wake.notify_one();
+  w.notify();
   return true;
 }
 
@@ -215,12 +215,14 @@ void thread_crew::sleep(worker& me, std::unique_lock<std::mutex>& lock) {
   }
   if (me.state == worker_state::busy) set_state(me, worker_event::rest);
   me.idle_since = owner_->time().now();
-  me.woken = false;
+  me.woken.store(0, std::memory_order_relaxed);
   if (binds()) hand_out(lock);  // perhaps to this one
   const auto keep_alive_at = me.keep_alive.idle(me.idle_since);
-  const bool woken =
-      base::wait_until(me.wake, lock, keep_alive_at.value_or(base::never), [&me] { return me.woken; });
-  queue().bring_in();
+  lock.unlock();
+  for (bool in_time = true; in_time && me.woken.load(std::memory_order_acquire) == 0;)
+    in_time = base::futex_wait_here(me.woken, 0, keep_alive_at);
+  queue().lock(lock);
+  const bool woken = me.woken.load(std::memory_order_relaxed) != 0;
   if (!woken) {
     std::erase(sleeping_, &me);
     mind_the_door();
@@ -242,7 +244,7 @@ void thread_crew::mind_the_door() {
 thread_crew::worker& thread_crew::call_sleeper() {
   worker& next = *sleeping_.back();
   sleeping_.pop_back();
-  next.woken = true;
+  next.woken.store(1, std::memory_order_release);
   wake_on_its_way_ = true;
   mind_the_door();
   return next;
@@ -251,7 +253,7 @@ thread_crew::worker& thread_crew::call_sleeper() {
 void thread_crew::wake_one(std::unique_lock<std::mutex>& lock) {
   worker& next = call_sleeper();
   lock.unlock();
-  next.wake.notify_one();
+  next.notify();
 }
 
 // What is bound to a worker is younger than what it was handed, so it goes back first.
@@ -269,8 +271,8 @@ void thread_crew::call_back() {
 void thread_crew::resumed(std::unique_lock<std::mutex>& lock) {
   const auto has_own = [](worker* w) {
     if (w->own.empty()) return false;
-    w->woken = true;
-    w->wake.notify_one();
+    w->woken.store(1, std::memory_order_release);
+    w->notify();
     return true;
   };
   if (std::erase_if(sleeping_, has_own) > 0) mind_the_door();
@@ -289,7 +291,7 @@ void thread_crew::queued(std::unique_lock<std::mutex>& lock) {
   if (!pulls()) {
     const auto handed = hand_one();
     lock.unlock();
-    if (handed && *handed != nullptr) (*handed)->wake.notify_one();
+    if (handed && *handed != nullptr) (*handed)->notify();
     return;
   }
   if (sleeping_.empty() || wake_on_its_way_) return lock.unlock();
@@ -310,7 +312,7 @@ void thread_crew::worker::begin_again(worker_id as) {
   keep_alive = policy::keep_alive();
   state = worker_state::starting;
   retiring = false;
-  woken = false;
+  woken.store(0, std::memory_order_relaxed);
 }
 
 void thread_crew::start(worker_id id) {
@@ -354,8 +356,8 @@ void thread_crew::retire(worker_id id) {
   give_back_bound(w);
   if (std::erase(sleeping_, &w) > 0) {
     mind_the_door();
-    w.woken = true;
-    w.wake.notify_one();
+    w.woken.store(1, std::memory_order_release);
+    w.notify();
   }
   if (binds()) hand_out(lock);  // what was bound to it
 }

@@ -32,6 +32,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/futex.hpp"
 #include "engine/crew.hpp"
 #include "engine/engine.hpp"
 #include "policy/choose.hpp"
@@ -102,7 +103,9 @@ private:
 
     worker_id id{};
     std::thread thread;
-    std::condition_variable wake;
+    // Where it sleeps: 1 when it is to get up. Written with the lock; who has let go of that then notifies.
+    std::atomic<std::uint32_t> woken{0};
+    void notify() const { base::futex_wake_here(woken); }
     // What it has taken from the queue, written by the worker under the intake's lock; behind it what it has
     // kept, written without the lock. Each entry is taken by exchange (acq_rel), by the worker without the
     // lock or by others with it. Null: taken.
@@ -124,7 +127,6 @@ private:
     // All below: guarded by the intake's lock.
     worker_state state = worker_state::starting;
     bool retiring = false;
-    bool woken = false;
     base::time_point idle_since{};
     std::deque<detail::task*> bound{};  // strategy::key, hard: tasks that wait for it; the most urgent first
     std::deque<detail::task*> own{};    // that it alone may run

@@ -24,11 +24,9 @@ using namespace std::chrono_literals;
 TEST(region, what_one_mapping_writes_the_other_reads) {
   auto made = region::create("test", sizeof(board), access::read_only);
   ASSERT_TRUE(made) << made.error().call;
-  made->touch(sizeof(board), access::read_write);
-  auto& ours = made->start<board>();
+  auto& ours = made->view<board>();
   const auto seen = region::map(made->descriptor(), sizeof(board), access::read_only);
   ASSERT_TRUE(seen) << seen.error().call;
-  seen->touch(sizeof(board), access::read_only);
   EXPECT_NE(seen->address(), made->address());
   ours.loop_asleep.store(41);
   EXPECT_EQ(seen->view<const board>().loop_asleep.load(), 41u);
@@ -93,7 +91,7 @@ TEST(region, it_moves_and_unmaps_once) {
 TEST(futex, one_can_sleep_on_a_read_only_mapping_and_be_woken_through_another) {
   auto made = region::create("test", sizeof(request_region), access::read_only);
   ASSERT_TRUE(made);
-  auto& ours = made->start<request_region>();
+  auto& ours = made->view<request_region>();
   const auto seen = region::map(made->descriptor(), sizeof(request_region), access::read_only);
   ASSERT_TRUE(seen);
   const auto& theirs = seen->view<const request_region>();
@@ -116,16 +114,34 @@ TEST(futex, one_can_sleep_on_two_words_and_be_woken_by_either) {
   EXPECT_FALSE(base::futex_wait_on_two(one, 0, other, 0, std::chrono::steady_clock::now() - 1h));
   EXPECT_TRUE(base::futex_wait_on_two(one, 1, other, 0));  // one has changed already
   EXPECT_TRUE(base::futex_wait_on_two(one, 0, other, 1));
-  for (std::atomic<std::uint32_t>* which : {&one, &other}) {
-    std::thread sleeper([&] {
-      while (which->load() == 0) base::futex_wait_on_two(one, 0, other, 0);
-    });
-    while (base::futex_wake(*which) == 0) std::this_thread::yield();  // it was found asleep
-    which->store(1);
-    base::futex_wake(*which);
-    sleeper.join();
-    which->store(0);
-  }
+  std::thread sleeper([&] {
+    while (one.load() == 0 || other.load() == 0)
+      base::futex_wait_on_two(one, one.load(), other, other.load());
+  });
+  while (base::futex_wake(one) == 0) std::this_thread::yield();  // it was found asleep
+  one.store(1);
+  base::futex_wake(one);
+  while (base::futex_wake(one) == 0) std::this_thread::yield();
+  other.store(1);
+  base::futex_wake_here(other);
+  sleeper.join();
+}
+
+TEST(futex, threads_of_one_process_sleep_and_wake_for_less) {
+  using std::chrono::steady_clock;
+  std::atomic<std::uint32_t> word{0};
+  EXPECT_FALSE(base::futex_wait_here(word, 0, steady_clock::now() + 1ms));
+  EXPECT_FALSE(base::futex_wait_here(word, 0, steady_clock::now() - 1h));
+  EXPECT_TRUE(base::futex_wait_here(word, 1, steady_clock::now() + 1h));  // it has changed already
+  std::atomic<bool> is_up{false};
+  std::thread sleeper([&] {
+    is_up = true;
+    while (word.load() == 0) base::futex_wait_here(word, 0);
+  });
+  while (!is_up) std::this_thread::yield();
+  word.store(1);
+  base::futex_wake_here(word);
+  sleeper.join();
 }
 
 TEST(parcel, it_arrives_as_it_was_sent) {
@@ -185,10 +201,8 @@ TEST(region, calls_cross_into_another_process_and_come_back) {
   auto request_memory = region::create("requests", sizeof(request_region), access::read_only);
   auto reply_memory = region::create("replies", sizeof(reply_region), access::read_write);
   ASSERT_TRUE(request_memory && reply_memory);
-  request_memory->touch(request_hot_bytes, access::read_write);
-  reply_memory->touch(reply_hot_bytes, access::read_write);
-  auto& requests = request_memory->start<request_region>();
-  auto& replies = reply_memory->start<reply_region>();
+  auto& requests = request_memory->view<request_region>();
+  auto& replies = reply_memory->view<reply_region>();
   const pid_t worker = ::fork();
   ASSERT_GE(worker, 0);
   if (worker == 0) serve(request_memory->descriptor(), reply_memory->descriptor());
