@@ -196,11 +196,13 @@ TEST(zygote, a_worker_that_was_prepared_for_is_the_process_that_was_forked_ahead
   EXPECT_EQ(second.worker.ask("pid"), std::to_string(second.born.pid));
 }
 
-TEST(zygote, a_process_forked_ahead_that_is_killed_costs_nothing) {
+TEST(zygote, a_process_forked_ahead_that_has_died_is_forked_again) {
   auto link = opened();
   for (int round = 0; round < 20; ++round) {
     link.prepare();
-    ASSERT_EQ(::kill(await_spare(link), SIGKILL), 0);
+    const auto spare = know(await_spare(link));
+    ASSERT_EQ(::kill(spare.pid, SIGKILL), 0);
+    ASSERT_EQ(still_there({spare}, watchdog), 0U);
     const auto worker = start(link, birth_of(0, 1 + static_cast<std::uint64_t>(round)));
     EXPECT_EQ(worker.worker.ask("pid"), std::to_string(worker.born.pid));
     ASSERT_TRUE(link.kill(0, 1 + static_cast<std::uint64_t>(round), SIGKILL));
