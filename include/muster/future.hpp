@@ -79,11 +79,11 @@ public:
   [[nodiscard]] std::optional<task_report> report() const {
     wait();
     const detail::task& t = state();
-    if (!t.is(detail::task::reported) || !t.extras->report) return std::nullopt;
-    task_report made{.attempts = t.extras->attempts, .ended = t.extras->ended};
+    if (!t.is(detail::task::reported) || !t.extras->times->report) return std::nullopt;
+    task_report made{.attempts = t.extras->times->attempts, .ended = t.extras->times->ended};
     if (made.attempts == 0) return made;
-    made.worker = t.extras->ran_on;
-    if (const auto began = t.extras->began.load(std::memory_order_relaxed); began != 0)
+    made.worker = t.extras->times->ran_on;
+    if (const auto began = t.extras->times->began.load(std::memory_order_relaxed); began != 0)
       made.began = detail::time_point(detail::time_point::duration(began));
     return made;
   }

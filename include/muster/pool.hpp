@@ -268,10 +268,7 @@ private:
   auto submit_with(const task_options* options, F&& f, Args&&... args) {
     check_not_a_stream<std::decay_t<F>>();
     auto made = Pool::make_task(static_cast<Pool&>(*this), std::forward<F>(f), std::forward<Args>(args)...);
-    if constexpr (SharesError) {
-      made.task->extras = std::make_unique<task_extras>();
-      made.task->extras->shares_error = true;
-    }
+    if constexpr (SharesError) made.task->own_extras().shares_error = true;
     auto result = future_access::make<typename decltype(made)::result>(task_ref<>(made.task));
     accept(std::move(made.task), options, made.again);
     return result;

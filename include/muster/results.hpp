@@ -193,7 +193,7 @@ private:
     if (!t) return std::nullopt;
     std::optional<result<R>> made(std::in_place);
     made->task = t->id;
-    if (t->extras) made->id = t->extras->id;
+    if (t->extras) made->id = t->names().id;
     auto f = future_access::make<R>(std::move(t));
     try {
       if constexpr (std::is_void_v<R>)

@@ -220,7 +220,30 @@ struct far_limit {
 void* allocate_task(std::size_t bytes);
 void free_task(void* p, std::size_t bytes) noexcept;
 
-/// Only tasks that use them pay for these.
+/// What tells a task from others.
+struct task_names {
+  std::string id{};
+  std::string label{};
+  trace_context trace{};
+  std::string key{};  // constant after submit
+};
+extern const task_names no_names;
+
+/// For task::reported. `began` is relaxed: written where an attempt begins, which can be while the task
+/// settles by a deadline; 0: never began. The next three are written before the task is published, the others
+/// by the holder.
+struct task_times {
+  std::atomic<time_point::rep> began{0};
+  time_point ended{};
+  std::uint32_t ran_on = 0;
+  std::uint16_t attempts = 0;
+  bool report = false;                      // future::report was asked for
+  bool wait_is_noted = false;               // its wait was counted
+  time_point submitted{}, attempt_began{};  // where it is measured
+};
+
+/// Only tasks that use them pay for these. What is seldom used is kept elsewhere: the thread that submits and
+/// the one that runs pass these between their caches.
 struct task_extras {
   static void* operator new(std::size_t bytes) { return allocate_task(bytes); }
   static void operator delete(void* p, std::size_t bytes) noexcept { free_task(p, bytes); }
@@ -230,8 +253,6 @@ struct task_extras {
   std::optional<time_point> start_by{};  // both: constant after submit
   std::optional<time_point> settle_by{};
   far_limit far{};
-  std::optional<retry_options> retry{};
-  std::string id{};
   std::stop_source stop{std::nostopstate};  // set where the function takes a stop token
   std::stop_token outer_stop{};
   struct cancel_task {
@@ -239,29 +260,18 @@ struct task_extras {
     void operator()() const;
   };
   std::optional<std::stop_callback<cancel_task>> on_outer_stop{};
-  // For task::reported. `began` is relaxed: written where an attempt begins, which can be while the task
-  // settles by a deadline; 0: never began. The others are written before the task is published.
-  std::atomic<time_point::rep> began{0};
-  time_point ended{};
-  std::uint32_t ran_on = 0;
-  std::uint16_t attempts = 0;
+  std::unique_ptr<retry_options> retry{};  // instead of the pool's
+  std::unique_ptr<task_names> named{};
+  std::unique_ptr<task_times> times{};  // for task::reported, which goes with it
   // For task::captured: written before the task is published, by who settles it.
   muster::capture capture = muster::capture::off;
   std::unique_ptr<task_output> output{};
   std::shared_ptr<progress_desk> progress{};  // for task::tells_progress
   std::shared_ptr<chunk_line> chunks{};       // of a stream
-  std::string label{};
-  trace_context trace{};
-  std::string key{};                       // constant after submit
-  std::optional<std::uint32_t> only_on{};  // of a broadcast: the slot of the one worker that may run it
-  bool shares_error = false;               // others than its future read it
-  std::size_t bytes = 0;                   // constant after submit
+  std::optional<std::uint32_t> only_on{};     // of a broadcast: the slot of the one worker that may run it
+  bool shares_error = false;                  // others than its future read it
+  std::size_t bytes = 0;                      // constant after submit
   bool holds_key = false;  // it is not parked with its key, and over for it; guarded by the intake's lock
-  // For task::reported: future::report was asked for; when it was submitted, where it is measured, when its
-  // attempt began, and whether its wait was counted. Written by the holder.
-  bool report = false;
-  bool wait_is_noted = false;
-  time_point submitted{}, attempt_began{};
   // Of the breakers of the pool and of the label. Guarded by safeguards' lock.
   breaker_ticket pool_ticket{}, label_ticket{};
 };
@@ -291,6 +301,25 @@ struct task {
 
   [[nodiscard]] bool settled() const noexcept {
     return (outcome.load(std::memory_order_acquire) & outcome_settled) != 0;
+  }
+  [[nodiscard]] const task_names& names() const noexcept {
+    return extras && extras->named ? *extras->named : no_names;
+  }
+  // These three make what is not there.
+  task_extras& own_extras() {
+    if (!extras) extras = std::make_unique<task_extras>();
+    return *extras;
+  }
+  task_names& own_names() {
+    auto& named = own_extras().named;
+    if (!named) named = std::make_unique<task_names>();
+    return *named;
+  }
+  task_times& own_times() {
+    auto& times = own_extras().times;
+    if (!times) times = std::make_unique<task_times>();
+    mark(reported);
+    return *times;
   }
   /// True for exactly one caller: it may write the outcome and must then call publish.
   bool claim() noexcept {
@@ -343,7 +372,7 @@ struct task {
   std::atomic<std::uint16_t> references{1};
   std::atomic<std::uint32_t> outcome{0};  // also the word that waiters sleep on
   std::int32_t priority = 0;
-  std::uint32_t queued_at = 0;  // since when it waits, see queue/lanes.hpp; guarded by the intake's lock
+  std::uint32_t queued_at = 0;  // since when it waits, see queue/lanes.hpp; written before it is queued
 
 private:
   static constexpr unsigned state_bits = 3;

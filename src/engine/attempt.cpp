@@ -23,8 +23,7 @@ bool engine::run(task& t, worker_id worker) {
   began(t, worker);
   thread_voice voice(*this, t, worker.slot);
   context about(t.id, t.attempt(), t.extras ? t.extras->stop.get_token() : std::stop_token{},
-                t.extras ? std::string_view(t.extras->id) : std::string_view(), &voice,
-                t.extras ? std::string_view(t.extras->label) : std::string_view(), trace_of(t));
+                std::string_view(t.names().id), &voice, std::string_view(t.names().label), trace_of(t));
   const inside* outer = here_now;
   const inside now{this, worker.slot, outer != nullptr ? outer->depth + 1 : 1, outer, &t, &voice};
   here_now = &now;
@@ -47,7 +46,7 @@ bool engine::run(task& t, worker_id worker) {
 
 std::string name_of(const task& t) {
   std::string name = "task " + std::to_string(t.id);
-  return t.extras ? name + detail::in_brackets(t.extras->label, t.extras->id) : name;
+  return t.extras ? name + detail::in_brackets(t.names().label, t.names().id) : name;
 }
 
 std::optional<unsigned> worker_of(std::uint32_t slot) {
@@ -104,12 +103,12 @@ bool counts_runs(const task& t) {
 void engine::note_began(task& t, worker_id worker) {
   if (t.is(task::reported)) {
     const auto now = time_->now();
-    t.extras->began.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    t.extras->times->began.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     if (watcher::is_measured(t)) {
       watcher_.began(t, now);
       put_metric(t, metric::kind::started);
     }
-    if (!t.extras->report && !t.is(task::watched)) return;
+    if (!t.extras->times->report && !t.is(task::watched)) return;
   }
   if (counts_runs(t)) {
     happened::task_began began{t.id, worker, {}};
@@ -123,8 +122,8 @@ void engine::note_began(task& t, worker_id worker) {
          .worker = worker_of(worker.slot),
          .generation = worker.generation,
          .task = t.id,
-         .task_id = t.extras->id,
-         .label = t.extras->label});
+         .task_id = t.names().id,
+         .label = t.names().label});
 }
 
 void engine::put_back(task& t) {
@@ -202,8 +201,8 @@ const retry_options& engine::retry_of(const task& t) const {
 error_subject engine::subject_of(const task& t) const {
   error_subject subject{.task = t.id, .attempt = t.attempt()};
   if (t.extras) {
-    subject.task_id = t.extras->id;
-    subject.label = t.extras->label;
+    subject.task_id = t.names().id;
+    subject.label = t.names().label;
   }
   if (t.attempt() > 0) subject.worker = worker_of(t.worker());
   return subject;
@@ -229,9 +228,9 @@ void engine::tell_of_failure(const task& t) {
             .text = failure_text(t),
             .worker = t.attempt() > 0 ? worker_of(t.worker()) : std::nullopt,
             .task = t.id,
-            .task_id = t.extras ? t.extras->id : std::string(),
+            .task_id = t.names().id,
             .error = t.error,
-            .label = t.extras ? t.extras->label : std::string(),
+            .label = t.names().label,
             .backtrace = backtrace_of(t.error)};
     announce(std::move(e));
   }
@@ -248,9 +247,9 @@ void engine::tell_of_failed_post(const task& t) {
             .text = text,
             .worker = t.attempt() > 0 ? worker_of(t.worker()) : std::nullopt,
             .task = t.id,
-            .task_id = t.extras ? t.extras->id : std::string(),
+            .task_id = t.names().id,
             .error = t.error,
-            .label = t.extras ? t.extras->label : std::string()});
+            .label = t.names().label});
   if (!ends) return;
   std::fprintf(stderr, "muster: %s; on_post_error is terminate\n", text.c_str());
   std::terminate();
@@ -271,9 +270,9 @@ void engine::count_and_publish(task& t, outcome as) {
   if (t.error) count_error(code_of(t.error));
   if (as == outcome::failed) tell_of_failure(t);
   if (t.is(task::reported)) {
-    t.extras->ended = time_->now();
-    t.extras->attempts = static_cast<std::uint16_t>(t.attempt());
-    t.extras->ran_on = t.worker();
+    t.extras->times->ended = time_->now();
+    t.extras->times->attempts = static_cast<std::uint16_t>(t.attempt());
+    t.extras->times->ran_on = t.worker();
   }
   if (safeguards_) tell_safeguards(t, as);
   publish(t);

@@ -3,10 +3,10 @@
 
 // The way past the intake's lock: one atomic word, with a chain of tasks, the latest first, and how many more
 // may follow. Any thread may pass a task through it; whoever has the lock takes the chain whole and says how
-// many may follow then. With no place it is shut.
+// many may follow then. With no place it is shut. It lets tasks of one priority through.
 //
 // It belongs to the intake. Under the model check `Atomics` and `Task` are others: see
-// tests/model/door_model.cpp.
+// tests/model/door_model.cpp and ranks_model.cpp.
 
 #include <algorithm>
 #include <array>
@@ -17,6 +17,9 @@
 #include "base/atomics.hpp"
 
 namespace muster::engine {
+
+// But for `no` a task has passed. `late`: its priority has just become another than is let through.
+enum class passage : std::uint8_t { no, yes, late };
 
 // `Remembered`: of how many of the latest tasks it knows where they are.
 template <class Task, class Atomics = base::machine_atomics, std::size_t Remembered = 128>
@@ -37,21 +40,27 @@ public:
   [[nodiscard]] std::uint64_t newest_number() const {
     return Atomics::load(numbers_, std::memory_order_relaxed);
   }
-  // False: there is no place. After true the task is no longer the caller's.
-  bool pass(Task& t) {
+  // After yes and late the task is no longer the caller's. Who changes the priority that is let through looks
+  // into the door afterwards, and who has passed it looks at the priority: one of them sees the other, for
+  // all of that is sequentially consistent.
+  passage pass(Task& t) {
     const auto address = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&t));
-    if ((address >> address_bits) != 0) return false;
+    const int priority = t.priority;
+    if ((address >> address_bits) != 0) return passage::no;
+    if (Atomics::load(lets_through_, std::memory_order_relaxed) != priority) return passage::no;
     std::uint64_t seen = Atomics::load(word_, std::memory_order_relaxed);
     for (;;) {
       const std::uint64_t places = places_in(seen);
-      if (places == 0) return false;
+      if (places == 0) return passage::no;
       number(t);
       Atomics::store(latest_[t.id % Remembered], &t, std::memory_order_relaxed);
       t.next = chain_in(seen);
       const std::uint64_t wanted = (places - 1) << address_bits | address;
-      if (Atomics::compare_exchange(word_, seen, wanted, std::memory_order_acq_rel)) return true;
+      if (Atomics::compare_exchange(word_, seen, wanted, std::memory_order_seq_cst)) break;
     }
+    return lets_through() == priority ? passage::yes : passage::late;
   }
+  [[nodiscard]] int lets_through() const { return Atomics::load(lets_through_, std::memory_order_seq_cst); }
   // Sequentially consistent, as is every change of how many there are.
   [[nodiscard]] bool has_places_beyond(std::uint64_t count) const {
     return places_in(Atomics::load(word_, std::memory_order_seq_cst)) > count;
@@ -66,7 +75,7 @@ public:
   // The chain, the oldest first, or null. `places` says how many may follow, when so many have come.
   template <class Places>
   Task* take(Places places) {
-    std::uint64_t seen = Atomics::load(word_, std::memory_order_acquire);
+    std::uint64_t seen = Atomics::load(word_, std::memory_order_seq_cst);  // see pass
     std::uint64_t given = 0;
     do {
       given = std::min<std::uint64_t>(places(places_ - places_in(seen)), most_places);
@@ -78,6 +87,10 @@ public:
   }
   // How many were given when it was last taken.
   [[nodiscard]] std::uint64_t places() const { return places_; }
+  // Take the chain afterwards.
+  void let_through(int priority) {
+    Atomics::store(lets_through_, std::int32_t{priority}, std::memory_order_seq_cst);
+  }
 
 private:
   // The word: places in the upper bits, an address in the lower.
@@ -104,11 +117,12 @@ private:
     return oldest;
   }
 
-  // Pushed to by submitters (acq_rel, which the plan's look for a backlog relies on); taken whole, and given
-  // its places, with the lock (seq_cst, see has_places_beyond).
+  // Pushed to by submitters (seq_cst, on which the plan's look for a backlog relies too); taken whole, and
+  // given its places, with the lock (seq_cst, see has_places_beyond).
   alignas(64) typename Atomics::template atomic<std::uint64_t> word_{};
   typename Atomics::template atomic<std::uint64_t> numbers_{};  // relaxed: only its own order counts
-  std::uint64_t places_ = 0;                                    // guarded by the lock
+  typename Atomics::template atomic<std::int32_t> lets_through_{};
+  std::uint64_t places_ = 0;  // guarded by the lock
   // Where the latest tasks are, by number. Relaxed, and never followed.
   alignas(64) std::array<typename Atomics::template atomic<Task*>, Remembered> latest_{};
 };

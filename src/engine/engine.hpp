@@ -209,9 +209,12 @@ public:
   // Runs t in this thread and sees to how it ended. True: the caller still holds its reference, and lets go
   // of it. For crews that run tasks in threads.
   [[nodiscard]] bool run(task& t, worker_id worker);
-  // Workers may keep tasks: nobody has to hear of them, and the pool, which grows by what is queued, does not
-  // grow. Sequentially consistent: who keeps a task looks again afterwards.
-  [[nodiscard]] bool may_keep() const { return may_keep_.load() && intake_.is_open(); }
+  // Workers may keep tasks: nobody has to hear of them, nothing more urgent comes through the door, and the
+  // pool, which grows by what is queued, does not grow. Sequentially consistent: who keeps a task looks again
+  // afterwards.
+  [[nodiscard]] bool may_keep() const {
+    return may_keep_.load() && intake_.is_open() && intake_.lets_through() <= 0;
+  }
   // Before a worker keeps this task: it is placed, and counts from here on. By the worker's thread.
   void count_kept(task& t);
   // It could not be kept, and is as it was.
@@ -280,6 +283,10 @@ private:
                            Wait wait);
   admission offer(std::unique_lock<std::mutex>& lock, task_ref<>& t);
   void enter(task& t);
+  bool enter_unheard(task& t);
+  static base::time_point first_limit(task& t, base::time_point now);
+  static bool is_far_off(const task& t, base::time_point limit, base::time_point now);
+  void add_far(task& t, base::time_point limit);
   [[noreturn]] void refuse(admission why, const task& t);
   void drop(task& t, bool queued);  // without the lock
 
@@ -528,7 +535,7 @@ inline const inside* here() { return here_now; }
 
 // The trace that t belongs to; null: none.
 inline const trace_context* trace_of(const task& t) {
-  return t.extras && !t.extras->trace.empty() ? &t.extras->trace : nullptr;
+  return !t.names().trace.empty() ? &t.names().trace : nullptr;
 }
 
 // The slot number of threads that are no worker but run a task themselves (caller_runs).

@@ -76,7 +76,7 @@ std::shared_ptr<const death> death_in(const std::exception_ptr& error) {
 std::string engine::suspect_of(const task& t, const std::exception_ptr& error) const {
   const auto how = death_in(error);
   if (!how || how->tasks.size() != 1 || !is_its_own(*how)) return {};
-  return t.extras && !t.extras->id.empty() ? "id " + t.extras->id : "number " + std::to_string(t.id);
+  return !t.names().id.empty() ? "id " + t.names().id : "number " + std::to_string(t.id);
 }
 
 void engine::perform(const todo::quarantine_task& a) {
@@ -84,7 +84,7 @@ void engine::perform(const todo::quarantine_task& a) {
   if (found == known_.end() || !found->second.held) return;
   task& t = *found->second.held;
   const auto last = death_in(found->second.error);
-  const std::string id = t.extras ? t.extras->id : std::string();
+  const std::string id = t.names().id;
   const auto error = std::make_exception_ptr(
       quarantined("set aside: " + std::to_string(settings_.plan.quarantine->deaths) +
                       " or more workers died under it; the last: " + (last ? last->summary() : "unknown"),
@@ -139,8 +139,8 @@ void engine::tell_safeguards(task& t, outcome as) {
   using policy::call_end;
   call_end how = as == outcome::succeeded ? call_end::good : call_end::unknown;
   if (as == outcome::failed) how = safeguards_->judge(t, t.error);
-  if (how == call_end::good && t.extras) {
-    const auto began = t.extras->began.load(std::memory_order_relaxed);
+  if (how == call_end::good && t.is(task::reported)) {
+    const auto began = t.extras->times->began.load(std::memory_order_relaxed);
     const base::time_point since{base::time_point::duration(began)};
     if (began != 0 && safeguards_->is_slow(t, time_->now() - since)) how = call_end::bad;
   }
@@ -178,8 +178,8 @@ bool may_still_run(const task& t, const std::exception_ptr& error) {
 void engine::keep_letter(task& t) {
   const bool is_stream = t.extras && t.extras->chunks != nullptr;
   kept_letter letter{.about = {.task = t.id,
-                               .id = t.extras ? t.extras->id : std::string(),
-                               .label = t.extras ? t.extras->label : std::string(),
+                               .id = t.names().id,
+                               .label = t.names().label,
                                .why = error_kind(error_code::quarantined).matches(t.error)
                                           ? dead_letter::reason::quarantined
                                           : dead_letter::reason::failed,
@@ -220,13 +220,12 @@ task_ref<> engine::resubmit(std::uint64_t number, const std::type_info* result) 
   t.priority = old.priority;
   if (old.is(task::wants_stop)) t.mark(task::wants_stop);
   if (result == nullptr) t.mark(task::is_post);
-  t.extras = std::make_unique<detail::task_extras>();
-  if (t.is(task::wants_stop)) t.extras->stop = std::stop_source();
-  t.extras->id = letter->about.id;
-  t.extras->label = letter->about.label;
-  if (old.extras) t.extras->trace = old.extras->trace;
-  if (old.extras) t.extras->retry = old.extras->retry;
-  safeguards_->forgive(t.extras->id);
+  if (t.is(task::wants_stop)) t.own_extras().stop = std::stop_source();
+  t.own_names() = {
+      .id = letter->about.id, .label = letter->about.label, .trace = old.names().trace, .key = {}};
+  if (old.extras && old.extras->retry)
+    t.own_extras().retry = std::make_unique<retry_options>(*old.extras->retry);
+  safeguards_->forgive(t.names().id);
   letter->task = fresh;
   try {
     submit(fresh);

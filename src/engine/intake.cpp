@@ -56,11 +56,41 @@ void intake::lock_to_take(std::unique_lock<std::mutex>& again) {
 // ----------------------------------------------------------------------------------------------------------
 // the door
 
-bool intake::pass(task& t) { return t.priority == 0 && door_.pass(t); }
+passage intake::pass(task& t) {
+  if (counts_waits()) t.queued_at = queue::lanes::stamp_of(stamp());
+  return door_.pass(t);
+}
 
 void intake::bring_in() {
-  task* oldest = door_.take([this](std::uint64_t came) { return held_ != 0 ? 0 : room(came); });
-  while (oldest != nullptr) queue(*std::exchange(oldest, oldest->next));
+  do {
+    ranks_changed_ = false;
+    task* oldest = door_.take([this](std::uint64_t came) { return held_ != 0 ? 0 : room(came); });
+    while (oldest != nullptr) {
+      task& t = *std::exchange(oldest, oldest->next);
+      mind_the_ranks(t, false);
+      queue(t);
+    }
+  } while (ranks_changed_);
+}
+
+// Before t is among those that wait. While all have one priority, the door is open for it, and who takes
+// tasks may leave others there: they come later anyway. With several it is shut. What has passed before that
+// is brought in once t is queued.
+void intake::mind_the_ranks(const task& t, bool is_new) {
+  if (t.priority != 0 && !are_ranked_.load(std::memory_order_relaxed))
+    are_ranked_.store(true, std::memory_order_relaxed);
+  const bool are_several = is_set(hold::priorities);
+  if (t.priority == door_.lets_through() && !are_several) return;
+  constexpr auto bit = static_cast<std::uint16_t>(hold::priorities);
+  if (is_new && waiting() == 0) {  // the crew will be told, and can look what it has taken
+    door_.let_through(t.priority);
+    held_ = static_cast<std::uint16_t>(held_ & ~bit);
+  } else if (!are_several) {
+    held_ = static_cast<std::uint16_t>(held_ | bit);
+  } else {
+    return;
+  }
+  ranks_changed_ = true;
 }
 
 void intake::set(hold why, bool on) {
@@ -170,7 +200,9 @@ task* intake::drop_for(int priority) {
 
 void intake::offer(task& t, waiter* self) {
   if (self != nullptr) offered_.emplace(&t, self);
+  mind_the_ranks(t, true);
   queue(t);
+  if (ranks_changed_) bring_in();
 }
 
 admission intake::wait_taken(std::unique_lock<std::mutex>& lock, task& t, waiter& self) {
@@ -203,15 +235,16 @@ void intake::close() {
 void intake::push(task& t) {
   --reserved_;
   reserved_bytes_ -= bytes_of(t);
+  mind_the_ranks(t, true);
   queue(t);
+  if (ranks_changed_) bring_in();
 }
 
 void intake::queue(task& t) {
-  if (t.priority != 0 && !is_set(hold::priorities)) set(hold::priorities, true);
-  if (options_.ageing && is_set(hold::priorities)) {
-    const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(time_.now() - began_);
-    lanes_.stamp(t, since.count() + 1);
-  }
+  if (t.queued_at != 0)
+    lanes_.note_stamp(t);
+  else if (counts_waits())
+    lanes_.stamp(t, stamp());
   if (has_turns(t)) {
     if (!keys_) keys_.emplace(options_.each_key, options_.keys);
     limited_ = true;
@@ -228,6 +261,7 @@ void intake::queue(task& t) {
 }
 
 void intake::put_back(task& t, bool began) {
+  mind_the_ranks(t, false);
   if (options_.bytes) bytes_ += bytes_of(t);
   if (rate_ && !began) rate_->give_back();
   bool ready = true;
@@ -238,7 +272,7 @@ void intake::put_back(task& t, bool began) {
   if (ready) lanes_.push_front(t);
   if (has_turns(t)) enter_lanes_late();
   mind_the_gate();
-  if (options_.capacity && door_.places() != 0) bring_in();  // a place fewer
+  if (ranks_changed_ || (options_.capacity && door_.places() != 0)) bring_in();  // maybe a place fewer
 }
 
 task* intake::take_limited() {

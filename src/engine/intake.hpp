@@ -45,7 +45,7 @@ enum class admission : std::uint8_t { admitted, full, too_large, timed_out, give
 enum class hold : std::uint16_t {
   closed = 1,            // the pool has not started, or stops
   waiters = 2,           // somebody waits for room and comes first
-  priorities = 4,        // tasks of other priorities have come: one of them may have to be overtaken
+  priorities = 4,        // tasks of several priorities wait: one of them may have to be overtaken
   crew = 8,              // the crew wants to hear of each task: somebody sleeps, or is chosen for it
   growth = 16,           // the plan wants to hear when no worker is free
   waiting_workers = 32,  // workers wait for a callback, and may be the only ones to run it
@@ -65,8 +65,12 @@ public:
   // so that who submits and who takes seldom meet.
   void lock_to_take(std::unique_lock<std::mutex>& again);
 
-  // Without the lock: queues t when the door is open. After true it is no longer the caller's.
-  bool pass(task& t);
+  // Without the lock: queues t when the door is open for its priority, that of all that wait. But for `no` it
+  // is no longer the caller's. `late`: the priority has just changed, so the crew is to be told, with the
+  // lock.
+  [[nodiscard]] passage pass(task& t);
+  // Without the lock: that priority. Sequentially consistent.
+  [[nodiscard]] int lets_through() const { return door_.lets_through(); }
   // Without the lock: nobody has to hear of a task that comes now, and the queue is not nearly full.
   // Sequentially consistent, as is what shuts the door.
   [[nodiscard]] bool is_open() const { return door_.has_places_beyond(nearly_full); }
@@ -75,9 +79,7 @@ public:
   // For key_options::at_once: no limit.
   static constexpr std::uint32_t any_number = ~std::uint32_t{0};
   // Without the lock: this task waits for its turn among those of its key.
-  [[nodiscard]] bool has_turns(const task& t) const {
-    return keys_limit_ && t.extras && !t.extras->key.empty();
-  }
+  [[nodiscard]] bool has_turns(const task& t) const { return keys_limit_ && !t.names().key.empty(); }
   // Without the lock: whoever takes a task begins it at once, and takes no other before.
   [[nodiscard]] bool one_at_a_time() const { return one_at_a_time_; }
   [[nodiscard]] bool is_rendezvous() const { return options_.capacity == std::size_t{0}; }
@@ -233,6 +235,14 @@ private:
   bool reserve(std::size_t bytes);
   void let_in();
   void queue(task& t);
+  void mind_the_ranks(const task& t, bool is_new);
+  // How long tasks wait counts from the first one on that has another priority than 0. Without the lock.
+  [[nodiscard]] bool counts_waits() const {
+    return options_.ageing && are_ranked_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::int64_t stamp() const {  // the time, for the lanes
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time_.now() - began_).count() + 1;
+  }
   void enter_lanes_late();
   void left(task& t);  // the queue, taken or removed
   void show(bool waits) {
@@ -245,12 +255,14 @@ private:
   const base::clock& time_;
   const base::time_point began_;  // stamps count from here
   door door_;
+  std::atomic<bool> are_ranked_{false};        // written with the lock (relaxed): once, for ever
   alignas(64) std::atomic<bool> hint_{false};  // written with the lock (relaxed): it decides nothing
   alignas(64) std::mutex mutex_;
   // All below: guarded by mutex_.
   std::uint16_t held_ = static_cast<std::uint16_t>(hold::closed) | static_cast<std::uint16_t>(hold::crew);
-  bool limited_ = false;  // taking a task takes more than that
-  bool gated_ = false;    // there is no token
+  bool ranks_changed_ = false;  // what has passed the door since is to be brought in
+  bool limited_ = false;        // taking a task takes more than that
+  bool gated_ = false;          // there is no token
   queue::lanes lanes_;
   std::list<waiter*> waiting_;  // in order of arrival
   std::size_t reserved_ = 0;    // places of those who were admitted and have not pushed

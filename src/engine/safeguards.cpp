@@ -96,9 +96,9 @@ safeguards::guarded* safeguards::guard_of(const std::string& label, base::time_p
 }
 
 void safeguards::enter(task& t, base::time_point now, news& told) {
-  const bool labelled = chosen_.breaker_per_label && t.extras && !t.extras->label.empty();
-  if ((breaker_ || labelled) && !t.extras) t.extras = std::make_unique<detail::task_extras>();
-  if (const breaker_options* o = options_for(t); o != nullptr && o->slow) t.mark(task::reported);
+  const bool labelled = chosen_.breaker_per_label && !t.names().label.empty();
+  if (breaker_ || labelled) static_cast<void>(t.own_extras());
+  if (const breaker_options* o = options_for(t); o != nullptr && o->slow) static_cast<void>(t.own_times());
   const std::lock_guard lock(mutex_);
   refuse_if_set_aside(t, now);
   if (breaker_) {
@@ -109,7 +109,7 @@ void safeguards::enter(task& t, base::time_point now, news& told) {
     t.extras->pool_ticket = *ticket;
   }
   if (!labelled) return;
-  const std::string& label = t.extras->label;
+  const std::string& label = t.names().label;
   guarded* const its = guard_of(label, now);
   if (its == nullptr) return;
   const breaker_state before = its->breaker.state();
@@ -132,7 +132,7 @@ void safeguards::leave(task& t, call_end how, base::time_point now, news& told) 
     note_change(*breaker_, before, {}, chosen_.breaker->open_for, told);
   }
   if (const auto ticket = std::exchange(t.extras->label_ticket, {}); ticket.period != 0) {
-    const std::string& label = t.extras->label;
+    const std::string& label = t.names().label;
     guarded& its = labels_.find(label)->second;  // not forgotten: somebody was inside
     const breaker_state before = its.breaker.state();
     its.breaker.leave(ticket, how, now);
@@ -143,7 +143,7 @@ void safeguards::leave(task& t, call_end how, base::time_point now, news& told) 
 
 // Where a task has two breakers they have the same say about what counts: the label's, if it has one.
 const breaker_options* safeguards::options_for(const task& t) const {
-  if (chosen_.breaker_per_label && t.extras && !t.extras->label.empty()) return &*chosen_.breaker_per_label;
+  if (chosen_.breaker_per_label && !t.names().label.empty()) return &*chosen_.breaker_per_label;
   return chosen_.breaker ? &*chosen_.breaker : nullptr;
 }
 
@@ -179,18 +179,18 @@ bool safeguards::is_slow(const task& t, duration took) const {
 // tasks that were set aside
 
 void safeguards::refuse_if_set_aside(const task& t, base::time_point now) {
-  if (set_aside_.empty() || !t.extras || t.extras->id.empty() || t.extras->retry) return;
-  const auto found = set_aside_.find(t.extras->id);
+  if (set_aside_.empty() || t.names().id.empty() || t.extras->retry) return;
+  const auto found = set_aside_.find(t.names().id);
   if (found == set_aside_.end()) return;
   if (found->second.until <= now) {
     aside_order_.erase(found->second.order_at);
     set_aside_.erase(found);
     return;
   }
-  throw quarantined("the task (" + t.extras->id + ") was set aside, and is refused for another " +
+  throw quarantined("the task (" + t.names().id + ") was set aside, and is refused for another " +
                         seconds(found->second.until - now) +
                         "; the last worker that died under it: " + found->second.last->summary(),
-                    found->second.last, {.task_id = t.extras->id});
+                    found->second.last, {.task_id = t.names().id});
 }
 
 void safeguards::set_aside(const std::string& id, std::shared_ptr<const death> last, base::time_point now) {

@@ -17,11 +17,20 @@ void engine::throw_unless_started() const {
 void engine::submit(task_ref<> t) {
   t->home = this;
   const guarded_entry let_in(*this, *t);
-  const bool plain = !t->is(task::watched) && !intake_.has_turns(*t);
+  const bool has_turns = intake_.has_turns(*t), is_watched = t->is(task::watched);
   const inside* const at = here();
   const bool posted_inside = at != nullptr && at->home == this;
-  if (plain && posted_inside && may_keep() && crew_->keep_task(*t)) return static_cast<void>(t.release());
-  if (plain && intake_.pass(*t)) return static_cast<void>(t.release());
+  if (!has_turns && !is_watched && posted_inside && may_keep() && crew_->keep_task(*t))
+    return static_cast<void>(t.release());
+  if (!has_turns && (!is_watched || enter_unheard(*t))) {
+    if (const passage how = intake_.pass(*t); how != passage::no) {
+      static_cast<void>(t.release());
+      if (how == passage::yes) return;
+      auto lock = intake_.lock();
+      return crew_->queued(lock);
+    }
+    end_limits(*t);
+  }
   try {
     submit_with_lock(std::move(t));
   } catch (const error& e) {
@@ -91,12 +100,37 @@ void engine::submit_with_lock(task_ref<> t) {
 void engine::enter(task& t) {
   intake_.number(t);
   if (!t.is(task::watched)) return;
-  auto& extras = *t.extras;
   const auto now = time_->now();
+  const auto first = first_limit(t, now);
+  if (!is_far_off(t, first, now)) return tell_of_limits(t, first);
+  add_far(t, first);
+}
+
+// One whose limits are far away, and nobody else has to hear of, before it tries the door. False: it has to
+// enter with the lock.
+bool engine::enter_unheard(task& t) {
+  if (settings_.queue.refuse_hopeless || !intake_.is_open()) return false;
+  const auto now = time_->now();
+  const auto first = first_limit(t, now);
+  if (!is_far_off(t, first, now)) return false;
+  intake_.number(t);
+  add_far(t, first);
+  return true;
+}
+
+// Its queue timeout counts from now.
+base::time_point engine::first_limit(task& t, base::time_point now) {
+  auto& extras = *t.extras;
   if (extras.queue_timeout) extras.start_by = base::after(now, *extras.queue_timeout);
-  const auto first = std::min(extras.start_by.value_or(base::never), extras.settle_by.value_or(base::never));
-  if (extras.run_timeout || !far_limits::is_far(first, now)) return tell_of_limits(t, first);
-  if (const auto look_by = far_limits_.add(t, first)) wake_by(*look_by);
+  return std::min(extras.start_by.value_or(base::never), extras.settle_by.value_or(base::never));
+}
+
+bool engine::is_far_off(const task& t, base::time_point limit, base::time_point now) {
+  return !t.extras->run_timeout && far_limits::is_far(limit, now);
+}
+
+void engine::add_far(task& t, base::time_point limit) {
+  if (const auto look_by = far_limits_.add(t, limit)) wake_by(*look_by);
 }
 
 void engine::tell_of_limits(task& t, base::time_point first) {
@@ -259,7 +293,7 @@ void engine::refuse_hopeless(const task& t) {
                           ms(intake_.runs().average()) + " for each on " + std::to_string(workers) +
                           " workers, so it would be done in " + ms(*takes) + " and its deadline is in " +
                           ms(*t.extras->settle_by - now) + "; submit it later or with more time",
-                      {.task_id = t.extras->id});
+                      {.task_id = t.names().id});
 }
 
 void engine::refuse(admission why, const task& t) {
@@ -279,7 +313,7 @@ void engine::refuse(admission why, const task& t) {
       throw enqueue_timeout(queue + " stayed full (" + limits + ") for as long as queue.patience");
     case admission::given_up:
       throw cancelled("its stop token asked to stop while it waited for room in " + queue,
-                      {.task_id = t.extras ? t.extras->id : std::string()});
+                      {.task_id = t.names().id});
     case admission::too_large:
       throw queue_full("a task of " + std::to_string(intake_.bytes_of(t)) + " bytes never fits into " +
                        queue + " (" + limits +

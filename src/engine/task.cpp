@@ -12,6 +12,8 @@
 
 namespace muster::detail {
 
+const task_names no_names;
+
 namespace {
 using muster::engine::engine;
 

@@ -35,7 +35,7 @@ void engine::progressed(task& t, double fraction, std::string_view text) {
   task_progress newest{.fraction = std::clamp(fraction, 0.0, 1.0),
                        .text = std::string(text),
                        .task = t.id,
-                       .task_id = t.extras->id};
+                       .task_id = t.names().id};
   const auto& desk = t.extras->progress;
   if (desk->put(std::move(newest))) callbacks_->post([desk] { desk->hand_over(); });
 }
@@ -51,8 +51,8 @@ void thread_voice::log(log_level level, std::string_view text) noexcept {
                   .pool = home_.chosen().name,
                   .worker = worker_of(slot_),
                   .task = task_.id,
-                  .task_id = task_.extras ? task_.extras->id : std::string(),
-                  .label = task_.extras ? task_.extras->label : std::string()};
+                  .task_id = task_.names().id,
+                  .label = task_.names().label};
     if (!home_.chosen().log)
       std::fprintf(stderr, "%s\n", line.line().c_str());
     else

@@ -70,8 +70,8 @@ void engine::put_metric(const task& t, metric::kind what, duration run, std::str
   if (!watcher_.metrics()) return;
   post_metrics(watcher_.metrics()->put({.what = what,
                                         .task = t.id,
-                                        .id = t.extras->id,
-                                        .label = t.extras->label,
+                                        .id = t.names().id,
+                                        .label = t.names().label,
                                         .worker = worker_of(t.worker()),
                                         .attempt = t.attempt(),
                                         .run = run,
@@ -123,8 +123,8 @@ void engine::log_ended(const task& t, duration run, std::string_view code) {
             .time = std::chrono::system_clock::now(),
             .worker = worker_of(t.worker()),
             .task = t.id,
-            .task_id = t.extras->id,
-            .label = t.extras->label,
+            .task_id = t.names().id,
+            .label = t.names().label,
             .event = "task_ended"});
 }
 

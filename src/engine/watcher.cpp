@@ -108,20 +108,16 @@ watcher::watcher(const watch_settings& chosen, const std::string& pool)
       times_(one_in_ != 0 ? std::make_unique<times>() : nullptr),
       metrics_(chosen.metrics ? std::make_shared<metrics_desk>(chosen.metrics, pool) : nullptr) {}
 
-void watcher::measure(task& t, base::time_point now) {
-  if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
-  t.extras->submitted = now;
-  t.mark(task::reported);
-}
+void watcher::measure(task& t, base::time_point now) { t.own_times().submitted = now; }
 
 void watcher::began(task& t, base::time_point now) {
-  t.extras->attempt_began = now;
-  if (times_ && !std::exchange(t.extras->wait_is_noted, true))
-    times_->waited.record(now - t.extras->submitted);
+  t.extras->times->attempt_began = now;
+  if (times_ && !std::exchange(t.extras->times->wait_is_noted, true))
+    times_->waited.record(now - t.extras->times->submitted);
 }
 
 std::optional<duration> watcher::ended(task& t, base::time_point now) {
-  const base::time_point began = std::exchange(t.extras->attempt_began, base::time_point{});
+  const base::time_point began = std::exchange(t.extras->times->attempt_began, base::time_point{});
   if (began == base::time_point{}) return std::nullopt;
   const duration run = std::max<duration>(now - began, duration::zero());
   if (times_) times_->ran.record(run);

@@ -83,7 +83,7 @@ public:
   // Before it is accepted.
   static void measure(detail::task& t, base::time_point now);
   static bool is_measured(const detail::task& t) {
-    return t.is(detail::task::reported) && t.extras->submitted != base::time_point{};
+    return t.is(detail::task::reported) && t.extras->times->submitted != base::time_point{};
   }
   // Of a measured task: an attempt of it begins, or has ended. Called by its holder.
   void began(detail::task& t, base::time_point now);

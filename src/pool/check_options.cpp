@@ -366,6 +366,7 @@ void check(const recycle_options& o, const std::string& pool) {
 
 namespace {
 void rules_of_trace(problems& bad, const task_options& o) {
+  if (o.trace.empty() && o.trace.tracestate.empty()) return;
   if (!o.trace.empty() && !policy::is_traceparent(o.trace.traceparent))
     bad.add("trace.traceparent", "'" + o.trace.traceparent.substr(0, 80) + "'",
             "is no W3C traceparent: 00-<32 digits>-<16 digits>-<2 digits>, lower-case hexadecimal, no id all "

@@ -146,27 +146,24 @@ void apply(detail::task& t, const task_options& o, const engine::settings& home)
   const bool heard = o.capture != capture::off || o.on_progress;
   const bool named = !o.id.empty() || !o.label.empty() || !o.trace.empty() || !o.trace.tracestate.empty();
   const bool queued = !o.key.empty() || o.bytes > 0;
-  if (!timed && !o.stop.stop_possible() && !named && !o.retry && !o.report && !heard && !queued) return;
-  if (const auto bad = pool::problems_of(o, home); !bad.empty())
+  const bool has_ranges = timed || named || o.retry || heard || queued;
+  if (!has_ranges && !o.stop.stop_possible() && !o.report) return;
+  if (const auto bad = has_ranges ? pool::problems_of(o, home) : std::string(); !bad.empty())
     throw invalid_options("the options of the task are not usable:\n" + bad);
-  if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
-  t.extras->queue_timeout = o.queue_timeout;
-  t.extras->run_timeout = o.run_timeout;
-  if (o.deadline) t.extras->settle_by = base::after(std::chrono::steady_clock::now(), *o.deadline);
-  t.extras->retry = o.retry;
-  t.extras->id = o.id;
-  t.extras->label = o.label;
-  t.extras->trace = o.trace;
-  t.extras->outer_stop = o.stop;
-  t.extras->key = o.key;
-  t.extras->bytes = o.bytes;
+  detail::task_extras& extras = t.own_extras();
+  extras.queue_timeout = o.queue_timeout;
+  extras.run_timeout = o.run_timeout;
+  if (o.deadline) extras.settle_by = base::after(std::chrono::steady_clock::now(), *o.deadline);
   if (timed) t.mark(detail::task::watched);
-  t.extras->report = o.report;
-  if (o.report) t.mark(detail::task::reported);
-  t.extras->capture = o.capture;
+  extras.outer_stop = o.stop;
+  extras.bytes = o.bytes;
+  if (o.retry) extras.retry = std::make_unique<retry_options>(*o.retry);
+  if (named || !o.key.empty()) t.own_names() = {.id = o.id, .label = o.label, .trace = o.trace, .key = o.key};
+  if (o.report) t.own_times().report = true;
+  extras.capture = o.capture;
   if (o.capture != capture::off) t.mark(detail::task::captured);
   if (!o.on_progress) return;
-  t.extras->progress = std::make_shared<detail::progress_desk>(o.on_progress);
+  extras.progress = std::make_shared<detail::progress_desk>(o.on_progress);
   t.mark(detail::task::tells_progress);
 }
 }  // namespace
@@ -181,20 +178,17 @@ worker_options detail::fixed_size(int workers) {
 }
 
 void pool_base::prepare(detail::task& t, const task_options* options) {
-  if (t.is(detail::task::wants_stop)) {
-    if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
-    t.extras->stop = std::stop_source();
-  }
+  if (t.is(detail::task::wants_stop)) t.own_extras().stop = std::stop_source();
   if (options != nullptr) apply(t, *options, engine_->chosen());
-  if (const trace_context* outer = pool::trace_here(); outer != nullptr && engine::trace_of(t) == nullptr) {
-    if (!t.extras) t.extras = std::make_unique<detail::task_extras>();
-    t.extras->trace = *outer;
-  }
+  if (const trace_context* outer = pool::trace_here(); outer != nullptr && engine::trace_of(t) == nullptr)
+    t.own_names().trace = *outer;
 }
 
 namespace {
-// From now on a request cancels it, also one that was made before.
+// From now on a request cancels it, also one that was made before. All tasks with one token share a lock in
+// it.
 void heed_outer_stop(detail::task& t) {
+  if (t.settled()) return;
   t.extras->on_outer_stop.emplace(t.extras->outer_stop, detail::task_extras::cancel_task{&t});
 }
 }  // namespace
@@ -215,7 +209,7 @@ void pool_base::accept(detail::task_ref<> task, const task_options* options, boo
     if (const auto bad = pool::problems_of_stream(options); !bad.empty())
       throw invalid_options("the options of the stream are not usable:\n" + bad);
     t.extras->chunks = std::move(chunks);
-    t.extras->retry = retry_options{};  // what was read of a first run would come again
+    t.extras->retry = std::make_unique<retry_options>();  // what was read of a first run would come again
   }
   if (engine_->watching().samples()) engine::watcher::measure(t, engine_->time().now());
   if (!again) {
@@ -265,11 +259,11 @@ std::vector<detail::worker_place> pool_base::everyone() {
 void pool_base::give(detail::task_ref<> task, const task_options* options, detail::worker_place to) {
   prepare(*task, options);
   task->priority = 0;
-  if (!task->extras) task->extras = std::make_unique<detail::task_extras>();
-  task->extras->queue_timeout.reset();
-  task->extras->key.clear();
-  task->extras->retry = retry_options{};
-  task->extras->only_on = to.slot;
+  detail::task_extras& extras = task->own_extras();
+  extras.queue_timeout.reset();
+  if (extras.named) extras.named->key.clear();
+  extras.retry = std::make_unique<retry_options>();
+  extras.only_on = to.slot;
   const auto keep = task;
   engine_->give(std::move(task), {to.slot, to.generation});
   if (keep->extras->outer_stop.stop_possible()) heed_outer_stop(*keep);

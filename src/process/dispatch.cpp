@@ -130,8 +130,7 @@ void process_crew::fill() {
         --room;
         continue;
       }
-      if (chooses_.how == strategy::key)
-        chooses_.key = batch[i]->extras ? policy::key_of(batch[i]->extras->key) : 0;
+      if (chooses_.how == strategy::key) chooses_.key = policy::key_of(batch[i]->names().key);
       auto chosen = policy::choose(loads, chooses_);
       if (const auto seer = chosen ? seer_of(call) : std::nullopt;
           seer && loads[*seer].open && loads[*seer].in_flight <= loads[*chosen].in_flight)

@@ -70,7 +70,7 @@ std::unique_ptr<task_output> process_crew::finish_output(worker_process& w, std:
 void process_crew::keep_output(detail::task& t, worker_id on, std::unique_ptr<task_output> printed) {
   if (!printed) return;
   if (t.extras->capture == capture::forward) {
-    const std::string tag = base::place_tag(options_.name, on.slot, t.id, t.extras->id, t.extras->label);
+    const std::string tag = base::place_tag(options_.name, on.slot, t.id, t.names().id, t.names().label);
     const auto forward = [&](std::uint64_t dropped, const std::string& text) {
       std::string tagged;
       if (dropped > 0) tagged = tag + " … " + std::to_string(dropped) + " bytes are left out\n";

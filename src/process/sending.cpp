@@ -28,7 +28,7 @@ namespace {
 // may be goes without.
 bool has_about(task& t) {
   constexpr std::size_t most = ipc::payload_limit - (std::size_t{1} << 12U);
-  return t.extras && !(t.extras->id.empty() && t.extras->label.empty() && t.extras->trace.empty()) &&
+  return t.extras && !(t.names().id.empty() && t.names().label.empty() && t.names().trace.empty()) &&
          t.ops->call(t).data.view().size() <= most;
 }
 
@@ -55,8 +55,8 @@ bool process_crew::place(worker_process& w, task& t) {
   std::span<const std::byte> payload = carrier ? std::span<const std::byte>() : call.data.view();
   std::vector<std::byte> told;
   if (has_about(t))
-    payload = told = ipc::with_about(t.extras->id, t.extras->label, t.extras->trace.traceparent,
-                                     t.extras->trace.tracestate, payload);
+    payload = told = ipc::with_about(t.names().id, t.names().label, t.names().trace.traceparent,
+                                     t.names().trace.tracestate, payload);
   if (call.blocks || carrier)
     payload = told = with_blocks(call.blocks.get(), carrier.get(), call.data.view().size(), payload);
   const ipc::call_header header{.task = t.id,

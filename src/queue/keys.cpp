@@ -39,7 +39,7 @@ void keys::start(task& t, base::time_point now) {
 }
 
 void keys::undo_start(task& t) {
-  const auto found = entries_.find(t.extras->key);
+  const auto found = entries_.find(t.names().key);
   ++found->second.in_lanes;
   if (found->second.bucket) found->second.bucket->give_back();
 }
@@ -68,7 +68,7 @@ void keys::look(base::time_point now) {
 }
 
 keys::entry& keys::entry_of(const task& t, base::time_point now) {
-  const auto [at, fresh] = entries_.try_emplace(t.extras->key);
+  const auto [at, fresh] = entries_.try_emplace(t.names().key);
   entry& e = at->second;
   if (fresh) {
     const auto own = rules_.find(at->first);
@@ -86,7 +86,7 @@ bool keys::has_room(entry& e, base::time_point now) const {
 }
 
 task* keys::ahead_of(const task& t) const {
-  const auto found = entries_.find(t.extras->key);
+  const auto found = entries_.find(t.names().key);
   if (t.extras->holds_key || found == entries_.end() || at_once(found->second) > 1) return nullptr;
   return found->second.holder;
 }

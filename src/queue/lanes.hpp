@@ -38,12 +38,22 @@ public:
   // `step`: in milliseconds; none: no ageing.
   explicit lanes(std::optional<std::int64_t> step = std::nullopt) : step_(step) {}
 
+  static std::uint32_t stamp_of(std::int64_t now) {
+    return std::max(static_cast<std::uint32_t>(now), std::uint32_t{1});
+  }
   // From now on t's wait counts. `now`: in milliseconds, from 1 on; it never falls. What was never stamped
   // counts from the first stamp there was.
   void stamp(task& t, std::int64_t now) {
     if (first_stamp_ == 0) first_stamp_ = now;
     latest_stamp_ = now;
-    t.queued_at = std::max(static_cast<std::uint32_t>(now), std::uint32_t{1});
+    t.queued_at = stamp_of(now);
+  }
+
+  // t was given its time elsewhere, like `stamp` would have done it then.
+  void note_stamp(const task& t) {
+    const auto ahead = static_cast<std::int32_t>(t.queued_at - static_cast<std::uint32_t>(latest_stamp_));
+    if (ahead > 0) latest_stamp_ += ahead;
+    if (first_stamp_ == 0) first_stamp_ = latest_stamp_;
   }
 
   void push_back(task& t) {

@@ -27,8 +27,8 @@ namespace muster::queue {
 struct task_sizes {
   static constexpr std::size_t slab = 64 * 1024;
   // Two cache lines for the smallest, so that neighbours do not disturb each other; 144 is a call to a
-  // process, 640 are a task's extras.
-  static constexpr std::array<std::size_t, 8> blocks{128, 144, 160, 192, 256, 320, 384, 640};
+  // process, 320 are a task's extras.
+  static constexpr std::array<std::size_t, 7> blocks{128, 144, 160, 192, 256, 320, 384};
   static constexpr std::size_t bundle = 14;  // blocks that go back together
 };
 

@@ -2,6 +2,7 @@
 // The tasks a worker has taken from the queue and not begun: how many it takes, how it runs them, and how
 // others take them from it.
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "engine/engine.hpp"
@@ -38,7 +39,7 @@ std::size_t thread_crew::refill(worker& me) {
     me.batch[count++].store(t, std::memory_order_relaxed);
   }
   if (count > 0 || me.kept > 0) return count;
-  if (task* t = steal()) {
+  if (task* t = steal(me)) {
     t->set_worker(me.id.slot);
     me.batch[0].store(t, std::memory_order_relaxed);
     return 1;
@@ -57,10 +58,12 @@ std::size_t thread_crew::close_up(worker& me) {
   return count;
 }
 
-// The first task that some worker has taken or kept and not begun.
-task* thread_crew::steal() {
+// The first task that another worker has taken or kept and not begun. One that is idle has none, unless it
+// was handed one.
+task* thread_crew::steal(const worker& me) {
   for (const auto& w : workers_) {
-    if (!w || w->state == worker_state::dead) continue;
+    if (!w || w.get() == &me || w->state == worker_state::dead) continue;
+    if (pulls() && w->state == worker_state::idle) continue;
     for (auto& entry : w->batch)
       if (entry.load(std::memory_order_relaxed) != nullptr)
         if (task* t = entry.exchange(nullptr, std::memory_order_acq_rel)) return t;
@@ -118,11 +121,12 @@ void thread_crew::give_back(std::vector<task*>& tasks) {
   }
 }
 
+// From the end: a worker that takes entries meanwhile gets those that go before the others.
 void thread_crew::recall() {
   std::vector<task*> back;
   for (const auto& w : workers_) {
     if (!w || w->state == worker_state::dead) continue;
-    for (auto& entry : w->batch) {
+    for (auto& entry : w->batch | std::views::reverse) {
       task* t = entry.load(std::memory_order_relaxed);
       // An entry that is loaded with the lock is changed by its worker alone, and only to null.
       if (t == nullptr || !entry.compare_exchange_strong(t, nullptr, std::memory_order_acq_rel)) continue;

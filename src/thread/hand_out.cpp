@@ -36,7 +36,7 @@ std::optional<thread_crew::worker*> thread_crew::hand_one() {
   if (chooses_.how == strategy::key) {  // the task itself matters
     t = queue().take();
     if (t == nullptr) return std::nullopt;
-    chooses_.key = t->extras ? policy::key_of(t->extras->key) : 0;
+    chooses_.key = policy::key_of(t->names().key);
   }
   const auto chosen = policy::choose(loads, chooses_);
   if (!chosen) {

@@ -149,7 +149,7 @@ private:
   static bool prefers_kept(const worker& me);
   std::size_t share(const worker& me) const;
   static std::size_t close_up(worker& me);
-  detail::task* steal();
+  detail::task* steal(const worker& me);
   [[nodiscard]] bool anything_to_steal() const;
   void look_around(std::unique_lock<std::mutex>& lock);
   void sleep(worker& me, std::unique_lock<std::mutex>& lock);

@@ -48,7 +48,7 @@ struct doors : rl::test_suite<doors, 3> {
       policy::store(in_use[who][n % 2], std::uint32_t{1}, std::memory_order_relaxed);
       t.id = 0;
       t.content = static_cast<unsigned>(10 * who + n);
-      if (door.pass(t)) {
+      if (door.pass(t) != muster::engine::passage::no) {
         model::reach(0);
         continue;
       }

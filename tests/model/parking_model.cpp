@@ -53,7 +53,7 @@ struct parking : rl::test_suite<parking, workers + 1> {
   // ---- engine/submit.cpp, engine/intake.cpp
 
   void submit(task& t) {
-    if (door.pass(t)) return model::reach(0);
+    if (door.pass(t) != muster::engine::passage::no) return model::reach(0);
     lock.lock();
     bring_in();
     door.number(t);

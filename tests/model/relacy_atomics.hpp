@@ -126,7 +126,7 @@ struct relacy_atomics {
   static void store(atomic<T>& word, T value, std::memory_order order) {
     step();
     if (seeded == bug::weak_store) order = std::memory_order_relaxed;
-    if constexpr (sizeof(T) == 4) {
+    if constexpr (std::is_same_v<T, std::uint32_t>) {
       // Only the owner, thread 0, rings, and the only word it sets to 0 is `asleep`.
       if (seeded == bug::bump_overtakes && rl::thread_index() == 0 && value == 0) {
         late_ = &word;
@@ -246,6 +246,7 @@ template <class T>
 struct linked {
   plain<T*> next;
   plain<std::uint64_t> id;
+  static constexpr int priority = 0;
   void set_id(std::uint64_t number) { id = number; }
 };
 struct task : linked<task> {};

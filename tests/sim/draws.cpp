@@ -203,18 +203,19 @@ void draw_task(sim_task& t, std::uint64_t act, time_point now, fate& chance) {
   const int far = chance.happens("far limits", 0.3, act) ? 10 : 1;  // see engine/far_limits.hpp
   const duration queue = far * (1ms + some(dice, 100ms)), run = 1ms + some(dice, 100ms),
                  all = far * (1ms + some(dice, 300ms));
-  if (chance.happens("id", 0.2, act)) t.extras->id = "id " + std::to_string(dice.below(4));
+  if (chance.happens("id", 0.2, act)) t.own_names().id = "id " + std::to_string(dice.below(4));
   if (chance.happens("queue timeout", 0.3, act)) t.extras->queue_timeout = queue;
   if (chance.happens("run timeout", 0.3, act)) t.extras->run_timeout = run;
   if (chance.happens("deadline", 0.2, act)) t.extras->settle_by = now + all;
   if (t.extras->queue_timeout || t.extras->run_timeout || t.extras->settle_by) t.mark(detail::task::watched);
   if (chance.happens("weight", 0.6, act)) t.extras->bytes = chance.dice("weight", act).below(300);
-  if (chance.happens("key", 0.5, act)) t.extras->key = std::to_string(chance.dice("key", act).below(3));
+  if (chance.happens("key", 0.5, act)) t.own_names().key = std::to_string(chance.dice("key", act).below(3));
   if (!chance.happens("its own retry", 0.3, act)) return;
-  t.extras->retry = retry_options{.attempts = 1 + static_cast<int>(dice.below(4)),
-                                  .backoff = {.first = some(dice, 30ms), .max = 1s},
-                                  .on_error = dice.fraction() < 0.7,
-                                  .on_timeout = chance.happens("its own on_timeout", 0.3, act)};
+  t.extras->retry = std::make_unique<retry_options>(
+      retry_options{.attempts = 1 + static_cast<int>(dice.below(4)),
+                    .backoff = {.first = some(dice, 30ms), .max = 1s},
+                    .on_error = dice.fraction() < 0.7,
+                    .on_timeout = chance.happens("its own on_timeout", 0.3, act)});
 }
 
 std::string text_of(const drawn_world& world) {
@@ -256,7 +257,7 @@ std::string wishes_of(const sim_task& t, time_point now) {
     if (t.extras->run_timeout) add("run timeout " + ms(*t.extras->run_timeout));
     if (t.extras->settle_by) add("within " + ms(*t.extras->settle_by - now));
     if (t.extras->bytes > 0) add(std::to_string(t.extras->bytes) + " bytes");
-    if (!t.extras->key.empty()) add("key " + t.extras->key);
+    if (!t.names().key.empty()) add("key " + t.names().key);
     if (t.extras->retry) add("up to " + std::to_string(t.extras->retry->attempts) + " attempts");
   }
   return text.empty() ? "" : " (" + text + ")";

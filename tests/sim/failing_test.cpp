@@ -228,7 +228,8 @@ TEST(failing, a_task_with_the_id_of_one_set_aside_is_refused_until_its_time_is_o
   pool.crew->write_script = [](sim_task& t) { return script{.takes = 1ms, .kills = t.number == 1}; };
   const auto named = [] {
     auto extras = plain();
-    extras->id = "cat.jpg";
+    extras->named = std::make_unique<detail::task_names>();
+    extras->named->id = "cat.jpg";
     return extras;
   };
   const auto poison = pool.submit(named(), 1);

@@ -330,7 +330,7 @@ std::size_t fake_crew::beside(const sim_task& t) const {
   std::size_t count = 0;
   for (const worker& w : workers_)
     for (const held_task& h : w.tasks)
-      if (t.extras && h.task->extras && !t.extras->key.empty() && h.task->extras->key == t.extras->key)
+      if (t.extras && h.task->extras && !t.names().key.empty() && h.task->names().key == t.names().key)
         ++count;
   return count;
 }
@@ -363,7 +363,7 @@ bool fake_crew::place_one() {
   task* taken = owner_->queue().take();
   if (taken == nullptr) return false;
   auto& t = static_cast<sim_task&>(*taken);
-  chooses_.key = t.extras ? policy::key_of(t.extras->key) : 0;
+  chooses_.key = policy::key_of(t.names().key);
   const auto chosen = policy::choose(loads, chooses_);
   if (!chosen) {
     meet("waits for the worker of its key, " + phase);

@@ -42,8 +42,8 @@ public:
     if (first && !has_key(t) && std::exchange(last_[t.priority], t.id) > t.id)
       broken = "task " + std::to_string(t.id) + " was overtaken by an equal";
     if (has_key(t)) {
-      if (beside + 1 > at_once(t.extras->key)) broken = "a key has more tasks than it may at a time";
-      if (first && at_once(t.extras->key) == 1 && std::exchange(last_of_key_[t.extras->key], t.id) > t.id)
+      if (beside + 1 > at_once(t.names().key)) broken = "a key has more tasks than it may at a time";
+      if (first && at_once(t.names().key) == 1 && std::exchange(last_of_key_[t.names().key], t.id) > t.id)
         broken = "task " + std::to_string(t.id) + " was overtaken within its key";
     }
     if (chosen_.rate && broken.empty()) broken = started(now);
@@ -53,7 +53,7 @@ public:
   void put_back(base::time_point now) { returned_.push_back(now); }
 
 private:
-  static bool has_key(const detail::task& t) { return t.extras && !t.extras->key.empty(); }
+  static bool has_key(const detail::task& t) { return !t.names().key.empty(); }
   [[nodiscard]] std::size_t at_once(const std::string& key) const {
     for (const auto& [name, rules] : chosen_.keys)
       if (name == key) return rules.at_once.value_or(1);

@@ -27,10 +27,7 @@ public:
     made->submitted_at = clock->at;
     scripts_[made] = plays;
     auto t = detail::task_ref<>::adopt(made);
-    if (!key.empty()) {
-      made->extras = std::make_unique<detail::task_extras>();
-      made->extras->key = key;
-    }
+    if (!key.empty()) made->own_names().key = key;
     engine->submit(t);
     return t;
   }

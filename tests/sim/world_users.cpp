@@ -91,7 +91,7 @@ void world::note_what_waits(const sim_task& t, bool dropped) {
   if (bytes > drawn_.pool.queue.bytes.value_or(bytes))
     fail("more bytes were admitted than the queue may hold");
   if (engine_->queue().waiting() > 0 && engine_->queue().size() == 0) ++met_["waits for a token or a key"];
-  if (t.extras && !t.extras->key.empty() && !t.extras->holds_key) ++met_["waits for its key"];
+  if (!t.names().key.empty() && !t.extras->holds_key) ++met_["waits for its key"];
 }
 
 // One of the latest.
@@ -121,7 +121,7 @@ void world::broadcast(std::uint64_t act) {
     t.most_attempts = 1;
     t.extras = std::make_unique<detail::task_extras>();
     t.extras->stop = std::stop_source();
-    t.extras->retry = retry_options{};
+    t.extras->retry = std::make_unique<retry_options>();
     t.extras->only_on = w.slot;
     if (fate_.happens("broadcast with a deadline", 0.3, act, w.slot)) {
       base::random dice = fate_.dice("broadcast with a deadline", act, w.slot);

@@ -32,9 +32,8 @@ public:
     task& t = tasks_.emplace_back(no_operations);
     t.priority = priority;
     at.number(t);
-    t.extras = std::make_unique<detail::task_extras>();
-    t.extras->bytes = bytes;
-    t.extras->key = key;
+    t.own_extras().bytes = bytes;
+    t.own_names().key = key;
     return t;
   }
   admission come(task& t) {

@@ -4,12 +4,17 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <deque>
+#include <random>
 #include <thread>
 #include <vector>
 
 namespace muster::engine {
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr detail::task_ops no_operations{};
 
@@ -184,7 +189,7 @@ TEST(intake, a_place_that_was_given_just_before_closing_is_not_used) {
 // Tasks through the door of an intake that is open.
 class open_intake {
 public:
-  explicit open_intake(const queue_options& options) : at(options) {
+  explicit open_intake(const queue_options& options, const base::clock& time = real) : at(options, time) {
     const auto lock = at.lock();
     at.open();
     at.set(hold::crew, false);
@@ -192,7 +197,15 @@ public:
   bool pass(int priority = 0) {
     task& t = tasks_.emplace_back(no_operations);
     t.priority = priority;
-    return at.pass(t);
+    return at.pass(t) == passage::yes;
+  }
+  void push(int priority) {
+    task& t = tasks_.emplace_back(no_operations);
+    t.priority = priority;
+    auto lock = at.lock();
+    at.number(t);
+    ASSERT_EQ(at.admit(lock, false), admission::admitted);
+    at.push(t);
   }
   std::vector<std::uint64_t> all() {
     std::vector<std::uint64_t> numbers;
@@ -204,6 +217,7 @@ public:
   intake at;
 
 private:
+  static inline const base::steady_clock real{};
   std::deque<task> tasks_;
 };
 
@@ -266,17 +280,108 @@ TEST(door, is_shut_while_anybody_needs_it) {
   }
 }
 
-TEST(door, a_task_of_another_priority_does_not_use_it_and_shuts_it) {
-  open_intake in({});
+TEST(door, is_open_for_the_priority_of_all_that_wait_and_shut_while_they_have_several) {
+  open_intake in({.capacity = std::nullopt});
+  EXPECT_FALSE(in.pass(1)) << "nobody has come with it yet";
+  in.push(1);
+  EXPECT_TRUE(in.pass(1));
+  EXPECT_FALSE(in.pass(0));
+  EXPECT_FALSE(in.pass(2)) << "which would have to go before those that came through it";
+  in.push(0);
   EXPECT_FALSE(in.pass(1));
-  task urgent(no_operations);
-  urgent.priority = 1;
+  EXPECT_FALSE(in.pass(0));
+  EXPECT_EQ(in.all().size(), 3u);
+  in.push(-5);
+  EXPECT_TRUE(in.pass(-5));
+  EXPECT_FALSE(in.pass(1));
+}
+
+TEST(door, is_shut_by_a_task_of_another_priority_that_comes_back) {
+  open_intake in({});
+  in.push(0);
+  task* taken = nullptr;
   {
-    auto lock = in.at.lock();
-    ASSERT_EQ(in.at.admit(lock, false), admission::admitted);
-    in.at.push(urgent);
+    const auto lock = in.at.lock();
+    taken = in.at.take();
   }
-  EXPECT_FALSE(in.pass());
+  in.push(3);
+  ASSERT_TRUE(in.pass(3));
+  {
+    const auto lock = in.at.lock();
+    move(*taken, task_event::take_back);
+    in.at.put_back(*taken);
+  }
+  EXPECT_FALSE(in.pass(3));
+  EXPECT_EQ(in.all().size(), 3u);
+}
+
+TEST(door, a_wait_counts_from_when_the_task_came_through_it) {
+  struct : base::clock {
+    base::time_point at{};
+    [[nodiscard]] base::time_point now() const override { return at; }
+  } clock;
+  open_intake in({.ageing = 1s}, clock);
+  in.push(1);
+  EXPECT_EQ(in.all().size(), 1u);  // from here on it is counted
+  in.push(0);
+  clock.at += 10s;
+  ASSERT_TRUE(in.pass(0));
+  clock.at += 10s;
+  in.push(5);  // is worth five seconds, and not ten
+  EXPECT_EQ(in.all(), (std::vector<std::uint64_t>{2, 3, 4}));
+  in.push(0);
+  clock.at += 3s;
+  in.push(5);
+  EXPECT_EQ(in.all(), (std::vector<std::uint64_t>{6, 5}));
+}
+
+// Whoever takes may leave tasks in the door, but never one that is more urgent than the one he takes.
+TEST(door, a_more_urgent_task_that_has_come_goes_first_whoever_came_meanwhile) {
+  const auto seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  open_intake in({.capacity = std::nullopt});
+  constexpr int each = 20'000, submitters = 2;
+  std::atomic<int> urgent_in{0};  // their submits are over
+  std::atomic<int> came{0};
+  std::vector<std::deque<task>> tasks(submitters);
+  std::vector<std::thread> threads;
+  for (std::size_t s = 0; s < submitters; ++s)
+    threads.emplace_back([&, s] {
+      std::mt19937 random(seed + static_cast<unsigned>(s));
+      for (int n = 0; n < each; ++n) {
+        task& t = tasks[s].emplace_back(no_operations);
+        const bool is_urgent = random() % 64 < 8 || (n / 500) % 2 == 0;  // often all are
+        t.priority = is_urgent ? 1 : 0;
+        if (const passage how = in.at.pass(t); how == passage::no) {
+          auto lock = in.at.lock();
+          in.at.number(t);
+          EXPECT_EQ(in.at.admit(lock, false), admission::admitted);
+          in.at.push(t);
+        } else if (how == passage::late) {
+          const auto lock = in.at.lock();
+        }
+        if (is_urgent) urgent_in.fetch_add(1);
+        came.fetch_add(1);
+      }
+    });
+  int urgent_out = 0, out = 0;
+  while (out < submitters * each) {
+    const int waited_for = urgent_in.load();
+    std::unique_lock lock = in.at.lock();
+    lock.unlock();
+    in.at.lock_to_take(lock);
+    for (int batch = 0; batch < 4; ++batch) {
+      const task* t = in.at.take();
+      if (t == nullptr) break;
+      ++out;
+      if (t->priority == 1)
+        ++urgent_out;
+      else
+        ASSERT_GE(urgent_out, waited_for) << "after " << out;
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(came.load(), out);
 }
 
 TEST(door, loses_nothing_and_keeps_each_submitters_order_while_others_look) {
@@ -297,7 +402,7 @@ TEST(door, loses_nothing_and_keeps_each_submitters_order_while_others_look) {
     threads.emplace_back([&, s] {
       for (int n = 0; n < each; ++n) {
         marked& t = tasks[static_cast<std::size_t>(s)].emplace_back(s, n);
-        if (at.pass(t)) continue;
+        if (at.pass(t) == passage::yes) continue;
         auto lock = at.lock();
         while (at.admit(lock, true) != admission::admitted) {}
         at.push(t);

@@ -19,9 +19,8 @@ const detail::task_ops probe_task::operations{
 struct guards : testing::Test {
   static detail::task_ref<> labelled(const std::string& label, const std::string& id = {}) {
     auto t = detail::task_ref<>::adopt(new probe_task);
-    t->extras = std::make_unique<detail::task_extras>();
-    t->extras->label = label;
-    t->extras->id = id;
+    t->own_names().label = label;
+    t->own_names().id = id;
     return t;
   }
   // Whether it was let in.
@@ -114,7 +113,7 @@ TEST_F(guards, refuse_the_id_of_a_task_that_was_set_aside_for_a_while) {
   }
   s.enter(*labelled("", "another"), now, told);
   const auto own = labelled("", "poison");
-  own->extras->retry = retry_options{.attempts = 5};
+  own->extras->retry = std::make_unique<retry_options>(retry_options{.attempts = 5});
   EXPECT_NO_THROW(s.enter(*own, now, told)) << "attempts of its own outrank quarantine";
   now += 1h;
   EXPECT_NO_THROW(s.enter(*t, now, told));

@@ -21,8 +21,7 @@ public:
     task& t = tasks_.emplace_back(no_operations);
     t.set_id(tasks_.size());
     t.priority = priority;
-    t.extras = std::make_unique<detail::task_extras>();
-    t.extras->key = key;
+    t.own_names().key = key;
     return t;
   }
   std::vector<task*> let_in() { return std::exchange(all.let_in(), {}); }
