@@ -65,23 +65,25 @@ TEST(storm, of_kills_settles_every_task_once_and_leaves_nothing) {
     process_pool pool(process_options{
         .workers = {4}, .restart = {.first = 1ms, .max = 5ms}, .worker_stderr = worker_stderr::keep});
     pool.start();
-    std::atomic<int> killed = 0;
+    int killed = 0;
+    std::atomic<bool> is_over = false;
     std::atomic<std::size_t> all = 0;
     std::vector<std::thread> threads;
     for (std::size_t s = 0; s < submitters; ++s)
       threads.emplace_back([&] {
-        while (all < tasks || killed < kills) {
+        while (all < tasks || !is_over) {
           std::vector<std::pair<int, future<int>>> open;
           for (int i = 0; i < 500; ++i) open.emplace_back(i, pool.submit(echo_slowly, i));
           for (auto& [expected, f] : open) take(f, expected, seen);
           all += open.size();
         }
       });
-    // A hundred a second in the mean.
-    while (killed < kills) {
+    // A hundred a second in the mean, and until one has met a task.
+    while (killed < kills || (seen.failed == 0 && killed < 20 * kills)) {
       if (kill_one(pool, dice)) ++killed;
       ::usleep(static_cast<useconds_t>(dice() % 20'000));
     }
+    is_over = true;
     for (auto& t : threads) t.join();
     EXPECT_EQ(seen.values + seen.failed, all.load());
     EXPECT_EQ(seen.wrong, 0U);
@@ -90,8 +92,7 @@ TEST(storm, of_kills_settles_every_task_once_and_leaves_nothing) {
     expect_all_settled(pool, seen.values, seen.failed, 0);
     EXPECT_TRUE(eventually([&] { return ready_workers(pool) == 4; }));
     EXPECT_EQ(pool.submit(echo, 1).get(), 1);
-    std::printf("%d kills, %zu of %zu tasks lost their worker\n", killed.load(), seen.failed.load(),
-                all.load());
+    std::printf("%d kills, %zu of %zu tasks lost their worker\n", killed, seen.failed.load(), all.load());
   }
   EXPECT_TRUE(eventually([&] { return holdings() == before; })) << before << " became " << holdings();
 }

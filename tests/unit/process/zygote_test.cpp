@@ -43,7 +43,9 @@ running start(zygote_link& link, ipc::worker_birth birth) {
   auto answer = next_answer(link);
   while (std::holds_alternative<ended>(answer)) answer = next_answer(link);
   if (auto* born = std::get_if<started>(&answer)) return {std::move(worker), std::move(*born)};
-  throw std::runtime_error("the worker did not start");
+  const auto* failed = std::get_if<start_failed>(&answer);
+  throw std::runtime_error("the worker did not start: " +
+                           (failed != nullptr ? failed->reason.text() : "lost"));
 }
 
 TEST(zygote, twenty_workers_start_and_each_answers_as_itself) {
@@ -200,9 +202,10 @@ TEST(zygote, a_process_forked_ahead_that_has_died_is_forked_again) {
   auto link = opened();
   for (int round = 0; round < 20; ++round) {
     link.prepare();
-    const auto spare = know(await_spare(link));
-    ASSERT_EQ(::kill(spare.pid, SIGKILL), 0);
-    ASSERT_EQ(still_there({spare}, watchdog), 0U);
+    const auto spare = base::open_pidfd(await_spare(link));
+    ASSERT_TRUE(spare);
+    ASSERT_TRUE(base::send_signal(spare->get(), SIGKILL));
+    ASSERT_TRUE(base::wait_until_dead(spare->get(), watchdog)) << "with all its threads";
     const auto worker = start(link, birth_of(0, 1 + static_cast<std::uint64_t>(round)));
     EXPECT_EQ(worker.worker.ask("pid"), std::to_string(worker.born.pid));
     ASSERT_TRUE(link.kill(0, 1 + static_cast<std::uint64_t>(round), SIGKILL));
