@@ -3,6 +3,8 @@
 
 // Time comes in through this door, so that tests own it. Monotonic: nothing here knows the time of day.
 
+#include <time.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -17,11 +19,18 @@ class clock {
 public:
   virtual ~clock() = default;
   [[nodiscard]] virtual time_point now() const = 0;
+  // What it was some milliseconds ago at most, for less.
+  [[nodiscard]] virtual time_point lately() const { return now(); }
 };
 
 class steady_clock final : public clock {
 public:
   [[nodiscard]] time_point now() const override { return std::chrono::steady_clock::now(); }
+  [[nodiscard]] time_point lately() const override {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return time_point(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+  }
 };
 
 // Adds without overflow: a limit far away is no limit.

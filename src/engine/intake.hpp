@@ -12,7 +12,9 @@
 //
 // docs/internals/queue.md says how the parts fit.
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -241,7 +243,8 @@ private:
     return options_.ageing && are_ranked_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] std::int64_t stamp() const {  // the time, for the lanes
-    return std::chrono::duration_cast<std::chrono::milliseconds>(time_.now() - began_).count() + 1;
+    const base::duration since = std::max(time_.lately() - began_, base::duration::zero());
+    return std::chrono::duration_cast<std::chrono::milliseconds>(since).count() + 1;
   }
   void enter_lanes_late();
   void left(task& t);  // the queue, taken or removed

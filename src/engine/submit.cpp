@@ -110,7 +110,7 @@ void engine::enter(task& t) {
 // enter with the lock.
 bool engine::enter_unheard(task& t) {
   if (settings_.queue.refuse_hopeless || !intake_.is_open()) return false;
-  const auto now = time_->now();
+  const auto now = t.extras->queue_timeout ? time_->now() : time_->lately();  // near enough for far away
   const auto first = first_limit(t, now);
   if (!is_far_off(t, first, now)) return false;
   intake_.number(t);

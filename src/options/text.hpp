@@ -174,7 +174,7 @@ bool is_within(const T& value) {
       if (value == bound<T>(range.special_is)) return true;
     return (range.above ? value > least : value >= least) && (range.below ? value < most : value <= most);
   } else if constexpr (enumeration<T>)
-    return !name_or_none(value).empty();
+    return value == T{} || !name_or_none(value).empty();  // see each_value
   else if constexpr (requires { value.size(); })
     return static_cast<long double>(value.size()) >= range.least &&
            static_cast<long double>(value.size()) <= range.most;
