@@ -121,8 +121,9 @@ private:
   // given its places, with the lock (seq_cst, see has_places_beyond).
   alignas(64) typename Atomics::template atomic<std::uint64_t> word_{};
   typename Atomics::template atomic<std::uint64_t> numbers_{};  // relaxed: only its own order counts
-  typename Atomics::template atomic<std::int32_t> lets_through_{};
-  std::uint64_t places_ = 0;  // guarded by the lock
+  std::uint64_t places_ = 0;                                    // guarded by the lock
+  // Read for every task and hardly ever written, so not in the line of the word.
+  alignas(64) typename Atomics::template atomic<std::int32_t> lets_through_{};
   // Where the latest tasks are, by number. Relaxed, and never followed.
   alignas(64) std::array<typename Atomics::template atomic<Task*>, Remembered> latest_{};
 };

@@ -283,7 +283,13 @@ private:
                            Wait wait);
   admission offer(std::unique_lock<std::mutex>& lock, task_ref<>& t);
   void enter(task& t);
-  bool enter_unheard(task& t);
+  bool pass(task& t) {  // through the door, and then it is no longer the caller's
+    const passage how = intake_.pass(t);
+    if (how == passage::late) tell_of_late();
+    return how != passage::no;
+  }
+  bool pass_watched(task& t);
+  void tell_of_late();
   static base::time_point first_limit(task& t, base::time_point now);
   static bool is_far_off(const task& t, base::time_point limit, base::time_point now);
   void add_far(task& t, base::time_point limit);

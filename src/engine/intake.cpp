@@ -56,11 +56,6 @@ void intake::lock_to_take(std::unique_lock<std::mutex>& again) {
 // ----------------------------------------------------------------------------------------------------------
 // the door
 
-passage intake::pass(task& t) {
-  if (counts_waits()) t.queued_at = queue::lanes::stamp_of(stamp());
-  return door_.pass(t);
-}
-
 void intake::bring_in() {
   do {
     ranks_changed_ = false;
@@ -73,14 +68,12 @@ void intake::bring_in() {
   } while (ranks_changed_);
 }
 
-// Before t is among those that wait. While all have one priority, the door is open for it, and who takes
+// While all have one priority, the door is open for it, and who takes
 // tasks may leave others there: they come later anyway. With several it is shut. What has passed before that
 // is brought in once t is queued.
-void intake::mind_the_ranks(const task& t, bool is_new) {
-  if (t.priority != 0 && !are_ranked_.load(std::memory_order_relaxed))
-    are_ranked_.store(true, std::memory_order_relaxed);
+void intake::change_ranks(const task& t, bool is_new) {
+  if (t.priority != 0 && options_.ageing) counts_waits_.store(true, std::memory_order_relaxed);
   const bool are_several = is_set(hold::priorities);
-  if (t.priority == door_.lets_through() && !are_several) return;
   constexpr auto bit = static_cast<std::uint16_t>(hold::priorities);
   if (is_new && waiting() == 0) {  // the crew will be told, and can look what it has taken
     door_.let_through(t.priority);
@@ -241,10 +234,12 @@ void intake::push(task& t) {
 }
 
 void intake::queue(task& t) {
-  if (t.queued_at != 0)
-    lanes_.note_stamp(t);
-  else if (counts_waits())
-    lanes_.stamp(t, stamp());
+  if (counts_waits_.load(std::memory_order_relaxed)) {
+    if (t.queued_at != 0)
+      lanes_.note_stamp(t);
+    else
+      lanes_.stamp(t, stamp());
+  }
   if (has_turns(t)) {
     if (!keys_) keys_.emplace(options_.each_key, options_.keys);
     limited_ = true;

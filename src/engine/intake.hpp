@@ -70,7 +70,10 @@ public:
   // Without the lock: queues t when the door is open for its priority, that of all that wait. But for `no` it
   // is no longer the caller's. `late`: the priority has just changed, so the crew is to be told, with the
   // lock.
-  [[nodiscard]] passage pass(task& t);
+  [[nodiscard]] passage pass(task& t) {
+    if (counts_waits_.load(std::memory_order_relaxed)) t.queued_at = queue::lanes::stamp_of(stamp());
+    return door_.pass(t);
+  }
   // Without the lock: that priority. Sequentially consistent.
   [[nodiscard]] int lets_through() const { return door_.lets_through(); }
   // Without the lock: nobody has to hear of a task that comes now, and the queue is not nearly full.
@@ -237,11 +240,11 @@ private:
   bool reserve(std::size_t bytes);
   void let_in();
   void queue(task& t);
-  void mind_the_ranks(const task& t, bool is_new);
-  // How long tasks wait counts from the first one on that has another priority than 0. Without the lock.
-  [[nodiscard]] bool counts_waits() const {
-    return options_.ageing && are_ranked_.load(std::memory_order_relaxed);
+  // Before t is among those that wait.
+  void mind_the_ranks(const task& t, bool is_new) {
+    if (t.priority != door_.lets_through() || is_set(hold::priorities)) change_ranks(t, is_new);
   }
+  void change_ranks(const task& t, bool is_new);
   [[nodiscard]] std::int64_t stamp() const {  // the time, for the lanes
     const base::duration since = std::max(time_.lately() - began_, base::duration::zero());
     return std::chrono::duration_cast<std::chrono::milliseconds>(since).count() + 1;
@@ -258,7 +261,9 @@ private:
   const base::clock& time_;
   const base::time_point began_;  // stamps count from here
   door door_;
-  std::atomic<bool> are_ranked_{false};        // written with the lock (relaxed): once, for ever
+  // How long tasks wait counts from the first one on that has another priority than 0. Written with the lock
+  // (relaxed): once, for ever.
+  std::atomic<bool> counts_waits_{false};
   alignas(64) std::atomic<bool> hint_{false};  // written with the lock (relaxed): it decides nothing
   alignas(64) std::mutex mutex_;
   // All below: guarded by mutex_.

@@ -17,19 +17,15 @@ void engine::throw_unless_started() const {
 void engine::submit(task_ref<> t) {
   t->home = this;
   const guarded_entry let_in(*this, *t);
-  const bool has_turns = intake_.has_turns(*t), is_watched = t->is(task::watched);
-  const inside* const at = here();
-  const bool posted_inside = at != nullptr && at->home == this;
-  if (!has_turns && !is_watched && posted_inside && may_keep() && crew_->keep_task(*t))
-    return static_cast<void>(t.release());
-  if (!has_turns && (!is_watched || enter_unheard(*t))) {
-    if (const passage how = intake_.pass(*t); how != passage::no) {
-      static_cast<void>(t.release());
-      if (how == passage::yes) return;
-      auto lock = intake_.lock();
-      return crew_->queued(lock);
+  if (!intake_.has_turns(*t)) {
+    if (t->is(task::watched)) {
+      if (pass_watched(*t)) return static_cast<void>(t.release());
+    } else {
+      const inside* const at = here();
+      const bool posted_inside = at != nullptr && at->home == this;
+      if (posted_inside && may_keep() && crew_->keep_task(*t)) return static_cast<void>(t.release());
+      if (pass(*t)) return static_cast<void>(t.release());
     }
-    end_limits(*t);
   }
   try {
     submit_with_lock(std::move(t));
@@ -106,16 +102,22 @@ void engine::enter(task& t) {
   add_far(t, first);
 }
 
-// One whose limits are far away, and nobody else has to hear of, before it tries the door. False: it has to
-// enter with the lock.
-bool engine::enter_unheard(task& t) {
+void engine::tell_of_late() {
+  auto lock = intake_.lock();
+  crew_->queued(lock);
+}
+
+// The same for one whose limits are far away, and of which nobody else has to hear before.
+bool engine::pass_watched(task& t) {
   if (settings_.queue.refuse_hopeless || !intake_.is_open()) return false;
   const auto now = t.extras->queue_timeout ? time_->now() : time_->lately();  // near enough for far away
   const auto first = first_limit(t, now);
   if (!is_far_off(t, first, now)) return false;
   intake_.number(t);
   add_far(t, first);
-  return true;
+  if (pass(t)) return true;
+  end_limits(t);
+  return false;
 }
 
 // Its queue timeout counts from now.
