@@ -29,16 +29,18 @@ public:
           inside();
           begun_ = true;
           EXPECT_TRUE(eventually([this] { return go_.load(); }));
+          left_ = true;
         })) {
     EXPECT_TRUE(eventually([this] { return begun_.load(); }));
   }
   void let_go() {
     go_ = true;
     result_.wait();
+    EXPECT_TRUE(eventually([this] { return left_.load(); }));  // also where it was cancelled before
   }
 
 private:
-  std::atomic<bool> begun_ = false, go_ = false;
+  std::atomic<bool> begun_ = false, go_ = false, left_ = false;
   future<void> result_;
 };
 
